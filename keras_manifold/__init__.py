@@ -1,0 +1,31 @@
+"""Train autoencoders in Keras, and see which manifold they learned."""
+
+from keras_manifold import autodiff as autodiff
+from keras_manifold import plot as plot
+from keras_manifold.autoencoder import AutoEncoder as AutoEncoder
+from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
+from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
+from keras_manifold.contractive import ContractivePenalty as ContractivePenalty
+from keras_manifold.dimension import local_dimension as local_dimension
+from keras_manifold.jacobian import jacobian as jacobian
+from keras_manifold.noise import NoiseInjection as NoiseInjection
+from keras_manifold.tangent import TangentSpace as TangentSpace
+from keras_manifold.tangent import principal_angles as principal_angles
+from keras_manifold.tangent import tangent_space as tangent_space
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AutoEncoder",
+    "ContractivePenalty",
+    "NoiseInjection",
+    "ReconstructionGrid",
+    "TangentAnalyzer",
+    "TangentSpace",
+    "autodiff",
+    "jacobian",
+    "local_dimension",
+    "plot",
+    "principal_angles",
+    "tangent_space",
+]

@@ -1,0 +1,63 @@
+"""Derivatives of functions from one tensor to one tensor, on the backend of Keras.
+
+The only place of the package that names a framework. Both functions run eagerly
+and inside compiled steps, and what they return can be differentiated again with
+respect to the weights, which is how a penalty on a Jacobian is trained.
+"""
+
+import keras
+from keras import ops
+
+_backend = keras.backend.backend()
+if _backend == "tensorflow":
+    from keras_manifold.autodiff import tensorflow as _framework
+elif _backend == "jax":
+    from keras_manifold.autodiff import jax as _framework
+elif _backend == "torch":
+    from keras_manifold.autodiff import torch as _framework
+else:
+    raise ImportError(
+        "keras_manifold needs a Keras backend that differentiates: 'tensorflow', "
+        f"'jax' or 'torch'. Received: KERAS_BACKEND={_backend!r}. Set the "
+        "environment variable KERAS_BACKEND before importing keras."
+    )
+
+__all__ = ["jvp", "vjp"]
+
+
+def jvp(function, x, tangent):
+    r"""Outputs of a function and the change $J(x)\,v$ along a tangent.
+
+    Forward mode. Cost: about two evaluations of `function`.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`.
+        tangent: Tensor of the shape and dtype of `x`.
+
+    Returns:
+        Tuple `(outputs, output_tangent)` of tensors of one shape. Where the
+        outputs do not depend on `x` the tangent is zero.
+    """
+    outputs, output_tangent = ops.jvp(function, (x,), (tangent,))
+    if output_tangent is None:  # TensorFlow's word for "does not depend on x"
+        output_tangent = ops.zeros_like(outputs)
+    return outputs, output_tangent
+
+
+def vjp(function, x):
+    r"""Outputs of a function and the map $u \mapsto J(x)^\top u$.
+
+    Reverse mode. Cost: one evaluation of `function`, and about two more for each
+    call of the map, which may be called any number of times.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`.
+
+    Returns:
+        Tuple `(outputs, pullback)`. `pullback(cotangent)` takes a tensor of the
+        shape and dtype of `outputs` and returns one of the shape of `x`; it is
+        zero where the outputs do not depend on `x`.
+    """
+    return _framework.vjp(function, x)

@@ -1,0 +1,361 @@
+"""A Keras model that learns to reconstruct its inputs."""
+
+import math
+import numbers
+
+import keras
+from keras import layers, ops
+
+from keras_manifold.contractive import ContractivePenalty
+
+
+@keras.saving.register_keras_serializable(package="keras_manifold")
+class AutoEncoder(keras.Model):
+    r"""Autoencoder: plain, denoising, contractive, or both, trained with `fit(x)`.
+
+    The output is `decoder(encoder(inputs))`; in training the inputs go through `noise`
+    first. The target is the batch itself, or `y` if `fit` is given one, and the loss is
+
+    $$L = \text{loss}(x, g(f(\tilde{x}))) + \lambda \, \|J_f(x)\|_F^2$$
+
+    with the second term, at the clean input, only with a `contractive_penalty`. It is
+    added in `evaluate` too, so `loss` and `val_loss` are the same quantity. `fit` reports
+    `loss`, `reconstruction_loss` (the first term), `contractive_penalty` (the mean of
+    $\|J_f(x)\|_F^2$, without the weight $\lambda$), and the compiled metrics.
+
+    Args:
+        encoder: Keras layer or model from `(batch, *input_shape)` to codes.
+        decoder: Keras layer or model from codes to `(batch, *input_shape)`.
+        noise: Layer that corrupts its inputs when called with `training=True`, such as
+            `NoiseInjection`. `None` for none.
+        contractive_penalty: `ContractivePenalty`, or a number as short for
+            `ContractivePenalty(number)`. `None` for none.
+        **kwargs: `name`, `dtype`, `trainable`, as for every Keras model.
+
+    Raises:
+        TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer, or
+            `contractive_penalty` neither a `ContractivePenalty` nor a number.
+
+    Example:
+        >>> import numpy as np, keras_manifold as km
+        >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2, contractive_penalty=0.1)
+        >>> model.compile("adam", loss="binary_crossentropy")
+        >>> history = model.fit(x, epochs=2, verbose=0)
+        >>> sorted(history.history)
+        ['contractive_penalty', 'loss', 'reconstruction_loss']
+        >>> tuple(model.encode(x).shape)
+        (64, 2)
+
+    References:
+        Vincent, Larochelle, Bengio and Manzagol (2008), Extracting and composing robust
+        features with denoising autoencoders, ICML.
+        Rifai, Vincent, Muller, Glorot and Bengio (2011), Contractive auto-encoders:
+        explicit invariance during feature extraction, ICML.
+    """
+
+    def __init__(
+        self, encoder, decoder, *, noise=None, contractive_penalty=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        _check_layer("encoder", encoder)
+        _check_layer("decoder", decoder)
+        if noise is not None:
+            _check_layer("noise", noise)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.noise = noise
+        self.contractive_penalty = _as_penalty(contractive_penalty)
+        self._reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
+        if self.contractive_penalty is not None:
+            self._penalty_tracker = keras.metrics.Mean(name="contractive_penalty")
+        self._mean_of_values = _MeanOfValues(name="mean_of_values")
+
+    @classmethod
+    def convolutional(
+        cls,
+        input_shape,
+        latent_dim,
+        *,
+        filters=(32, 64),
+        kernel_size=3,
+        activation="relu",
+        output_activation="sigmoid",
+        **kwargs,
+    ):
+        """Convolutional autoencoder for images of any size.
+
+        The encoder halves the image with one strided convolution for each entry of
+        `filters` and ends in a dense layer without activation. The decoder mirrors it
+        with transposed convolutions and crops what an odd size has too much.
+
+        Args:
+            input_shape: `(height, width, channels)`, or `(channels, height, width)`
+                when Keras's image data format is `channels_first`.
+            latent_dim: Size of the code, at least 1.
+            filters: Filters of each strided convolution, from the image inwards.
+            kernel_size: Height and width of every kernel.
+            activation: Of every hidden layer.
+            output_activation: Of the last layer. `"sigmoid"` suits inputs in [0, 1]; take
+                `None` for others.
+            **kwargs: `noise`, `contractive_penalty`, `name`: see `AutoEncoder`.
+
+        Returns:
+            An `AutoEncoder`, built, not compiled.
+
+        Raises:
+            ValueError: If `input_shape` is not of rank 3 with known sizes, or
+                `latent_dim` is below 1.
+        """
+        _check_shape("input_shape", input_shape, rank=3)
+        _check_latent_dim(latent_dim)
+        channels_first = keras.config.image_data_format() == "channels_first"
+        channels = input_shape[0] if channels_first else input_shape[-1]
+        size = tuple(input_shape[1:] if channels_first else input_shape[:-1])
+
+        image = hidden = keras.Input(input_shape)
+        for count in filters:
+            sides = hidden.shape[2:] if channels_first else hidden.shape[1:-1]
+            padding = "valid" if min(sides) >= kernel_size else "same"
+            hidden = layers.Conv2D(
+                count, kernel_size, strides=2, padding=padding, activation=activation
+            )(hidden)
+        code = layers.Dense(latent_dim, name="code")(layers.Flatten()(hidden))
+        encoder = keras.Model(image, code, name="encoder")
+
+        start = tuple(math.ceil(side / 2 ** len(filters)) for side in size)
+        start_shape = (filters[0], *start) if channels_first else (*start, filters[0])
+        code = keras.Input((latent_dim,))
+        hidden = layers.Dense(math.prod(start_shape), activation=activation)(code)
+        hidden = layers.Reshape(start_shape)(hidden)
+        for count in reversed(filters):
+            hidden = layers.Conv2DTranspose(
+                count, kernel_size, strides=2, padding="same", activation=activation
+            )(hidden)
+        image = layers.Conv2DTranspose(
+            channels, kernel_size, padding="same", activation=output_activation
+        )(hidden)
+        excess = [side * 2 ** len(filters) - want for side, want in zip(start, size)]
+        if any(excess):
+            image = layers.Cropping2D([(n // 2, n - n // 2) for n in excess])(image)
+        decoder = keras.Model(code, image, name="decoder")
+        return cls._built(encoder, decoder, input_shape, **kwargs)
+
+    @classmethod
+    def dense(
+        cls,
+        input_shape,
+        latent_dim,
+        *,
+        units=(512, 256),
+        activation="relu",
+        output_activation="sigmoid",
+        **kwargs,
+    ):
+        """Fully connected autoencoder for inputs of any shape.
+
+        Args:
+            input_shape: Shape of one sample.
+            latent_dim: Size of the code, at least 1.
+            units: Width of each hidden layer of the encoder; the decoder mirrors it.
+            activation: Of every hidden layer.
+            output_activation: Of the last layer. `"sigmoid"` suits inputs in [0, 1]; take
+                `None` for others.
+            **kwargs: `noise`, `contractive_penalty`, `name`: see `AutoEncoder`.
+
+        Returns:
+            An `AutoEncoder`, built, not compiled.
+
+        Raises:
+            ValueError: If `input_shape` has an unknown size, or `latent_dim` is below 1.
+        """
+        input_shape = (input_shape,) if isinstance(input_shape, int) else input_shape
+        _check_shape("input_shape", input_shape)
+        _check_latent_dim(latent_dim)
+        encoder = keras.Sequential(
+            [
+                keras.Input(input_shape),
+                layers.Flatten(),
+                *(layers.Dense(width, activation=activation) for width in units),
+                layers.Dense(latent_dim, name="code"),
+            ],
+            name="encoder",
+        )
+        decoder = keras.Sequential(
+            [
+                keras.Input((latent_dim,)),
+                *(layers.Dense(width, activation=activation) for width in reversed(units)),
+                layers.Dense(math.prod(input_shape), activation=output_activation),
+                layers.Reshape(input_shape),
+            ],
+            name="decoder",
+        )
+        return cls._built(encoder, decoder, input_shape, **kwargs)
+
+    @classmethod
+    def _built(cls, encoder, decoder, input_shape, **kwargs):
+        model = cls(encoder, decoder, **kwargs)
+        model(keras.Input(input_shape))
+        return model
+
+    def encode(self, x):
+        """Codes of clean inputs: `encoder(x, training=False)`.
+
+        Args:
+            x: Array or tensor of shape `(batch, *input_shape)`.
+
+        Returns:
+            Tensor of shape `(batch, latent_dim)`.
+        """
+        return self.encoder(x, training=False)
+
+    def decode(self, codes):
+        """Reconstructions from codes: `decoder(codes, training=False)`.
+
+        Args:
+            codes: Array or tensor of shape `(batch, latent_dim)`.
+
+        Returns:
+            Tensor of shape `(batch, *input_shape)`.
+        """
+        return self.decoder(codes, training=False)
+
+    def call(self, inputs, training=None):
+        if self.noise is not None:
+            inputs = self.noise(inputs, training=bool(training))
+        return self.decoder(self.encoder(inputs, training=training), training=training)
+
+    def train_step(self, *args):
+        return super().train_step(*_with_targets(args))
+
+    def test_step(self, *args):
+        return super().test_step(*_with_targets(args))
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        y = x if y is None else y  # Keras builds the model from unpaired data
+        _check_target(y, y_pred)
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+
+        batch = ops.shape(x)[0]
+        share = self._share_of_replica(y_pred)
+        regularization = share * sum(ops.sum(value) for value in self.losses)
+        self._reconstruction_tracker.update_state(
+            (loss - regularization) / share, sample_weight=batch
+        )
+        if self.contractive_penalty is None:
+            return loss
+
+        # Last: a layer called from outside its model clears the collected losses.
+        penalties = self.contractive_penalty(self.encode, x)
+        weighted = self._mean_of_values(
+            penalties, penalties, _weight_of_samples(sample_weight)
+        )
+        self._penalty_tracker.update_state(weighted / share, sample_weight=batch)
+        return loss + self.contractive_penalty.weight * weighted
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        y = x if y is None else y
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _share_of_replica(self, y_pred):
+        """What Keras multiplies a loss with: 1, or 1 / replicas under `tf.distribute`."""
+        ones = ops.ones_like(y_pred[:1], dtype="float32")
+        return self._mean_of_values(ones, ones)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **{
+                name: keras.saving.serialize_keras_object(getattr(self, name))
+                for name in _PARTS
+            },
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {
+            name: keras.saving.deserialize_keras_object(
+                config[name], custom_objects=custom_objects
+            )
+            for name in _PARTS
+        }
+        return cls(**{**config, **parts})
+
+
+_PARTS = ("encoder", "decoder", "noise", "contractive_penalty")
+
+
+class _MeanOfValues(keras.losses.Loss):
+    """Reduces given values as Keras reduces those of its own losses."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
+def _with_targets(step_arguments):
+    """The arguments of a step with the batch as its own target, if it has none.
+
+    The data come last; on JAX a state comes before them.
+    """
+    *state, data = step_arguments
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    y = x if y is None else y
+    return *state, keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+
+
+def _weight_of_samples(sample_weight):
+    """One weight a sample, from weights of samples or of their entries."""
+    if sample_weight is None or len(sample_weight.shape) == 1:
+        return sample_weight
+    return ops.mean(sample_weight, axis=tuple(range(1, len(sample_weight.shape))))
+
+
+def _as_penalty(penalty):
+    if penalty is None or isinstance(penalty, ContractivePenalty):
+        return penalty
+    if isinstance(penalty, numbers.Real):
+        return ContractivePenalty(penalty)
+    raise TypeError(
+        "`contractive_penalty` must be a ContractivePenalty, a number or None. "
+        f"Received: contractive_penalty={penalty!r}."
+    )
+
+
+def _check_layer(name, value):
+    if not isinstance(value, keras.Layer):
+        raise TypeError(
+            f"`{name}` must be a Keras layer or model. Received: {name}={value!r} "
+            f"of type {type(value).__name__}. Wrap a function in keras.layers.Lambda."
+        )
+
+
+def _check_target(y, y_pred):
+    target, output = tuple(y.shape[1:]), tuple(y_pred.shape[1:])
+    is_same = len(target) == len(output) and all(
+        a == b or a is None or b is None for a, b in zip(target, output)
+    )
+    if not is_same:
+        raise ValueError(
+            "The target must have the shape of the reconstruction, "
+            f"{output} a sample. Received: a target of shape {target} a sample. An "
+            "autoencoder's target is its input: leave labels out, as in fit(x)."
+        )
+
+
+def _check_shape(name, shape, rank=None):
+    is_shape = all(isinstance(side, numbers.Integral) and side > 0 for side in shape)
+    if not is_shape or len(shape) == 0 or rank not in (None, len(shape)):
+        expected = "whole numbers" if rank is None else f"{rank} whole numbers"
+        raise ValueError(
+            f"`{name}` must be {expected} of at least 1. Received: {name}={shape!r}."
+        )
+
+
+def _check_latent_dim(latent_dim):
+    if not isinstance(latent_dim, numbers.Integral) or latent_dim < 1:
+        raise ValueError(
+            "`latent_dim` must be a whole number of at least 1. "
+            f"Received: latent_dim={latent_dim!r}."
+        )

@@ -1,0 +1,70 @@
+"""Inputs above their reconstructions, while `fit` runs."""
+
+from keras import ops
+
+from keras_manifold import plot
+from keras_manifold.callbacks.watch import Watch
+
+
+class ReconstructionGrid(Watch):
+    """Watches the reconstructions of a few samples while `fit` trains.
+
+    It looks once before training and then every `every` epochs. With a model that has
+    `noise`, the samples are also corrupted, once and for all, and what the model makes of
+    the corrupted ones is shown too.
+
+    Args:
+        x: Samples to watch, `(n, *input_shape)`, floating-point; copied.
+        every: Epochs between two looks, at least 1.
+        directory: Folder for `<prefix>_<epoch>.png` (for images) and `<prefix>_<epoch>.npz`,
+            with arrays `input` and `reconstruction`, and with noise `noisy_input` and
+            `denoised`, each of the shape of `x`; made if missing. `None` for no files.
+        sinks: Callables `(name, value, step)` that get each figure and mapping of arrays.
+            `step` is the number of epochs trained.
+        prefix: First part of all names.
+
+    Raises:
+        ValueError: If `x` or `every` is out of range.
+        OSError: At the start of `fit`, if `directory` can't be made.
+
+    Example:
+        >>> import numpy as np, keras_manifold as km
+        >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
+        >>> model.compile("adam", loss="mse")
+        >>> steps = []
+        >>> grid = km.ReconstructionGrid(
+        ...     x[:4], every=2, sinks=[lambda name, value, step: steps.append(step)])
+        >>> history = model.fit(x, epochs=4, callbacks=[grid], verbose=0)
+        >>> sorted(set(steps))
+        [0, 2, 4]
+    """
+
+    def __init__(self, x, *, every=1, directory=None, sinks=(), prefix="reconstruction"):
+        super().__init__(x, every=every, directory=directory, sinks=sinks, prefix=prefix)
+
+    def begin(self):
+        self._noisy = None
+        noise = getattr(self.model, "noise", None)
+        if noise is not None:
+            # A copy, as a draw from the model's own layer would change the training.
+            copy = noise.__class__.from_config(noise.get_config())
+            self._noisy = ops.convert_to_numpy(copy(self.x, training=True))
+
+    def look(self, step):
+        if not self._open_sinks:
+            return {}
+        rows = {"input": self.x, "reconstruction": self.model.predict_on_batch(self.x)}
+        if self._noisy is not None:
+            rows["noisy_input"] = self._noisy
+            rows["denoised"] = self.model.predict_on_batch(self._noisy)
+        self.emit(self.prefix, rows, step)
+        if plot.are_images(self.x):
+            when = "before training" if step == 0 else f"after epoch {step}"
+            figure = plot.image_grid(
+                list(rows.values()),
+                row_labels=[name.replace("_", " ") for name in rows],
+                title=f"Reconstructions, {when}",
+            )
+            self.emit(self.prefix, figure, step)
+        return {}

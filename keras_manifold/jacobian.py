@@ -1,0 +1,181 @@
+"""The Jacobian of a function that maps each sample on its own."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_manifold import autodiff
+
+# With fewer samples a pass is bound by overhead, not by arithmetic.
+_SAMPLES_IN_A_PASS = 64
+
+
+def jacobian(function, x, *, chunk_size=None):
+    r"""Jacobian of a function at each sample, $J_i = \partial f(x_i) / \partial x_i$.
+
+    Reverse mode when a sample has no more outputs than inputs, forward mode
+    otherwise. Cost: one pass (about two evaluations of `function`) for each entry of
+    the smaller side. Samples are taken to be independent, and this is checked.
+
+    Args:
+        function: Keras layer or model (called with `training=False`), or any
+            callable, from `(batch, *input_shape)` to `(batch, *output_shape)`.
+        x: Floating-point array of shape `(batch, *input_shape)`.
+        chunk_size: Passes that run at once, at least 1. More are faster on few
+            samples and take more memory, in proportion. `None`: as many as keep 64
+            samples in a pass.
+
+    Returns:
+        NumPy array of shape `(batch, *output_shape, *input_shape)`.
+
+    Raises:
+        ValueError: If `x` has no samples or is not floating-point, if `chunk_size`
+            is below 1, or if `function` mixes samples.
+
+    Example:
+        >>> import keras, numpy as np, keras_manifold as km
+        >>> encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)])
+        >>> km.jacobian(encoder, np.ones((3, 5), "float32")).shape
+        (3, 2, 5)
+    """
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(
+            "`chunk_size` must be a whole number of at least 1, or None. "
+            f"Received: chunk_size={chunk_size}."
+        )
+    x = floating_samples(x)
+    return JacobianModel(function, x[0], chunk_size=chunk_size).predict_on_batch(x)
+
+
+def floating_samples(x):
+    """`x` as a floating-point NumPy array with at least one sample."""
+    x = ops.convert_to_numpy(x)
+    if x.ndim < 2 or len(x) == 0:
+        raise ValueError(
+            "`x` must be of shape (batch, *input_shape) with at least one sample. "
+            f"Received: x of shape {x.shape}. For a single sample pass x[None]."
+        )
+    if not keras.backend.is_float_dtype(x.dtype.name):
+        raise ValueError(
+            "`x` must be floating-point to be differentiated. "
+            f"Received: x of dtype {x.dtype.name}. Convert it as in training, for "
+            "example x.astype('float32') / 255."
+        )
+    return x
+
+
+def jacobian_rows(function, x, transform=None, chunk_size=1):
+    """Rows of each sample's Jacobian, by reverse passes.
+
+    Can be compiled, and differentiated with respect to the weights.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`.
+        transform: Applied to the rows of each pass, `(chunk_size, batch,
+            *input_shape)`, before they are kept. `None` keeps them as they are.
+        chunk_size: Passes that run at once. See `jacobian`.
+
+    Returns:
+        Rows, or what `transform` made of them, stacked: `(outputs, batch, ...)`.
+    """
+    outputs, pullback = autodiff.vjp(function, _repeated(x, chunk_size))
+    return _map_unit_vectors(pullback, outputs, x, transform, chunk_size)
+
+
+def jacobian_columns(function, x, chunk_size=1):
+    """Columns of each sample's Jacobian, by forward passes: `(inputs, batch, ...)`."""
+    repeated = _repeated(x, chunk_size)
+
+    def push_forward(tangent):
+        return autodiff.jvp(function, repeated, tangent)[1]
+
+    return _map_unit_vectors(push_forward, repeated, x, None, chunk_size)
+
+
+def _repeated(x, times):
+    # Repeating the samples runs several passes at once on every backend.
+    return x if times == 1 else ops.tile(x, [times] + [1] * (len(x.shape) - 1))
+
+
+def _map_unit_vectors(linear_map, like, x, transform, chunk_size):
+    """Images of the unit vectors of one sample of `like`, the same for each sample."""
+    sample_shape = tuple(like.shape[1:])
+    size = math.prod(sample_shape)
+    chunks = math.ceil(size / chunk_size)
+    batch = ops.shape(x)[0]
+
+    def image_of(unit_vectors):
+        vectors = ops.repeat(unit_vectors, batch, axis=0)
+        images = linear_map(ops.reshape(vectors, (-1, *sample_shape)))
+        images = ops.reshape(images, (chunk_size, batch, *images.shape[1:]))
+        return images if transform is None else transform(images)
+
+    unit_vectors = ops.eye(chunks * chunk_size, size, dtype=like.dtype)
+    images = ops.map(image_of, ops.reshape(unit_vectors, (chunks, chunk_size, size)))
+    return ops.reshape(images, (chunks * chunk_size, *ops.shape(images)[2:]))[:size]
+
+
+class JacobianModel(keras.Model):
+    """A model whose predictions are the Jacobians of a function at its inputs.
+
+    Being a Keras model, it is compiled once, follows the weights of `function` when
+    they change, and takes whatever Keras's own `predict_on_batch` takes.
+
+    Args:
+        function: Keras layer or model (called with `training=False`), or callable.
+        sample: One sample, with which `function` is checked, of shape `input_shape`.
+        chunk_size: Passes that run at once. See `jacobian`.
+    """
+
+    def __init__(self, function, sample, *, chunk_size=None):
+        super().__init__(dtype="float32")
+        self.function = function
+        self.chunk_size = chunk_size
+        self.output_sample_shape = _independent_output_shape(self._evaluate, sample)
+        # A callable may hold variables that Keras cannot see. Compiled by JAX, their
+        # values would be frozen at the first call.
+        self.compile(run_eagerly=not isinstance(function, keras.Layer))
+
+    def call(self, x):
+        inputs = math.prod(x.shape[1:])
+        outputs = math.prod(self.output_sample_shape)
+        passes = min(inputs, outputs)
+        chunk_size = self.chunk_size or _SAMPLES_IN_A_PASS // (x.shape[0] or passes) or 1
+        chunk_size = min(chunk_size, passes)
+        if outputs <= inputs:
+            rows = jacobian_rows(self._evaluate, x, chunk_size=chunk_size)
+            rows = ops.reshape(rows, (*self.output_sample_shape, *ops.shape(x)))
+            return ops.moveaxis(rows, len(self.output_sample_shape), 0)
+        columns = jacobian_columns(self._evaluate, x, chunk_size=chunk_size)
+        columns = ops.reshape(columns, (inputs, -1, outputs))
+        columns = ops.transpose(columns, (1, 2, 0))
+        return ops.reshape(columns, (-1, *self.output_sample_shape, *x.shape[1:]))
+
+    def _evaluate(self, x):
+        if isinstance(self.function, keras.Layer):
+            return self.function(x, training=False)
+        return self.function(x)
+
+
+def _independent_output_shape(function, sample):
+    """Shape of one output, once a companion is seen not to change it."""
+    alone = ops.convert_to_numpy(function(ops.convert_to_tensor(sample[None])))
+    pair = np.stack([sample, sample + 1])
+    together = ops.convert_to_numpy(function(ops.convert_to_tensor(pair)))[:1]
+    if alone.shape != together.shape or alone.ndim == 0:
+        raise ValueError(
+            "The function must return one output a sample, of shape "
+            f"(batch, *output_shape). Received: shape {alone.shape} for one sample."
+        )
+    change = np.abs(alone.astype("float64") - together).max(initial=0.0)
+    if change > 0.01 * np.abs(alone).max(initial=0.0):
+        raise ValueError(
+            "The function must map each sample on its own, but sample 0 changes by "
+            f"{change:.2g} when it is evaluated beside another. BatchNormalization in "
+            "training mode and random layers do this: pass the Keras model itself, "
+            "which is called with training=False, or do so in your function."
+        )
+    return alone.shape[1:]

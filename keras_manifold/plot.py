@@ -1,0 +1,331 @@
+"""Figures. Each function returns a matplotlib `Figure` and touches no global state."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+SIGNED = "RdBu_r"
+UNSIGNED = "gray"
+
+
+def image_grid(images, *, row_labels=None, column_labels=None, title=None, signed=False):
+    """Images in rows, on one scale a row.
+
+    Args:
+        images: Array of shape `(rows, n, height, width)` or `(rows, n, height, width,
+            channels)` with 1 or 3 channels, or a sequence of rows of such shapes, which
+            may differ in `n`.
+        row_labels: One text a row.
+        column_labels: One text a column.
+        title: Text above the figure.
+        signed: Whether values have a sign that matters: then 0 is white, positive red and
+            negative blue, on a scale centred on 0 that is noted at the row's end (with 3
+            channels 0 is grey instead). One bool, or one a row. Rows without a sign
+            share one scale, from black, the smallest value or 0, to white.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If a row is not of the shape above, or the labels do not match.
+    """
+    rows = [_images(row) for row in images]
+    columns = max(len(row) for row in rows)
+    signs = [signed] * len(rows) if isinstance(signed, bool) else list(signed)
+    for name, labels, count in (
+        ("row_labels", row_labels, len(rows)),
+        ("column_labels", column_labels, columns),
+        ("signed", signs, len(rows)),
+    ):
+        if labels is not None and len(labels) != count:
+            raise ValueError(
+                f"`{name}` must have {count} entries. Received: {len(labels)}."
+            )
+    unsigned = _common_range([row for row, sign in zip(rows, signs) if not sign])
+    ranges = [_symmetric_range(row) if sign else unsigned for row, sign in zip(rows, signs)]
+    return _mosaic(
+        [[_colours(image, *limits, sign) for image in row]
+         for row, limits, sign in zip(rows, ranges, signs)],
+        row_labels=row_labels,
+        column_labels=column_labels,
+        row_notes=[_range_note(high) if sign else "" for (_, high), sign in zip(ranges, signs)],
+        title=title,
+    )
+
+
+def tangents(space, index=0, *, k=None, images=None, title=None):
+    """Tangent vectors as images, each with its singular value.
+
+    Args:
+        space: `TangentSpace` of images, or a mapping from names to several of the same
+            samples, to be compared row by row.
+        index: Sample to show; a sequence of samples, or `None` for all. One sample of one
+            space is laid out in rows of eight vectors, otherwise each sample is a row.
+        k: Vectors to show, the leading ones; `None` for all.
+        images: The samples themselves, `(n, height, width[, channels])`, to be shown
+            before their tangents.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`. Zero is white, positive entries red, negative ones
+        blue, on the scale noted at the end of each row.
+
+    Raises:
+        ValueError: If the inputs are not images.
+    """
+    spaces = space if isinstance(space, Mapping) else {"": space}
+    count = len(next(iter(spaces.values())).vectors)
+    samples = range(count) if index is None else np.atleast_1d(index)
+    inputs = None if images is None else _images(images)
+    is_single = len(spaces) == len(samples) == 1
+    cells, labels, names, notes = [], [], [], []
+    for sample in samples:
+        for name, of_model in spaces.items():
+            sigma = of_model.singular_values[sample, :k]
+            vectors = _images(of_model.vectors[sample, :k])
+            limits = _symmetric_range(vectors)
+            wrap = 8 if is_single else len(vectors)
+            for start in range(0, len(vectors), wrap):
+                shown = range(start, min(start + wrap, len(vectors)))
+                row = [_colours(vectors[i], *limits, signed=True) for i in shown]
+                texts = [f"σ{_subscript(i + 1)} = {sigma[i]:.2g}" for i in shown]
+                if inputs is not None:
+                    image = _colours(inputs[sample], *_common_range([inputs]), signed=False)
+                    row.insert(0, None if start else image)
+                    texts.insert(0, "" if start else "input")
+                cells.append(row)
+                labels.append(texts)
+                names.append(name)
+                notes.append(_range_note(limits[1]))
+    return _mosaic(
+        cells,
+        row_labels=names if any(names) else None,
+        cell_labels=labels,
+        row_notes=notes,
+        title=title,
+    )
+
+
+def spectrum(singular_values, *, title=None):
+    """Singular values against their index, on a logarithmic scale.
+
+    Args:
+        singular_values: Array of shape `(m,)` or `(n, m)`, a `TangentSpace`, or a mapping
+            from names to any of these, drawn side by side. For several samples the line
+            is the median and the band runs from the smallest to the largest.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    named = singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
+    figure = _figure_of_size(5.5, 3.6, title)
+    ax = figure.subplots()
+    for name, values in named.items():
+        values = np.atleast_2d(getattr(values, "singular_values", values)).astype("float64")
+        # A logarithmic scale has no place for 0.
+        values = np.maximum(values, np.nanmax(values, initial=1e-30) * 1e-8)
+        index = np.arange(1, values.shape[1] + 1)
+        (line,) = ax.plot(index, np.median(values, 0), marker=".", label=name)
+        if len(values) > 1:
+            ax.fill_between(
+                index, values.min(0), values.max(0), color=line.get_color(), alpha=0.15, lw=0
+            )
+    ax.set_yscale("log")
+    ax.set_xlabel("index")
+    ax.set_ylabel("singular value")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.3)
+    if any(named):
+        ax.legend(frameon=False)
+    return figure
+
+
+def learning_curves(history, *, keys=None, title=None):
+    """Curves of what `fit` reported, a panel a quantity.
+
+    Args:
+        history: What `fit` returned, its `history` dict, or a mapping from names to
+            either, drawn in one panel in different colours.
+        keys: Quantities to show; `None` for all. Validation (`val_...`) is drawn dashed
+            in the panel of its training quantity.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If one of `keys` was not reported by any run.
+    """
+    named = _named_histories(history)
+    reported = list(dict.fromkeys(key for run in named.values() for key in run))
+    if keys is None:
+        keys = [key for key in reported if not key.startswith("val_")]
+    missing = [key for key in keys if key not in reported]
+    if missing or not keys:
+        raise ValueError(
+            f"`keys` must be among what fit reported, {reported}. Received: keys={keys}."
+        )
+    columns = min(len(keys), 4)
+    rows = -(-len(keys) // columns)
+    figure = _figure_of_size(3.2 * columns + 0.4, 2.6 * rows + 0.5, title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat[len(keys) :]:
+        ax.set_axis_off()
+    has_validation = False
+    for ax, key in zip(axes.flat, keys):
+        for colour, (name, run) in enumerate(named.items()):
+            if key in run:
+                _curve(ax, run[key], f"C{colour}", "-", name)
+            if f"val_{key}" in run:
+                has_validation = True
+                _curve(ax, run[f"val_{key}"], f"C{colour}", "--", None)
+        ax.set_title(key.replace("_", " "), fontsize="medium")
+        ax.set_xlabel("epoch")
+        ax.grid(alpha=0.3)
+    handles = axes[0, 0].get_legend_handles_labels()[0] if any(named) else []
+    if has_validation:
+        handles += [_key_line("-", "training"), _key_line("--", "validation")]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _key_line(dashes, label):
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linestyle=dashes, label=label, color="0.4", lw=1.4)
+
+
+def _curve(ax, values, colour, dashes, name):
+    epochs = np.arange(1, len(values) + 1)
+    marker = "." if len(values) == 1 else None
+    ax.plot(epochs, values, color=colour, linestyle=dashes, lw=1.4, marker=marker, label=name)
+
+
+def _named_histories(history):
+    history = getattr(history, "history", history)
+    is_one_run = not any(
+        isinstance(value, Mapping) or hasattr(value, "history") for value in history.values()
+    )
+    if is_one_run:
+        return {"": history}
+    return {name: getattr(run, "history", run) for name, run in history.items()}
+
+
+def are_images(x):
+    """Whether an array is of the shape that `image_grid` takes for one row.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        True for `(n, height, width)` and `(n, height, width, channels)` with 1 or 3
+        channels.
+    """
+    return x.ndim == 3 or (x.ndim == 4 and x.shape[-1] in (1, 3))
+
+
+def _images(row):
+    """A row as `(n, height, width)` or `(n, height, width, 3)`."""
+    row = np.asarray(row)
+    if not are_images(row):
+        raise ValueError(
+            "Images must be of shape (n, height, width) or (n, height, width, channels) "
+            f"with 1 or 3 channels. Received: shape {row.shape}."
+        )
+    if row.ndim == 4 and row.shape[-1] == 1:
+        row = row[..., 0]
+    return row.astype("float64")
+
+
+def _common_range(rows):
+    if not rows:
+        return 0.0, 1.0
+    low = min(0.0, *(np.nanmin(row) for row in rows))
+    high = max(np.nanmax(row) for row in rows)
+    return low, high if high > low else low + 1.0
+
+
+def _symmetric_range(row):
+    limit = np.nanmax(np.abs(row))
+    limit = limit if limit > 0 else 1.0
+    return -limit, limit
+
+
+def _colours(image, low, high, signed):
+    """RGB of one image."""
+    import matplotlib
+
+    share = np.clip((image - low) / (high - low), 0.0, 1.0)
+    if image.ndim == 3:
+        return share
+    return matplotlib.colormaps[SIGNED if signed else UNSIGNED](share)[..., :3]
+
+
+def _mosaic(
+    cells, *, row_labels=None, column_labels=None, cell_labels=None, row_notes=None, title=None
+):
+    """Figure of RGB images in rows, on one pair of axes: many axes take seconds to lay out.
+
+    `cells` are rows of images of one size; `None` leaves a place empty.
+    """
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    height, width = next(image for row in cells for image in row if image is not None).shape[:2]
+    right = width + max(1, round(0.08 * width))
+    down = height + max(1, round((0.35 if cell_labels else 0.08) * height))
+    rows, columns = len(cells), max(len(row) for row in cells)
+    canvas = np.ones((rows * down - (down - height), columns * right - (right - width), 3))
+    frames = []
+    for r, row in enumerate(cells):
+        for c, image in enumerate(row):
+            if image is not None:
+                top, left = r * down, c * right
+                canvas[top : top + height, left : left + width] = image
+                frames.append(Rectangle((left - 0.5, top - 0.5), width, height))
+
+    inches = 0.85 / width  # a cell is 0.85 inches wide
+    figure = _figure_of_size(
+        canvas.shape[1] * inches + (1.7 if row_labels else 0.9),
+        canvas.shape[0] * inches + (0.7 if title else 0.3),
+        title,
+    )
+    ax = figure.subplots()
+    ax.imshow(canvas, interpolation="nearest")
+    frame_style = {"facecolor": "none", "edgecolor": "0.7", "linewidth": 0.6}
+    ax.add_collection(PatchCollection(frames, clip_on=False, **frame_style))
+    ax.set_anchor("N")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    row_centres = np.arange(rows) * down + (height - 1) / 2
+    column_centres = np.arange(columns) * right + (width - 1) / 2
+    ax.set_yticks(row_centres if row_labels else [], row_labels or [])
+    ax.set_xticks(column_centres if column_labels else [], column_labels or [])
+    for r, texts in enumerate(cell_labels or []):
+        for c, text in enumerate(texts):
+            ax.text(
+                column_centres[c], r * down - 0.8, text, ha="center", va="bottom", fontsize=6.5
+            )
+    for r, note in enumerate(row_notes or []):
+        x = len(cells[r]) * right - 0.5
+        ax.text(x, row_centres[r], note, va="center", fontsize="x-small")
+    return figure
+
+
+def _range_note(limit):
+    return f"colours\n±{limit:.2g}"
+
+
+def _subscript(number):
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+
+
+def _figure_of_size(width, height, title):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    if title is not None:
+        figure.suptitle(title)
+    return figure
