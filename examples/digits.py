@@ -57,8 +57,10 @@ def main():
     spaces = {name: km.tangent_space(model, x_test) for name, model in models.items()}
     print_table(models, spaces, x_test)
     save_figures(models, histories, spaces, x_test, noise, out)
-    print(f"\n{time.perf_counter() - started:.0f} s. Figures: {out}/*.png, and while it "
-          f"trained: {out}/<model>/*.png")
+    print(
+        f"\n{time.perf_counter() - started:.0f} s. Figures: {out}/*.png, and while it "
+        f"trained: {out}/<model>/*.png"
+    )
 
 
 def small_network(**options):
@@ -83,8 +85,8 @@ def loaded(dataset):
         cache = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "datasets"
         place = cache / {"mnist": "mnist.npz", "fashion_mnist": "fashion-mnist"}[dataset]
         raise SystemExit(
-            f"The data set {dataset} could not be downloaded ({type(error).__name__}): put "
-            f"it at {place} yourself, or take --dataset digits, which needs no network."
+            f"The data set {dataset} could not be downloaded: put it at "
+            f"{place} yourself, or take --dataset digits, which needs no network."
         ) from error
     x, x_test = (images[..., None].astype("float32") / 255 for images in (x, x_test))
     return x[:-5000], x[-5000:], x_test[:1000]
@@ -92,15 +94,19 @@ def loaded(dataset):
 
 def print_table(models, spaces, x_test):
     print(f"\non {len(x_test)} test images, without noise:\n")
-    print(f"{'model':<12} {'reconstruction':>14} {'largest σ':>10} {'‖J‖_F':>8} "
-          f"{'local dimension':>16}")
+    print(
+        f"{'model':<12} {'reconstruction':>14} {'largest σ':>10} {'‖J‖_F':>8} "
+        f"{'local dimension':>16}"
+    )
     for name, model in models.items():
         loss = model.evaluate(x_test, verbose=0, return_dict=True)["reconstruction_loss"]
         sigma = spaces[name].singular_values
         norm = np.sqrt((sigma**2).sum(axis=1)).mean()
         dimension = km.local_dimension(sigma).mean()
-        print(f"{name:<12} {loss:14.4f} {sigma[:, 0].mean():10.3f} {norm:8.3f} "
-              f"{dimension:16.2f}")
+        print(
+            f"{name:<12} {loss:14.4f} {sigma[:, 0].mean():10.3f} {norm:8.3f} "
+            f"{dimension:16.2f}"
+        )
 
 
 def save_figures(models, histories, spaces, x_test, noise, out):
@@ -126,15 +132,15 @@ def save_figures(models, histories, spaces, x_test, noise, out):
             row_labels=list(models),
             column_labels=[f"code {i}" for i in range(1, 17)],
             signed=True,
-            title="How each entry of the code depends on the pixels of the first test image: "
-            "rows of the encoder's Jacobian",
+            title="How each entry of the code depends on the pixels of the first test "
+            "image: rows of the encoder's Jacobian",
         ),
         "tangents": km.plot.tangents(
             spaces,
-            k=16,
+            k=16 if x_test.shape[1] == 28 else 10,
             images=x_test,
-            title="Directions that the code follows at the first test image: tangent vectors, "
-            "strongest first",
+            title="Directions that the code follows at the first test image: tangent "
+            "vectors, strongest first",
         ),
     }
     for name, figure in figures.items():

@@ -2,6 +2,8 @@
 
 import math
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers, ops
@@ -55,7 +57,13 @@ class AutoEncoder(keras.Model):
     """
 
     def __init__(
-        self, encoder, decoder, *, noise=None, contractive_penalty=None, **kwargs
+        self,
+        encoder: keras.Layer,
+        decoder: keras.Layer,
+        *,
+        noise: keras.Layer | None = None,
+        contractive_penalty: ContractivePenalty | float | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         _check_layer("encoder", encoder)
@@ -74,15 +82,15 @@ class AutoEncoder(keras.Model):
     @classmethod
     def convolutional(
         cls,
-        input_shape,
-        latent_dim,
+        input_shape: tuple[int, int, int],
+        latent_dim: int,
         *,
-        filters=(32, 64),
-        kernel_size=3,
-        activation="relu",
-        output_activation="sigmoid",
-        **kwargs,
-    ):
+        filters: Sequence[int] = (32, 64),
+        kernel_size: int = 3,
+        activation: str = "relu",
+        output_activation: str | None = "sigmoid",
+        **kwargs: Any,
+    ) -> "AutoEncoder":
         """Convolutional autoencoder for images of any size.
 
         The encoder halves the image with one strided convolution for each entry of
@@ -144,14 +152,14 @@ class AutoEncoder(keras.Model):
     @classmethod
     def dense(
         cls,
-        input_shape,
-        latent_dim,
+        input_shape: tuple[int, ...] | int,
+        latent_dim: int,
         *,
-        units=(512, 256),
-        activation="relu",
-        output_activation="sigmoid",
-        **kwargs,
-    ):
+        units: Sequence[int] = (512, 256),
+        activation: str = "relu",
+        output_activation: str | None = "sigmoid",
+        **kwargs: Any,
+    ) -> "AutoEncoder":
         """Fully connected autoencoder for inputs of any shape.
 
         Args:
@@ -231,9 +239,7 @@ class AutoEncoder(keras.Model):
     def test_step(self, *args):
         return super().test_step(*_with_targets(args))
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = x if y is None else y  # Keras builds the model from unpaired data
         _check_target(y, y_pred)
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
@@ -354,7 +360,7 @@ def _check_shape(name, shape, rank=None):
 
 
 def _check_latent_dim(latent_dim):
-    if not isinstance(latent_dim, numbers.Integral) or latent_dim < 1:
+    if not isinstance(latent_dim, numbers.Integral) or int(latent_dim) < 1:
         raise ValueError(
             "`latent_dim` must be a whole number of at least 1. "
             f"Received: latent_dim={latent_dim!r}."

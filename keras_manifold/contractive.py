@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from typing import Any
 
 import keras
 from keras import ops
@@ -56,7 +57,14 @@ class ContractivePenalty(keras.layers.Layer):
         explicit invariance during feature extraction, ICML.
     """
 
-    def __init__(self, weight, *, probes=1, seed=None, **kwargs):
+    def __init__(
+        self,
+        weight: float,
+        *,
+        probes: int | str = 1,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         _check_weight(weight)
@@ -73,7 +81,7 @@ class ContractivePenalty(keras.layers.Layer):
     def call(self, x, function=None):
         if self.probes == "exact":
             squares = jacobian_rows(function, x, transform=_squared_norms)
-            return ops.sum(squares, axis=(0, 1))
+            return ops.sum(squares, axis=0)
         outputs, pullback = autodiff.vjp(function, x)
         estimates = [
             _squared_norms(pullback(self._random_signs(outputs))[None])[0]
@@ -104,14 +112,9 @@ def _squared_norms(rows):
 
 
 def _check_weight(weight):
-    if (
-        not isinstance(weight, numbers.Real)
-        or not math.isfinite(weight)
-        or weight < 0
-    ):
+    if not isinstance(weight, numbers.Real) or not math.isfinite(weight) or weight < 0:
         raise ValueError(
-            "`weight` must be a finite number of at least 0. "
-            f"Received: weight={weight!r}."
+            f"`weight` must be a finite number of at least 0. Received: weight={weight!r}."
         )
 
 

@@ -1,11 +1,14 @@
 """Local dimension of a manifold, read from singular values."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 RULES = ("participation_ratio", "entropy", "gap", "energy")
 
 
-def local_dimension(singular_values, rule="participation_ratio", *, share=0.95):
+def local_dimension(
+    singular_values: ArrayLike, rule: str = "participation_ratio", *, share: float = 0.95
+) -> np.ndarray:
     r"""Number of directions that matter, from the singular values of a Jacobian.
 
     - `"participation_ratio"`: $(\sum \sigma^2)^2 / \sum \sigma^4$.

@@ -1,6 +1,8 @@
 """The Jacobian of a function that maps each sample on its own."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +14,7 @@ from keras_manifold import autodiff
 _SAMPLES_IN_A_PASS = 64
 
 
-def jacobian(function, x, *, chunk_size=None):
+def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np.ndarray:
     r"""Jacobian of a function at each sample, $J_i = \partial f(x_i) / \partial x_i$.
 
     Reverse mode when a sample has no more outputs than inputs, forward mode
@@ -121,8 +123,9 @@ def _map_unit_vectors(linear_map, like, x, transform, chunk_size):
 class JacobianModel(keras.Model):
     """A model whose predictions are the Jacobians of a function at its inputs.
 
-    Being a Keras model, it is compiled once, follows the weights of `function` when
-    they change, and takes whatever Keras's own `predict_on_batch` takes.
+    Being a Keras model, it is compiled once and follows the weights of a layer or model
+    when they change. Variables that another callable holds may be frozen at the first
+    call (JAX does so): make a new `JacobianModel` for each use of one.
 
     Args:
         function: Keras layer or model (called with `training=False`), or callable.
@@ -135,9 +138,6 @@ class JacobianModel(keras.Model):
         self.function = function
         self.chunk_size = chunk_size
         self.output_sample_shape = _independent_output_shape(self._evaluate, sample)
-        # A callable may hold variables that Keras cannot see. Compiled by JAX, their
-        # values would be frozen at the first call.
-        self.compile(run_eagerly=not isinstance(function, keras.Layer))
 
     def call(self, x):
         inputs = math.prod(x.shape[1:])
@@ -164,13 +164,14 @@ def _independent_output_shape(function, sample):
     """Shape of one output, once a companion is seen not to change it."""
     alone = ops.convert_to_numpy(function(ops.convert_to_tensor(sample[None])))
     pair = np.stack([sample, sample + 1])
-    together = ops.convert_to_numpy(function(ops.convert_to_tensor(pair)))[:1]
-    if alone.shape != together.shape or alone.ndim == 0:
+    together = ops.convert_to_numpy(function(ops.convert_to_tensor(pair)))
+    if alone.shape[:1] != (1,) or together.shape != (2, *alone.shape[1:]):
         raise ValueError(
-            "The function must return one output a sample, of shape "
-            f"(batch, *output_shape). Received: shape {alone.shape} for one sample."
+            "The function must return one output a sample, of shape (batch, "
+            f"*output_shape). Received: shape {alone.shape} for one sample and "
+            f"{together.shape} for two."
         )
-    change = np.abs(alone.astype("float64") - together).max(initial=0.0)
+    change = np.abs(alone[0].astype("float64") - together[0]).max(initial=0.0)
     if change > 0.01 * np.abs(alone).max(initial=0.0):
         raise ValueError(
             "The function must map each sample on its own, but sample 0 changes by "

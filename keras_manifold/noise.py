@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from typing import Any
 
 import keras
 from keras import ops
@@ -50,7 +51,15 @@ class NoiseInjection(keras.layers.Layer):
         autoencoders, Journal of Machine Learning Research 11.
     """
 
-    def __init__(self, kind="gaussian", level=0.1, *, clip=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        kind: str = "gaussian",
+        level: float = 0.1,
+        *,
+        clip: tuple[float, float] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         _check_kind_and_level(kind, level)
         _check_clip(clip)
@@ -144,7 +153,7 @@ def _check_kind_and_level(kind, level):
     if (
         not isinstance(level, numbers.Real)
         or not math.isfinite(level)
-        or not 0 <= level <= highest
+        or not 0 <= float(level) <= highest
     ):
         expected = "at least 0 and finite" if kind == "gaussian" else "in [0, 1]"
         raise ValueError(

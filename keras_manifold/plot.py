@@ -44,11 +44,15 @@ def image_grid(images, *, row_labels=None, column_labels=None, title=None, signe
     unsigned = _common_range([row for row, sign in zip(rows, signs) if not sign])
     ranges = [_symmetric_range(row) if sign else unsigned for row, sign in zip(rows, signs)]
     return _mosaic(
-        [[_colours(image, *limits, sign) for image in row]
-         for row, limits, sign in zip(rows, ranges, signs)],
+        [
+            [_colours(image, limits, sign) for image in row]
+            for row, limits, sign in zip(rows, ranges, signs)
+        ],
         row_labels=row_labels,
         column_labels=column_labels,
-        row_notes=[_range_note(high) if sign else "" for (_, high), sign in zip(ranges, signs)],
+        row_notes=[
+            _range_note(high) if sign else "" for (_, high), sign in zip(ranges, signs)
+        ],
         title=title,
     )
 
@@ -87,10 +91,10 @@ def tangents(space, index=0, *, k=None, images=None, title=None):
             wrap = 8 if is_single else len(vectors)
             for start in range(0, len(vectors), wrap):
                 shown = range(start, min(start + wrap, len(vectors)))
-                row = [_colours(vectors[i], *limits, signed=True) for i in shown]
-                texts = [f"σ{_subscript(i + 1)} = {sigma[i]:.2g}" for i in shown]
+                row = [_colours(vectors[i], limits, signed=True) for i in shown]
+                texts = [f"σ{_subscript(i + 1)} = {sigma[i]:#.2g}" for i in shown]
                 if inputs is not None:
-                    image = _colours(inputs[sample], *_common_range([inputs]), signed=False)
+                    image = _colours(inputs[sample], _common_range([inputs]), False)
                     row.insert(0, None if start else image)
                     texts.insert(0, "" if start else "input")
                 cells.append(row)
@@ -118,7 +122,9 @@ def spectrum(singular_values, *, title=None):
     Returns:
         `matplotlib.figure.Figure`.
     """
-    named = singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
+    named = (
+        singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
+    )
     figure = _figure_of_size(5.5, 3.6, title)
     ax = figure.subplots()
     for name, values in named.items():
@@ -129,7 +135,12 @@ def spectrum(singular_values, *, title=None):
         (line,) = ax.plot(index, np.median(values, 0), marker=".", label=name)
         if len(values) > 1:
             ax.fill_between(
-                index, values.min(0), values.max(0), color=line.get_color(), alpha=0.15, lw=0
+                index,
+                values.min(0),
+                values.max(0),
+                color=line.get_color(),
+                alpha=0.15,
+                lw=0,
             )
     ax.set_yscale("log")
     ax.set_xlabel("index")
@@ -187,7 +198,9 @@ def learning_curves(history, *, keys=None, title=None):
     if has_validation:
         handles += [_key_line("-", "training"), _key_line("--", "validation")]
     if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=len(handles), frameon=False
+        )
     return figure
 
 
@@ -200,13 +213,16 @@ def _key_line(dashes, label):
 def _curve(ax, values, colour, dashes, name):
     epochs = np.arange(1, len(values) + 1)
     marker = "." if len(values) == 1 else None
-    ax.plot(epochs, values, color=colour, linestyle=dashes, lw=1.4, marker=marker, label=name)
+    ax.plot(
+        epochs, values, color=colour, linestyle=dashes, lw=1.4, marker=marker, label=name
+    )
 
 
 def _named_histories(history):
     history = getattr(history, "history", history)
     is_one_run = not any(
-        isinstance(value, Mapping) or hasattr(value, "history") for value in history.values()
+        isinstance(value, Mapping) or hasattr(value, "history")
+        for value in history.values()
     )
     if is_one_run:
         return {"": history}
@@ -253,10 +269,11 @@ def _symmetric_range(row):
     return -limit, limit
 
 
-def _colours(image, low, high, signed):
+def _colours(image, limits, signed):
     """RGB of one image."""
     import matplotlib
 
+    low, high = limits
     share = np.clip((image - low) / (high - low), 0.0, 1.0)
     if image.ndim == 3:
         return share
@@ -264,7 +281,13 @@ def _colours(image, low, high, signed):
 
 
 def _mosaic(
-    cells, *, row_labels=None, column_labels=None, cell_labels=None, row_notes=None, title=None
+    cells,
+    *,
+    row_labels=None,
+    column_labels=None,
+    cell_labels=None,
+    row_notes=None,
+    title=None,
 ):
     """Figure of RGB images in rows, on one pair of axes: many axes take seconds to lay out.
 
@@ -273,7 +296,9 @@ def _mosaic(
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
-    height, width = next(image for row in cells for image in row if image is not None).shape[:2]
+    height, width = next(
+        image for row in cells for image in row if image is not None
+    ).shape[:2]
     right = width + max(1, round(0.08 * width))
     down = height + max(1, round((0.35 if cell_labels else 0.08) * height))
     rows, columns = len(cells), max(len(row) for row in cells)
@@ -294,8 +319,9 @@ def _mosaic(
     )
     ax = figure.subplots()
     ax.imshow(canvas, interpolation="nearest")
-    frame_style = {"facecolor": "none", "edgecolor": "0.7", "linewidth": 0.6}
-    ax.add_collection(PatchCollection(frames, clip_on=False, **frame_style))
+    outlines = PatchCollection(frames, facecolor="none", edgecolor="0.7", linewidth=0.6)
+    outlines.set_clip_on(False)
+    ax.add_collection(outlines)
     ax.set_anchor("N")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
@@ -306,7 +332,12 @@ def _mosaic(
     for r, texts in enumerate(cell_labels or []):
         for c, text in enumerate(texts):
             ax.text(
-                column_centres[c], r * down - 0.8, text, ha="center", va="bottom", fontsize=6.5
+                column_centres[c],
+                r * down - 0.8,
+                text,
+                ha="center",
+                va="bottom",
+                fontsize=6.5,
             )
     for r, note in enumerate(row_notes or []):
         x = len(cells[r]) * right - 0.5
@@ -315,7 +346,7 @@ def _mosaic(
 
 
 def _range_note(limit):
-    return f"colours\n±{limit:.2g}"
+    return f"colours\n±{limit:#.2g}"
 
 
 def _subscript(number):

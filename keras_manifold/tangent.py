@@ -1,6 +1,8 @@
 """Tangent spaces: the singular vectors of a Jacobian."""
 
 from dataclasses import dataclass
+from os import PathLike
+from typing import Any
 
 import keras
 import numpy as np
@@ -34,7 +36,7 @@ class TangentSpace:
     singular_values: np.ndarray
     code_vectors: np.ndarray
 
-    def leading(self, k):
+    def leading(self, k: int) -> "TangentSpace":
         """The same with the `k` leading directions only.
 
         Args:
@@ -52,7 +54,7 @@ class TangentSpace:
             self.vectors[:, :k], self.singular_values[:, :k], self.code_vectors[:, :k]
         )
 
-    def save(self, path):
+    def save(self, path: str | PathLike) -> None:
         """Writes the three arrays to one `.npz` file, whole or not at all.
 
         Args:
@@ -65,7 +67,7 @@ class TangentSpace:
             np.savez_compressed(file, **vars(self))
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | PathLike) -> "TangentSpace":
         """Reads what `save`, or `TangentAnalyzer`, wrote.
 
         Args:
@@ -88,7 +90,15 @@ class TangentSpace:
             return cls(**{name: arrays[name] for name in names})
 
 
-def tangent_space(model, x, *, of="encoder", k=None, batch_size=32, verbose="auto"):
+def tangent_space(
+    model: Any,
+    x: Any,
+    *,
+    of: str = "encoder",
+    k: int | None = None,
+    batch_size: int = 32,
+    verbose: str | int = "auto",
+) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
 
     At each $x$ the encoder's Jacobian is decomposed, $J_f(x) = U \Sigma V^\top$: the
@@ -138,7 +148,8 @@ def tangent_space(model, x, *, of="encoder", k=None, batch_size=32, verbose="aut
     jacobians = model if isinstance(model, JacobianModel) else None
     spaces = []
     full_size = 0
-    for batch in _with_progress(*_batches(x, batch_size), verbose):
+    batches, count = _batches(x, batch_size)
+    for batch in _with_progress(batches, count, verbose):
         if jacobians is None:
             jacobians = encoder_jacobian(model, batch[0])
         smaller_side = min(jacobians.output_sample_shape[0], batch[0].size)
@@ -150,8 +161,10 @@ def tangent_space(model, x, *, of="encoder", k=None, batch_size=32, verbose="aut
     if not spaces:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     return TangentSpace(
-        *(np.concatenate([getattr(space, name) for space in spaces])
-          for name in TangentSpace.__dataclass_fields__)
+        *(
+            np.concatenate([getattr(space, name) for space in spaces])
+            for name in TangentSpace.__dataclass_fields__
+        )
     )
 
 
@@ -173,7 +186,9 @@ def encoder_jacobian(model, sample):
     return jacobians
 
 
-def principal_angles(a, b):
+def principal_angles(
+    a: TangentSpace | np.ndarray, b: TangentSpace | np.ndarray
+) -> np.ndarray:
     r"""Principal angles between the tangent spaces of matching samples.
 
     The singular values of $A_i B_i^\top$ are their cosines; small angles are taken from
@@ -253,9 +268,9 @@ def _decomposed(jacobians, k):
 def _leading_triplets(wide, k):
     r"""Leading singular triplets of matrices $A = U \Sigma V^\top$ with few rows.
 
-    From the eigenvectors $U$ of $A A^\top$ and the rows of $U^\top A = \Sigma V^\top$. Where
-    a singular value is too small to divide by, a QR decomposition of these rows takes its
-    place, which is orthonormal whatever the rank.
+    From the eigenvectors $U$ of $A A^\top$ and the rows of $U^\top A = \Sigma V^\top$.
+    Where a singular value is too small to divide by, a QR decomposition of these rows takes
+    its place, which is orthonormal whatever the rank.
 
     Returns `(left, sigma, right)`, shapes `(n, k, rows)`, `(n, k)`, `(n, k, columns)`.
     """

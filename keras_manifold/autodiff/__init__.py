@@ -5,22 +5,20 @@ and inside compiled steps, and what they return can be differentiated again with
 respect to the weights, which is how a penalty on a Jacobian is trained.
 """
 
+import importlib
+
 import keras
 from keras import ops
 
 _backend = keras.backend.backend()
-if _backend == "tensorflow":
-    from keras_manifold.autodiff import tensorflow as _framework
-elif _backend == "jax":
-    from keras_manifold.autodiff import jax as _framework
-elif _backend == "torch":
-    from keras_manifold.autodiff import torch as _framework
-else:
+if _backend not in ("tensorflow", "jax", "torch"):
     raise ImportError(
         "keras_manifold needs a Keras backend that differentiates: 'tensorflow', "
         f"'jax' or 'torch'. Received: KERAS_BACKEND={_backend!r}. Set the "
         "environment variable KERAS_BACKEND before importing keras."
     )
+
+_framework = importlib.import_module(f"keras_manifold.autodiff.{_backend}")
 
 __all__ = ["jvp", "vjp"]
 

@@ -1,6 +1,8 @@
 """Callbacks that show, while `fit` runs, what an autoencoder learns."""
 
-from keras_manifold.callbacks.reconstruction_grid import ReconstructionGrid as ReconstructionGrid
+from keras_manifold.callbacks.reconstruction_grid import (
+    ReconstructionGrid as ReconstructionGrid,
+)
 from keras_manifold.callbacks.tangent_analyzer import TangentAnalyzer as TangentAnalyzer
 
 __all__ = ["ReconstructionGrid", "TangentAnalyzer"]

@@ -16,8 +16,8 @@ class ReconstructionGrid(Watch):
     Args:
         x: Samples to watch, `(n, *input_shape)`, floating-point; copied.
         every: Epochs between two looks, at least 1.
-        directory: Folder for `<prefix>_<epoch>.png` (for images) and `<prefix>_<epoch>.npz`,
-            with arrays `input` and `reconstruction`, and with noise `noisy_input` and
+        directory: Folder for `<prefix>_<epoch>.png` (for images) and
+            `<prefix>_<epoch>.npz`, with arrays `input` and `reconstruction`, and with noise `noisy_input` and
             `denoised`, each of the shape of `x`; made if missing. `None` for no files.
         sinks: Callables `(name, value, step)` that get each figure and mapping of arrays.
             `step` is the number of epochs trained.

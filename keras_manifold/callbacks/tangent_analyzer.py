@@ -31,9 +31,9 @@ class TangentAnalyzer(Watch):
         k: Leading directions to keep, at least 1; more than there are means all.
         of: `"encoder"`.
         every: Epochs between two looks, at least 1.
-        directory: Folder for `<prefix>_vectors_<epoch>.png`, `<prefix>_spectrum_<epoch>.png`
-            and `<prefix>_space_<epoch>.npz` (which `TangentSpace.load` reads), made if
-            missing. `None` for no files.
+        directory: Folder for `<prefix>_vectors_<epoch>.png`,
+            `<prefix>_spectrum_<epoch>.png` and `<prefix>_space_<epoch>.npz` (which
+            `TangentSpace.load` reads), made if missing. `None` for no files.
         sinks: Callables `(name, value, step)` that get each number, figure and mapping of
             arrays. `step` is the number of epochs trained.
         prefix: First part of all names.
@@ -87,7 +87,9 @@ class TangentAnalyzer(Watch):
             )
         except FloatingPointError as error:
             warnings.warn(f"No tangent space after epoch {step}: {error}", stacklevel=2)
-            return self._report(step, norm=np.nan, dimension=np.nan, top=np.nan, drift=np.nan)
+            return self._report(
+                step, norm=np.nan, dimension=np.nan, top=np.nan, drift=np.nan
+            )
         sigma = space.singular_values
         leading = space.leading(min(self.k, sigma.shape[1]))
         drift = 0.0 if self._last is None else principal_angles(self._last, leading).mean()

@@ -1,0 +1,216 @@
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+import keras_manifold as km
+
+
+def trained(digits, callbacks, *, epochs=3, model=None, **fit_options):
+    model = model or km.AutoEncoder.dense((8, 8, 1), latent_dim=5, units=(16,))
+    model.compile(keras.optimizers.Adam(1e-2), loss="mse")
+    history = model.fit(
+        digits[:200],
+        epochs=epochs,
+        batch_size=50,
+        callbacks=callbacks,
+        verbose=0,
+        **fit_options,
+    )
+    return model, history.history
+
+
+SCALARS = {"tangent_norm", "tangent_dimension", "tangent_top", "tangent_drift"}
+
+
+def test_history_holds_everything_there_is_to_know(digits):
+    model = km.AutoEncoder.dense((8, 8, 1), 5, units=(16,), contractive_penalty=0.01)
+    _, history = trained(
+        digits,
+        [km.TangentAnalyzer(digits[:4])],
+        model=model,
+        validation_data=(digits[200:300],),
+    )
+    losses = {"loss", "reconstruction_loss", "contractive_penalty"}
+    assert set(history) == losses | {f"val_{name}" for name in losses} | SCALARS
+    assert all(len(values) == 3 for values in history.values())
+    assert np.isfinite(list(history.values())).all()
+
+
+def test_the_last_scalars_are_those_of_the_trained_model(digits):
+    x = digits[:4]
+    model, history = trained(digits, [km.TangentAnalyzer(x, k=2)])
+    jacobians = km.jacobian(model.encoder, x).reshape(4, 5, 64).astype("float64")
+    sigma = np.linalg.svd(jacobians, compute_uv=False)
+    energy = sigma**2
+    expected = {
+        "tangent_norm": np.sqrt(energy.sum(1)).mean(),
+        "tangent_dimension": (energy.sum(1) ** 2 / (energy**2).sum(1)).mean(),
+        "tangent_top": sigma[:, 0].mean(),
+    }
+    found = {name: history[name][-1] for name in expected}
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_drift_is_the_mean_principal_angle_between_two_looks(digits, tmp_path):
+    _, history = trained(digits, [km.TangentAnalyzer(digits[:4], k=3, directory=tmp_path)])
+    looks = [
+        km.TangentSpace.load(tmp_path / f"tangent_space_{i:04d}.npz") for i in range(4)
+    ]
+    expected = [km.principal_angles(a, b).mean() for a, b in itertools.pairwise(looks)]
+    assert history["tangent_drift"] == pytest.approx(expected, rel=1e-4)
+    assert history["tangent_drift"][0] > 0.01, "training turns the tangent space"
+
+
+def test_a_model_that_does_not_learn_does_not_drift(digits):
+    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=5, units=(16,))
+    watch = km.TangentAnalyzer(digits[:4])
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    history = model.fit(digits[:50], epochs=2, callbacks=[watch], verbose=0).history
+    assert max(history["tangent_drift"]) < 1e-5
+    assert history["tangent_norm"][0] == pytest.approx(history["tangent_norm"][1], rel=1e-6)
+
+
+def test_it_writes_figures_and_arrays_before_and_after_training(digits, tmp_path):
+    watch = km.TangentAnalyzer(
+        digits[:4], k=3, every=2, directory=tmp_path / "runs" / "new"
+    )
+    trained(digits, [watch], epochs=5)
+    expected = {
+        f"tangent_{name}_{step:04d}.{ending}"
+        for name, ending in (("vectors", "png"), ("spectrum", "png"), ("space", "npz"))
+        for step in (0, 2, 4)
+    }
+    assert {path.name for path in (tmp_path / "runs" / "new").iterdir()} == expected
+    space = km.TangentSpace.load(tmp_path / "runs" / "new" / "tangent_space_0004.npz")
+    assert space.vectors.shape == (4, 3, 8, 8, 1)
+    with np.load(tmp_path / "runs" / "new" / "tangent_space_0004.npz") as arrays:
+        assert arrays["spectrum"].shape == (4, 5)
+
+
+def test_on_epochs_without_a_look_the_last_values_stand(digits):
+    _, history = trained(digits, [km.TangentAnalyzer(digits[:4], every=2)], epochs=4)
+    norm = history["tangent_norm"]
+    assert norm[1] == norm[2]
+    assert norm[0] != norm[1] != norm[3]
+
+
+def test_sinks_get_every_number_figure_and_array_with_its_step(digits):
+    got = []
+    trained(
+        digits,
+        [
+            km.TangentAnalyzer(
+                digits[:2], sinks=[lambda *event: got.append(event)], prefix="x"
+            )
+        ],
+        epochs=1,
+    )
+    kinds = {name: type(value).__name__ for name, value, _ in got}
+    assert kinds == {
+        "x_norm": "float",
+        "x_dimension": "float",
+        "x_top": "float",
+        "x_drift": "float",
+        "x_space": "dict",
+        "x_vectors": "Figure",
+        "x_spectrum": "Figure",
+    }
+    assert {step for _, _, step in got} == {0, 1}
+
+
+def test_other_callbacks_see_the_scalars_whatever_their_order(digits, tmp_path):
+    stop = keras.callbacks.EarlyStopping("tangent_dimension", mode="max", min_delta=1e9)
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    _, history = trained(digits, [km.TangentAnalyzer(digits[:2]), stop, log], epochs=9)
+    assert len(history["loss"]) == 2
+    assert "tangent_drift" in (tmp_path / "log.csv").read_text().splitlines()[0]
+
+
+def test_the_watched_array_may_change_afterwards(digits):
+    x = digits[:4].copy()
+    watch = km.TangentAnalyzer(x)
+    x[:] = np.nan
+    _, history = trained(digits, [watch], epochs=1)
+    assert np.isfinite(history["tangent_norm"][0])
+
+
+def test_watching_does_not_change_the_training(digits):
+    losses = []
+    for callbacks in (
+        [],
+        [km.TangentAnalyzer(digits[:4]), km.ReconstructionGrid(digits[:4])],
+    ):
+        keras.utils.set_random_seed(0)
+        model = km.AutoEncoder.dense(
+            (8, 8, 1),
+            5,
+            units=(16,),
+            contractive_penalty=0.1,
+            noise=km.NoiseInjection("gaussian", 0.4),
+        )
+        losses.append(trained(digits, callbacks, model=model)[1]["loss"])
+    assert losses[0] == losses[1]
+
+
+def test_weights_that_became_nan_give_nan_scalars_and_a_warning(digits):
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.set_weights([w * np.nan for w in self.model.get_weights()])
+
+    with pytest.warns(UserWarning, match="No tangent space after epoch 2"):
+        _, history = trained(digits, [Spoil(), km.TangentAnalyzer(digits[:2])], epochs=2)
+    assert np.isfinite(history["tangent_norm"][0])
+    assert np.isnan(history["tangent_norm"][1])
+
+
+def test_inputs_that_are_no_images_are_watched_too(rng, tmp_path):
+    x = rng.normal(size=(40, 6)).astype("float32")
+    model = km.AutoEncoder.dense((6,), 2, units=(8,), output_activation=None)
+    model.compile("adam", loss="mse")
+    watch = km.TangentAnalyzer(x[:3], directory=tmp_path)
+    grid = km.ReconstructionGrid(x[:3], directory=tmp_path)
+    model.fit(x, epochs=1, callbacks=[watch, grid], verbose=0)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert "tangent_spectrum_0001.png" in names
+    assert "tangent_vectors_0001.png" not in names
+    assert "reconstruction_0001.npz" in names
+
+
+def test_it_can_be_used_for_a_second_fit(digits):
+    watch = km.TangentAnalyzer(digits[:2])
+    model, first = trained(digits, [watch], epochs=2)
+    second = model.fit(digits[:200], epochs=2, callbacks=[watch], verbose=0).history
+    assert set(second) == set(first)
+
+
+def test_a_directory_that_cannot_be_made_stops_before_the_first_batch(digits, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    model = km.AutoEncoder.dense((8, 8, 1), 2, units=(8,))
+    before = model.get_weights()
+    with pytest.raises(OSError, match="file"):
+        trained(
+            digits,
+            [km.TangentAnalyzer(digits[:2], directory=tmp_path / "file")],
+            model=model,
+        )
+    for old, new in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"k": 0}, ValueError, "`k` must be at least 1.*k=0"),
+        ({"every": 0}, ValueError, "`every` must be .*every=0"),
+        ({"every": 1.5}, ValueError, "`every` must be .*every=1.5"),
+        ({"of": "everything"}, ValueError, "of='everything'"),
+        ({"sinks": ["here"]}, TypeError, r"sink\(name, value, step\).*'here'"),
+        ({"x": np.ones((2, 8, 8, 1), "uint8")}, ValueError, "floating-point"),
+    ],
+)
+def test_options_out_of_range_are_refused(digits, options, error, message):
+    with pytest.raises(error, match=message):
+        km.TangentAnalyzer(**{"x": digits[:2], **options})

@@ -1,0 +1,60 @@
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# Compiling takes longer than any deadline on the first example.
+settings.register_profile("default", deadline=None, max_examples=20, derandomize=True)
+settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Real handwritten digits, (1797, 8, 8, 1) in [0, 1]."""
+    from sklearn.datasets import load_digits
+
+    return (load_digits().images[..., None] / 16).astype("float32")
+
+
+class TwoLayers:
+    """A tanh network in float64 NumPy, with its Jacobian by the chain rule."""
+
+    def __init__(self, sizes, seed=0):
+        rng = np.random.default_rng(seed)
+        inputs, hidden, outputs = sizes
+        self.w1, self.b1 = rng.normal(size=(inputs, hidden)), rng.normal(size=hidden)
+        self.w2 = rng.normal(size=(hidden, outputs))
+
+    def jacobian(self, x):
+        h = np.tanh(x.astype("float64") @ self.w1 + self.b1)
+        return np.einsum("ho,nh,ih->noi", self.w2, 1 - h**2, self.w1)
+
+    def keras_model(self):
+        model = keras.Sequential(
+            [
+                keras.Input((self.w1.shape[0],)),
+                keras.layers.Dense(self.w1.shape[1], activation="tanh"),
+                keras.layers.Dense(self.w2.shape[1], use_bias=False),
+            ]
+        )
+        model.set_weights([self.w1, self.b1, self.w2])
+        return model
+
+
+@pytest.fixture
+def two_layers():
+    return TwoLayers

@@ -1,0 +1,81 @@
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import ops
+
+from keras_manifold import autodiff
+
+
+def tensor(array):
+    return ops.convert_to_tensor(np.asarray(array, "float32"))
+
+
+def to_numpy(value):
+    return ops.convert_to_numpy(value)
+
+
+@given(st.integers(0, 2**16), st.integers(1, 5), st.integers(1, 5))
+def test_jvp_and_vjp_are_adjoint(seed, inputs, outputs):
+    rng = np.random.default_rng(seed)
+    w = tensor(rng.normal(size=(inputs, outputs)))
+    x, v = (tensor(rng.normal(size=(3, inputs))) for _ in range(2))
+    u = tensor(rng.normal(size=(3, outputs)))
+
+    def function(x):
+        return ops.sin(ops.matmul(ops.tanh(x), w))
+
+    _, jv = autodiff.jvp(function, x, v)
+    _, pullback = autodiff.vjp(function, x)
+    left, right = (
+        (to_numpy(u) * to_numpy(jv)).sum(),
+        (to_numpy(pullback(u)) * to_numpy(v)).sum(),
+    )
+    assert left == pytest.approx(right, rel=1e-4, abs=1e-4)
+
+
+def test_both_are_the_matrix_of_a_linear_function(rng):
+    w = rng.normal(size=(4, 2)).astype("float32")
+    x, v, u = rng.normal(size=(3, 4)), rng.normal(size=(3, 4)), rng.normal(size=(3, 2))
+
+    def function(x):
+        return ops.matmul(x, w)
+
+    outputs, jv = autodiff.jvp(function, tensor(x), tensor(v))
+    np.testing.assert_allclose(to_numpy(outputs), x @ w, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(jv), v @ w, atol=1e-5)
+    outputs, pullback = autodiff.vjp(function, tensor(x))
+    np.testing.assert_allclose(to_numpy(outputs), x @ w, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(pullback(tensor(u))), u @ w.T, atol=1e-5)
+
+
+def test_a_pullback_can_be_called_again(rng):
+    x = tensor(rng.normal(size=(2, 3)))
+    _, pullback = autodiff.vjp(ops.sin, x)
+    ones = ops.ones_like(x)
+    np.testing.assert_array_equal(to_numpy(pullback(ones)), to_numpy(pullback(ones)))
+
+
+def test_outputs_that_do_not_depend_on_the_input_have_zero_derivatives():
+    x = tensor(np.ones((2, 3)))
+
+    def constant(x):
+        return ops.ones((2, 4))
+
+    _, jv = autodiff.jvp(constant, x, ops.ones_like(x))
+    _, pullback = autodiff.vjp(constant, x)
+    assert to_numpy(jv).tolist() == np.zeros((2, 4)).tolist()
+    assert to_numpy(pullback(ops.ones((2, 4)))).tolist() == np.zeros((2, 3)).tolist()
+
+
+def test_it_differentiates_the_inference_of_a_layer_without_touching_its_state(rng):
+    layer = keras.layers.BatchNormalization()
+    x = tensor(rng.normal(size=(5, 3)))
+    layer(x)
+    before = [to_numpy(v) for v in layer.variables]
+    _, pullback = autodiff.vjp(lambda x: layer(x, training=False), x)
+    gradient = to_numpy(pullback(ops.ones_like(x)))
+    np.testing.assert_allclose(gradient, np.full((5, 3), 1 / np.sqrt(1.001)), rtol=1e-5)
+    for old, variable in zip(before, layer.variables):
+        np.testing.assert_array_equal(old, to_numpy(variable))

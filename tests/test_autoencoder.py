@@ -1,0 +1,268 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_manifold as km
+
+
+def to_numpy(value):
+    return ops.convert_to_numpy(value)
+
+
+def small(**options):
+    return km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(16,), **options)
+
+
+def compiled(model, **options):
+    model.compile(keras.optimizers.Adam(1e-2), loss="mse", **options)
+    return model
+
+
+def test_fit_needs_the_inputs_only_and_learns(digits):
+    model = compiled(small())
+    history = model.fit(
+        digits, validation_data=(digits[:100],), epochs=5, verbose=0
+    ).history
+    assert set(history) == {
+        "loss",
+        "val_loss",
+        "reconstruction_loss",
+        "val_reconstruction_loss",
+    }
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+    assert history["loss"] == history["reconstruction_loss"]
+
+
+def test_a_learned_line_is_recovered():
+    # On a line in the plane one code suffices: the error goes to zero, and the tangent
+    # of the encoder and decoder turns to the line.
+    t = np.linspace(-1, 1, 256, dtype="float32")[:, None]
+    line = np.array([[0.6, 0.8]], "float32")
+    encoder = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    decoder = keras.Sequential([keras.Input((1,)), layers.Dense(2)])
+    model = km.AutoEncoder(
+        encoder, decoder, noise=km.NoiseInjection("gaussian", 0.3, seed=0)
+    )
+    model.compile(keras.optimizers.Adam(0.02), loss="mse")
+    model.fit(t @ line, epochs=60, verbose=0)
+    assert model.evaluate(t @ line, verbose=0, return_dict=True)["loss"] < 0.01
+    tangent = km.tangent_space(model, t[:1] @ line)
+    assert km.principal_angles(tangent, line[None])[0, 0] < 0.1
+
+
+def test_metrics_are_those_of_a_linear_autoencoder_by_hand(rng):
+    x = rng.normal(size=(10, 4)).astype("float32")
+    w, v = rng.normal(size=(4, 2)), rng.normal(size=(2, 4))
+    encoder = keras.Sequential([keras.Input((4,)), layers.Dense(2, use_bias=False)])
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(4, use_bias=False)])
+    encoder.set_weights([w])
+    decoder.set_weights([v])
+    penalty = km.ContractivePenalty(0.5, probes="exact")
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
+    model.compile(loss="mse", metrics=["mae"])
+    error = x @ w @ v - x
+    found = model.evaluate(x, batch_size=4, verbose=0, return_dict=True)  # 4 + 4 + 2
+    expected = {
+        "reconstruction_loss": (error**2).mean(),
+        "contractive_penalty": (w**2).sum(),
+        "mae": np.abs(error).mean(),
+    }
+    expected["loss"] = (
+        expected["reconstruction_loss"] + 0.5 * expected["contractive_penalty"]
+    )
+    assert found == pytest.approx(expected, rel=1e-4)
+
+    weights = rng.uniform(size=10).astype("float32")
+    found = model.evaluate(
+        x, x, sample_weight=weights, batch_size=10, verbose=0, return_dict=True
+    )
+    weighted = (weights * (error**2).mean(1)).mean() + 0.5 * weights.mean() * (w**2).sum()
+    assert found["loss"] == pytest.approx(weighted, rel=1e-4)
+
+
+def test_regularisation_losses_are_in_the_loss_but_not_in_the_reconstruction(rng):
+    encoder = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(
+                2,
+                kernel_regularizer=keras.regularizers.L2(0.1),
+                activity_regularizer=keras.regularizers.L2(0.1),
+            ),
+        ]
+    )
+    decoder = layers.Dense(4)
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=0.0)
+    model.compile(loss="mse")
+    x = rng.normal(size=(8, 4)).astype("float32")
+    found = model.evaluate(x, batch_size=8, verbose=0, return_dict=True)
+    error = to_numpy(model(x)) - x
+    (w, _), codes = encoder.get_weights(), to_numpy(model.encode(x))
+    assert found["reconstruction_loss"] == pytest.approx((error**2).mean(), rel=1e-4)
+    added = 0.1 * (w**2).sum() + 0.1 * (codes**2).sum() / 8
+    assert found["loss"] - found["reconstruction_loss"] == pytest.approx(added, rel=1e-4)
+
+
+def test_the_penalty_shrinks_the_jacobian(digits):
+    norms = {}
+    for weight in (0.0, 0.1):
+        keras.utils.set_random_seed(0)
+        model = compiled(small(contractive_penalty=weight))
+        history = model.fit(digits[:500], epochs=3, verbose=0).history
+        norms[weight] = history["contractive_penalty"][-1]
+    assert norms[0.1] < 0.3 * norms[0.0]
+
+
+def test_noise_is_in_training_only(digits):
+    model = compiled(small(noise=km.NoiseInjection("masking", 1.0)))
+    plain = compiled(km.AutoEncoder(model.encoder, model.decoder))
+    x = digits[:5]
+    expected = to_numpy(plain(x))
+    for found in (model(x), model(x, training=False), model.predict(x, verbose=0)):
+        np.testing.assert_allclose(to_numpy(found), expected, atol=1e-6)
+    erased = to_numpy(model(x, training=True))
+    np.testing.assert_allclose(erased, np.broadcast_to(erased[:1], erased.shape), atol=1e-6)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, *arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return tuple(array[index * 25 : index * 25 + 25] for array in self.arrays)
+
+
+def test_every_way_to_feed_it_gives_the_same_losses(digits):
+    import tensorflow as tf
+
+    x = digits[:100]
+    ones = np.ones((100, 1, 1), "float32")
+    dataset = tf.data.Dataset.from_tensor_slices(x).batch(25)
+    feeds = {
+        "x": {"x": x, "batch_size": 25},
+        "x, y": {"x": x, "y": x, "batch_size": 25},
+        "x, y, sample_weight": {"x": x, "y": x, "sample_weight": ones, "batch_size": 25},
+        "tf.data of x": {"x": dataset},
+        "tf.data of (x,)": {"x": dataset.map(lambda x: (x,))},
+        "tf.data of (x, y)": {"x": dataset.map(lambda x: (x, x))},
+        "PyDataset of (x,)": {"x": Batches(x)},
+        "PyDataset of (x, y, weights)": {"x": Batches(x, x, ones)},
+        "generator": {"x": ((x[i : i + 25],) for i in range(0, 100, 25))},
+    }
+    losses = {}
+    for name, feed in feeds.items():
+        keras.utils.set_random_seed(0)
+        penalty = km.ContractivePenalty(0.1, seed=0)
+        model = compiled(small(contractive_penalty=penalty))
+        losses[name] = model.fit(**feed, shuffle=False, verbose=0).history["loss"][0]
+    assert losses == pytest.approx(dict.fromkeys(losses, losses["x"]), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (7, 9, 3), (5, 5, 1), (2, 3, 1), (28, 28, 1)])
+def test_the_convolutional_network_takes_images_of_any_size(shape, rng):
+    model = compiled(km.AutoEncoder.convolutional(shape, latent_dim=2, filters=(4, 8)))
+    x = rng.uniform(size=(3, *shape)).astype("float32")
+    assert model.encode(x).shape == (3, 2)
+    assert model.decode(np.zeros((3, 2), "float32")).shape == x.shape
+    assert model.predict(x, verbose=0).shape == x.shape
+
+
+def test_the_convolutional_network_is_the_labs():
+    model = km.AutoEncoder.convolutional((28, 28, 1), latent_dim=32)
+    shapes = [layer.output.shape[1:] for layer in model.encoder.layers[1:]]
+    assert shapes == [(13, 13, 32), (6, 6, 64), (2304,), (32,)]
+    shapes = [layer.output.shape[1:] for layer in model.decoder.layers[1:]]
+    assert shapes == [(1568,), (7, 7, 32), (14, 14, 64), (28, 28, 32), (28, 28, 1)]
+
+
+def test_encoders_and_decoders_may_be_any_layer(digits):
+    class Encoder(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.normalize = layers.BatchNormalization()
+            self.drop = layers.Dropout(0.2)
+            self.project = layers.Dense(2)
+
+        def call(self, x):
+            return self.project(self.drop(self.normalize(ops.reshape(x, (-1, 64)))))
+
+    decoder = keras.Sequential([layers.Dense(64), layers.Reshape((8, 8, 1))])
+    model = compiled(km.AutoEncoder(Encoder(), decoder, contractive_penalty=0.01))
+    history = model.fit(digits[:100], epochs=2, verbose=0).history
+    assert history["loss"][1] < history["loss"][0]
+    assert model.encode(digits[:4]).shape == (4, 2)
+
+
+def test_a_loaded_model_is_the_saved_one_and_trains_on_to_the_same_losses(digits, tmp_path):
+    # Without randomness: Keras does not save the state of seed generators.
+    model = compiled(small(contractive_penalty=km.ContractivePenalty(0.1, probes="exact")))
+    model.fit(digits[:100], epochs=1, shuffle=False, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        again.predict(digits[:5], verbose=0),
+        model.predict(digits[:5], verbose=0),
+        atol=1e-6,
+    )
+    losses = [
+        m.fit(digits[:100], epochs=2, shuffle=False, verbose=0).history
+        for m in (model, again)
+    ]
+    for name in losses[0]:
+        assert losses[0][name] == pytest.approx(losses[1][name], rel=1e-5), name
+
+
+def test_noise_and_penalty_are_saved_with_the_model(tmp_path):
+    model = small(
+        noise=km.NoiseInjection("gaussian", 0.4, clip=(0, 1), seed=1),
+        contractive_penalty=km.ContractivePenalty(0.1, probes=2, seed=2),
+        name="watched",
+    )
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert json.dumps(again.get_config()) == json.dumps(model.get_config())
+    assert again.noise.get_config() == model.noise.get_config()
+    assert again.contractive_penalty.get_config() == model.contractive_penalty.get_config()
+
+
+def test_labels_passed_by_mistake_are_refused(digits):
+    model = compiled(small())
+    with pytest.raises(ValueError, match=r"target of shape \(\).*leave labels out"):
+        model.fit(digits[:20], np.zeros(20), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"encoder": lambda x: x}, "`encoder` must be a Keras layer.*Lambda"),
+        ({"decoder": None}, "`decoder` must be a Keras layer.*decoder=None"),
+        ({"noise": 0.4}, "`noise` must be a Keras layer.*noise=0.4"),
+        ({"contractive_penalty": "0.1"}, "contractive_penalty='0.1'"),
+    ],
+)
+def test_parts_that_are_no_layers_are_refused(parts, message):
+    good = {"encoder": layers.Dense(2), "decoder": layers.Dense(4)}
+    with pytest.raises(TypeError, match=message):
+        km.AutoEncoder(**{**good, **parts})
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments", "message"),
+    [
+        ("convolutional", ((28, 28), 2), "`input_shape` must be 3 whole numbers"),
+        ("convolutional", ((28, None, 1), 2), "`input_shape` must be 3 whole numbers"),
+        ("dense", ((), 2), "`input_shape` must be whole numbers"),
+        ("dense", ((8, 8, 1), 0), "`latent_dim` must be .* latent_dim=0"),
+        ("convolutional", ((8, 8, 1), 2.5), "`latent_dim` must be .* latent_dim=2.5"),
+    ],
+)
+def test_networks_that_cannot_be_built_are_refused(build, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(km.AutoEncoder, build)(*arguments)

@@ -1,0 +1,129 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_manifold as km
+
+
+def corrupted(noise, x, **kwargs):
+    return ops.convert_to_numpy(noise(x, **kwargs))
+
+
+N = 40_000  # bounds below are 5 standard errors
+
+
+def test_gaussian_noise_has_its_level_as_standard_deviation():
+    x = np.full((N,), 0.5, "float32")
+    change = corrupted(km.NoiseInjection("gaussian", 1.5, seed=0), x, training=True) - x
+    assert abs(change.mean()) < 5 * 1.5 / np.sqrt(N)
+    assert abs(change.std() - 1.5) < 5 * 1.5 / np.sqrt(2 * N)
+
+
+def test_masking_sets_its_level_of_the_entries_to_zero_and_leaves_the_rest():
+    x = np.full((N,), 0.5, "float32")
+    y = corrupted(km.NoiseInjection("masking", 0.3, seed=0), x, training=True)
+    assert set(np.unique(y)) == {0.0, 0.5}
+    assert abs((y == 0).mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / N)
+
+
+@pytest.mark.parametrize(("clip", "ends"), [(None, (0.0, 1.0)), ((-1, 2), (-1.0, 2.0))])
+def test_salt_and_pepper_sets_its_level_of_the_entries_to_both_ends_evenly(clip, ends):
+    x = np.full((N,), 0.5, "float32")
+    noise = km.NoiseInjection("salt_and_pepper", 0.4, clip=clip, seed=0)
+    y = corrupted(noise, x, training=True)
+    assert set(np.unique(y)) == {0.5, *ends}
+    for end in ends:
+        assert abs((y == end).mean() - 0.2) < 5 * np.sqrt(0.2 * 0.8 / N)
+
+
+def test_clip_bounds_what_is_corrupted():
+    x = np.linspace(0, 1, 1000, dtype="float32")
+    y = corrupted(km.NoiseInjection("gaussian", 1.0, clip=(0, 1)), x, training=True)
+    assert y.min() == 0.0
+    assert y.max() == 1.0
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_and_pepper"])
+def test_it_is_the_identity_when_not_training(kind, digits):
+    y = corrupted(km.NoiseInjection(kind, 0.5, clip=(0.2, 0.8)), digits[:5], training=False)
+    np.testing.assert_array_equal(y, digits[:5])
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_and_pepper"])
+def test_level_zero_changes_nothing(kind, digits):
+    y = corrupted(km.NoiseInjection(kind, 0.0), digits[:5], training=True)
+    np.testing.assert_array_equal(y, digits[:5])
+
+
+def test_the_same_seed_gives_the_same_noise_and_each_call_another(digits):
+    one, two = (km.NoiseInjection("gaussian", 0.4, seed=7) for _ in range(2))
+    first, second = (corrupted(one, digits[:5], training=True) for _ in range(2))
+    np.testing.assert_array_equal(first, corrupted(two, digits[:5], training=True))
+    assert not np.array_equal(first, second)
+
+
+def test_a_layer_rebuilt_from_its_config_gives_the_same_noise(digits):
+    noise = km.NoiseInjection("masking", 0.4, clip=(0, 1), seed=7, name="corruption")
+    again = km.NoiseInjection.from_config(noise.get_config())
+    assert again.get_config() == noise.get_config()
+    np.testing.assert_array_equal(
+        corrupted(noise, digits[:5], training=True),
+        corrupted(again, digits[:5], training=True),
+    )
+
+
+def test_in_a_model_it_corrupts_in_training_only(digits):
+    model = keras.Sequential([keras.Input((8, 8, 1)), km.NoiseInjection("gaussian", 1.0)])
+    model.compile(loss="mse")
+    np.testing.assert_array_equal(model.predict(digits[:5], verbose=0), digits[:5])
+    assert model.evaluate(digits, digits, verbose=0) == 0.0
+    assert not np.array_equal(corrupted(model, digits[:5], training=True), digits[:5])
+
+
+def test_integers_are_cast(digits):
+    y = corrupted(km.NoiseInjection("masking", 0.5), (digits[:5] * 16).astype("uint8"))
+    assert y.dtype == "float32"
+
+
+def test_it_keeps_the_mask_of_a_sequence():
+    x = layers.Embedding(4, 3, mask_zero=True)(np.array([[1, 2, 0]]))
+    assert km.NoiseInjection().compute_mask(x, [True]) == [True]
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_and_pepper"])
+def test_it_maps_a_tf_data_pipeline_on_every_backend(kind, digits):
+    import tensorflow as tf
+
+    noise = km.NoiseInjection(kind, 0.4, clip=(0, 1), seed=0)
+    pipeline = tf.data.Dataset.from_tensor_slices(digits[:200]).batch(100)
+    clean = np.concatenate(list(pipeline.as_numpy_iterator()))
+    noisy = pipeline.map(noise)
+    first, second = (np.concatenate(list(noisy.as_numpy_iterator())) for _ in range(2))
+    assert first.shape == clean.shape
+    changed = (first != clean).mean()
+    expected = {"gaussian": 0.75, "masking": 0.2, "salt_and_pepper": 0.3}[kind]
+    assert changed == pytest.approx(expected, abs=0.15)
+    assert not np.array_equal(first, second), "each epoch draws anew"
+    assert first.min() >= 0
+    assert first.max() <= 1
+    off = pipeline.map(lambda x: noise(x, training=False))
+    np.testing.assert_array_equal(np.concatenate(list(off.as_numpy_iterator())), clean)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "pink"}, "`kind` must be one of .* kind='pink'"),
+        ({"kind": "masking", "level": 1.4}, r"in \[0, 1\] for masking noise.*level=1.4"),
+        ({"kind": "salt_and_pepper", "level": -0.1}, r"in \[0, 1\].*level=-0.1"),
+        ({"level": -1}, "at least 0 and finite for gaussian noise.*level=-1"),
+        ({"level": float("nan")}, "level=nan"),
+        ({"level": "0.4"}, "level='0.4'"),
+        ({"clip": (1, 0)}, r"low < high.*clip=\(1, 0\)"),
+        ({"clip": (0, 1, 2)}, r"clip=\(0, 1, 2\)"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        km.NoiseInjection(**options)
