@@ -206,7 +206,7 @@ class AutoEncoder(keras.Model):
         model(keras.Input(input_shape))
         return model
 
-    def encode(self, x):
+    def encode(self, x: Any) -> Any:
         """Codes of clean inputs: `encoder(x, training=False)`.
 
         Args:
@@ -217,7 +217,7 @@ class AutoEncoder(keras.Model):
         """
         return self.encoder(x, training=False)
 
-    def decode(self, codes):
+    def decode(self, codes: Any) -> Any:
         """Reconstructions from codes: `decoder(codes, training=False)`.
 
         Args:
@@ -322,7 +322,7 @@ def _as_penalty(penalty):
     if penalty is None or isinstance(penalty, ContractivePenalty):
         return penalty
     if isinstance(penalty, numbers.Real):
-        return ContractivePenalty(penalty)
+        return ContractivePenalty(float(penalty))
     raise TypeError(
         "`contractive_penalty` must be a ContractivePenalty, a number or None. "
         f"Received: contractive_penalty={penalty!r}."
@@ -351,7 +351,7 @@ def _check_target(y, y_pred):
 
 
 def _check_shape(name, shape, rank=None):
-    is_shape = all(isinstance(side, numbers.Integral) and side > 0 for side in shape)
+    is_shape = all(isinstance(side, numbers.Integral) and int(side) > 0 for side in shape)
     if not is_shape or len(shape) == 0 or rank not in (None, len(shape)):
         expected = "whole numbers" if rank is None else f"{rank} whole numbers"
         raise ValueError(

@@ -83,11 +83,12 @@ class ContractivePenalty(keras.layers.Layer):
             squares = jacobian_rows(function, x, transform=_squared_norms)
             return ops.sum(squares, axis=0)
         outputs, pullback = autodiff.vjp(function, x)
+        probes = int(self.probes)
         estimates = [
             _squared_norms(pullback(self._random_signs(outputs))[None])[0]
-            for _ in range(self.probes)
+            for _ in range(probes)
         ]
-        return sum(estimates) / self.probes
+        return sum(estimates) / probes
 
     def _random_signs(self, like):
         uniform = keras.random.uniform(ops.shape(like), seed=self.seed_generator)

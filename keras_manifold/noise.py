@@ -70,7 +70,7 @@ class NoiseInjection(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
         self.built = True  # no weights
-        self._tf_data_generator = None
+        self._tf_data_generator: Any = None
 
     def __call__(self, inputs, *args, **kwargs):
         if _is_in_foreign_tf_data(inputs):

@@ -1,14 +1,25 @@
 """Figures. Each function returns a matplotlib `Figure` and touches no global state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIGNED = "RdBu_r"
 UNSIGNED = "gray"
 
 
-def image_grid(images, *, row_labels=None, column_labels=None, title=None, signed=False):
+def image_grid(
+    images: np.ndarray | Sequence[np.ndarray],
+    *,
+    row_labels: Sequence[str] | None = None,
+    column_labels: Sequence[str] | None = None,
+    title: str | None = None,
+    signed: bool | Sequence[bool] = False,
+) -> "Figure":
     """Images in rows, on one scale a row.
 
     Args:
@@ -57,7 +68,14 @@ def image_grid(images, *, row_labels=None, column_labels=None, title=None, signe
     )
 
 
-def tangents(space, index=0, *, k=None, images=None, title=None):
+def tangents(
+    space: Any,
+    index: int | Sequence[int] | None = 0,
+    *,
+    k: int | None = None,
+    images: np.ndarray | None = None,
+    title: str | None = None,
+) -> "Figure":
     """Tangent vectors as images, each with its singular value.
 
     Args:
@@ -110,7 +128,7 @@ def tangents(space, index=0, *, k=None, images=None, title=None):
     )
 
 
-def spectrum(singular_values, *, title=None):
+def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     """Singular values against their index, on a logarithmic scale.
 
     Args:
@@ -152,7 +170,9 @@ def spectrum(singular_values, *, title=None):
     return figure
 
 
-def learning_curves(history, *, keys=None, title=None):
+def learning_curves(
+    history: Any, *, keys: Sequence[str] | None = None, title: str | None = None
+) -> "Figure":
     """Curves of what `fit` reported, a panel a quantity.
 
     Args:
@@ -229,7 +249,7 @@ def _named_histories(history):
     return {name: getattr(run, "history", run) for name, run in history.items()}
 
 
-def are_images(x):
+def are_images(x: np.ndarray) -> bool:
     """Whether an array is of the shape that `image_grid` takes for one row.
 
     Args:

@@ -215,18 +215,21 @@ def principal_angles(
         Björck and Golub (1973), Numerical methods for computing angles between linear
         subspaces, Mathematics of Computation 27.
     """
-    a, b = _vectors(a), _vectors(b)
-    if a.shape[0] != b.shape[0] or a.shape[2:] != b.shape[2:]:
+    first, second = _vectors(a), _vectors(b)
+    if first.shape[0] != second.shape[0] or first.shape[2:] != second.shape[2:]:
         raise ValueError(
             "`a` and `b` must have the same number of samples and the same input shape. "
-            f"Received: a of shape {a.shape} and b of shape {b.shape}."
+            f"Received: a of shape {first.shape} and b of shape {second.shape}."
         )
-    a, b = (v.reshape(*v.shape[:2], -1) for v in (a, b))
-    if b.shape[1] > a.shape[1]:
-        a, b = b, a
-    cross = b @ a.swapaxes(1, 2)
+    larger, smaller = sorted(
+        (v.reshape(*v.shape[:2], -1) for v in (first, second)),
+        key=lambda v: v.shape[1],
+        reverse=True,
+    )
+    cross = smaller @ larger.swapaxes(1, 2)
     cosines = np.linalg.svd(cross, compute_uv=False)
-    sines = np.linalg.svd(b - cross @ a, compute_uv=False)[:, ::-1][:, : b.shape[1]]
+    residual = smaller - cross @ larger
+    sines = np.linalg.svd(residual, compute_uv=False)[:, ::-1]
     from_sines = np.arcsin(np.clip(sines, 0.0, 1.0))
     from_cosines = np.arccos(np.clip(cosines, 0.0, 1.0))
     return np.where(cosines > np.sqrt(0.5), from_sines, from_cosines)

@@ -6,6 +6,8 @@ respect to the weights, which is how a penalty on a Jacobian is trained.
 """
 
 import importlib
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -23,7 +25,7 @@ _framework = importlib.import_module(f"keras_manifold.autodiff.{_backend}")
 __all__ = ["jvp", "vjp"]
 
 
-def jvp(function, x, tangent):
+def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     r"""Outputs of a function and the change $J(x)\,v$ along a tangent.
 
     Forward mode. Cost: about two evaluations of `function`.
@@ -43,7 +45,7 @@ def jvp(function, x, tangent):
     return outputs, output_tangent
 
 
-def vjp(function, x):
+def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
     r"""Outputs of a function and the map $u \mapsto J(x)^\top u$.
 
     Reverse mode. Cost: one evaluation of `function`, and about two more for each

@@ -1,5 +1,9 @@
 """Inputs above their reconstructions, while `fit` runs."""
 
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
+
 from keras import ops
 
 from keras_manifold import plot
@@ -17,8 +21,9 @@ class ReconstructionGrid(Watch):
         x: Samples to watch, `(n, *input_shape)`, floating-point; copied.
         every: Epochs between two looks, at least 1.
         directory: Folder for `<prefix>_<epoch>.png` (for images) and
-            `<prefix>_<epoch>.npz`, with arrays `input` and `reconstruction`, and with noise `noisy_input` and
-            `denoised`, each of the shape of `x`; made if missing. `None` for no files.
+            `<prefix>_<epoch>.npz`, with arrays `input` and `reconstruction`, and with noise
+            `noisy_input` and `denoised`, each of the shape of `x`; made if missing. `None`
+            for no files.
         sinks: Callables `(name, value, step)` that get each figure and mapping of arrays.
             `step` is the number of epochs trained.
         prefix: First part of all names.
@@ -40,7 +45,15 @@ class ReconstructionGrid(Watch):
         [0, 2, 4]
     """
 
-    def __init__(self, x, *, every=1, directory=None, sinks=(), prefix="reconstruction"):
+    def __init__(
+        self,
+        x: Any,
+        *,
+        every: int = 1,
+        directory: str | PathLike | None = None,
+        sinks: Sequence[Callable[[str, Any, int], Any]] = (),
+        prefix: str = "reconstruction",
+    ):
         super().__init__(x, every=every, directory=directory, sinks=sinks, prefix=prefix)
 
     def begin(self):

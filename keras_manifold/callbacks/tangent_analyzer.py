@@ -1,6 +1,9 @@
 """Tangent vectors and spectrum, while `fit` runs."""
 
 import warnings
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -56,14 +59,14 @@ class TangentAnalyzer(Watch):
 
     def __init__(
         self,
-        x,
+        x: Any,
         *,
-        k=16,
-        of="encoder",
-        every=1,
-        directory=None,
-        sinks=(),
-        prefix="tangent",
+        k: int = 16,
+        of: str = "encoder",
+        every: int = 1,
+        directory: str | PathLike | None = None,
+        sinks: Sequence[Callable[[str, Any, int], Any]] = (),
+        prefix: str = "tangent",
     ):
         super().__init__(x, every=every, directory=directory, sinks=sinks, prefix=prefix)
         if not k >= 1:
