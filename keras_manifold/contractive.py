@@ -38,7 +38,7 @@ class ContractivePenalty(keras.layers.Layer):
             `(batch, *output_shape)`, each sample mapped on its own.
         x: Floating-point tensor of shape `(batch, *input_shape)`.
 
-    Returns:
+    Call returns:
         Tensor of shape `(batch,)`, not negative.
 
     Raises:
