@@ -112,7 +112,7 @@ def _map_unit_vectors(linear_map, like, x, transform, chunk_size):
     def image_of(unit_vectors):
         vectors = ops.repeat(unit_vectors, batch, axis=0)
         images = linear_map(ops.reshape(vectors, (-1, *sample_shape)))
-        images = ops.reshape(images, (chunk_size, batch, *images.shape[1:]))
+        images = ops.reshape(images, (chunk_size, batch, *ops.shape(images)[1:]))
         return images if transform is None else transform(images)
 
     unit_vectors = ops.eye(chunks * chunk_size, size, dtype=like.dtype)
