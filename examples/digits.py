@@ -21,7 +21,7 @@ import keras_manifold as km
 def main():
     arguments = parsed_arguments()
     lab = arguments.dataset != "digits"
-    epochs = arguments.epochs or (64 if lab else 60)
+    epochs = arguments.epochs if arguments.epochs is not None else (64 if lab else 60)
     batch_size = arguments.batch_size or (5000 if lab else 64)
     out = Path(arguments.out or f"runs/{arguments.dataset}")
     x_train, x_valid, x_test = loaded(arguments.dataset)
@@ -83,10 +83,13 @@ def loaded(dataset):
         (x, _), (x_test, _) = getattr(keras.datasets, dataset).load_data()
     except Exception as error:
         cache = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "datasets"
-        place = cache / {"mnist": "mnist.npz", "fashion_mnist": "fashion-mnist"}[dataset]
+        place = {
+            "mnist": f"the file {cache / 'mnist.npz'}",
+            "fashion_mnist": f"its four .gz files in the folder {cache / 'fashion-mnist'}",
+        }[dataset]
         raise SystemExit(
-            f"The data set {dataset} could not be downloaded: put it at "
-            f"{place} yourself, or take --dataset digits, which needs no network."
+            f"The data set {dataset} could not be loaded ({error}): put {place} yourself, "
+            "or take --dataset digits, which needs no network."
         ) from error
     x, x_test = (images[..., None].astype("float32") / 255 for images in (x, x_test))
     return x[:-5000], x[-5000:], x_test[:1000]

@@ -8,7 +8,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from keras_manifold.arguments import check_count
 from keras_manifold.contractive import ContractivePenalty
+from keras_manifold.jacobian import check_has_derivative
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
@@ -37,6 +39,7 @@ class AutoEncoder(keras.Model):
     Raises:
         TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer, or
             `contractive_penalty` neither a `ContractivePenalty` nor a number.
+        ValueError: If there is a penalty and `encoder` declares integer inputs.
 
     Example:
         >>> import numpy as np, keras_manifold as km
@@ -74,6 +77,8 @@ class AutoEncoder(keras.Model):
         self.decoder = decoder
         self.noise = noise
         self.contractive_penalty = _as_penalty(contractive_penalty)
+        if self.contractive_penalty is not None:
+            check_has_derivative("encoder", encoder)
         self._reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
         if self.contractive_penalty is not None:
             self._penalty_tracker = keras.metrics.Mean(name="contractive_penalty")
@@ -113,10 +118,12 @@ class AutoEncoder(keras.Model):
 
         Raises:
             ValueError: If `input_shape` is not of rank 3 with known sizes, or
-                `latent_dim` is below 1.
+                `latent_dim`, `filters` or `kernel_size` is below 1.
         """
-        _check_shape("input_shape", input_shape, rank=3)
-        _check_latent_dim(latent_dim)
+        input_shape = _checked_shape("input_shape", input_shape, rank=3)
+        filters = _checked_shape("filters", filters)
+        kernel_size = check_count("kernel_size", kernel_size)
+        latent_dim = check_count("latent_dim", latent_dim)
         channels_first = keras.config.image_data_format() == "channels_first"
         channels = input_shape[0] if channels_first else input_shape[-1]
         size = tuple(input_shape[1:] if channels_first else input_shape[:-1])
@@ -175,14 +182,17 @@ class AutoEncoder(keras.Model):
             An `AutoEncoder`, built, not compiled.
 
         Raises:
-            ValueError: If `input_shape` has an unknown size, or `latent_dim` is below 1.
+            ValueError: If `input_shape` has an unknown size, or `latent_dim` or `units` is
+                below 1.
         """
-        input_shape = (input_shape,) if isinstance(input_shape, int) else input_shape
-        _check_shape("input_shape", input_shape)
-        _check_latent_dim(latent_dim)
+        shape: Any = input_shape
+        is_flat = isinstance(shape, numbers.Integral)
+        shape = _checked_shape("input_shape", (shape,) if is_flat else shape)
+        units = _checked_counts("units", units)
+        latent_dim = check_count("latent_dim", latent_dim)
         encoder = keras.Sequential(
             [
-                keras.Input(input_shape),
+                keras.Input(shape),
                 layers.Flatten(),
                 *(layers.Dense(width, activation=activation) for width in units),
                 layers.Dense(latent_dim, name="code"),
@@ -193,12 +203,12 @@ class AutoEncoder(keras.Model):
             [
                 keras.Input((latent_dim,)),
                 *(layers.Dense(width, activation=activation) for width in reversed(units)),
-                layers.Dense(math.prod(input_shape), activation=output_activation),
-                layers.Reshape(input_shape),
+                layers.Dense(math.prod(shape), activation=output_activation),
+                layers.Reshape(shape),
             ],
             name="decoder",
         )
-        return cls._built(encoder, decoder, input_shape, **kwargs)
+        return cls._built(encoder, decoder, shape, **kwargs)
 
     @classmethod
     def _built(cls, encoder, decoder, input_shape, **kwargs):
@@ -233,6 +243,25 @@ class AutoEncoder(keras.Model):
             inputs = self.noise(inputs, training=bool(training))
         return self.decoder(self.encoder(inputs, training=training), training=training)
 
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """As in Keras, with `sample_weight` without `y` too; no `class_weight`."""
+        if kwargs.get("class_weight") is not None:
+            raise ValueError(
+                "`class_weight` must be None, as the target of an autoencoder has no "
+                f"classes. Received: class_weight={kwargs['class_weight']!r}. Give each "
+                "sample its weight with `sample_weight`."
+            )
+        if kwargs.get("validation_data") is not None:
+            data = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
+            kwargs["validation_data"] = (data[0], _target_of_weighted(*data), data[2])
+        y = _target_of_weighted(x, y, kwargs.get("sample_weight"))
+        return super().fit(x, y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """As in Keras, with `sample_weight` without `y` too."""
+        y = _target_of_weighted(x, y, kwargs.get("sample_weight"))
+        return super().evaluate(x, y, *args, **kwargs)
+
     def train_step(self, *args):
         return super().train_step(*_with_targets(args))
 
@@ -241,11 +270,12 @@ class AutoEncoder(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = x if y is None else y  # Keras builds the model from unpaired data
-        _check_target(y, y_pred)
+        _check_target(x, y, y_pred)
+        sample_weight = self._weight_like_losses(sample_weight, y, y_pred)
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
 
         batch = ops.shape(x)[0]
-        share = self._share_of_replica(y_pred)
+        share = self._share_of_replica()
         regularization = share * sum(ops.sum(value) for value in self.losses)
         self._reconstruction_tracker.update_state(
             (loss - regularization) / share, sample_weight=batch
@@ -265,10 +295,41 @@ class AutoEncoder(keras.Model):
         y = x if y is None else y
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
-    def _share_of_replica(self, y_pred):
+    def _weight_like_losses(self, sample_weight, y, y_pred):
+        """Weights with one value a sample, given the rank of the losses they multiply."""
+        if sample_weight is None or self.loss is None:
+            return sample_weight
+        if any(side != 1 for side in sample_weight.shape[1:]):
+            return sample_weight
+        loss = keras.losses.get(keras.tree.flatten(self.loss)[0])
+        loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
+        rank = len(loss(y[:1], y_pred[:1]).shape)
+        return ops.reshape(sample_weight, (-1, *(1,) * (rank - 1)))
+
+    def _share_of_replica(self):
         """What Keras multiplies a loss with: 1, or 1 / replicas under `tf.distribute`."""
-        ones = ops.ones_like(y_pred[:1], dtype="float32")
-        return self._mean_of_values(ones, ones)
+        one = ops.ones((1,))
+        return self._mean_of_values(one, one)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for index, state in enumerate(self._seed_states()):
+            store[f"{_SEED_STATE}{index}"] = ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        saved = [key for key in store.keys() if key.startswith(_SEED_STATE)]  # noqa: SIM118
+        rest = set(store.keys()) - set(saved)
+        super().load_own_variables({key: store[key] for key in rest})
+        states = self._seed_states()
+        # Weights may come from a model with other noise: its seeds are of no use here.
+        if len(states) == len(saved):
+            for index, state in enumerate(states):
+                state.assign(store[f"{_SEED_STATE}{index}"])
+
+    def _seed_states(self):
+        """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
+        other = {id(v) for v in (*self.weights, *self.metrics_variables)}
+        return [v for v in self.variables if id(v) not in other]
 
     def get_config(self):
         return {
@@ -290,14 +351,21 @@ class AutoEncoder(keras.Model):
         return cls(**{**config, **parts})
 
 
+_SEED_STATE = "seed_state_"
+
 _PARTS = ("encoder", "decoder", "noise", "contractive_penalty")
 
 
 class _MeanOfValues(keras.losses.Loss):
-    """Reduces given values as Keras reduces those of its own losses."""
+    """Mean of given values, with weights and on replicas as Keras takes it of losses."""
 
     def call(self, y_true, y_pred):
         return y_pred
+
+
+def _target_of_weighted(x, y, sample_weight):
+    """The target to give to Keras, which drops weights that come without one."""
+    return x if y is None and sample_weight is not None else y
 
 
 def _with_targets(step_arguments):
@@ -337,31 +405,30 @@ def _check_layer(name, value):
         )
 
 
-def _check_target(y, y_pred):
-    target, output = tuple(y.shape[1:]), tuple(y_pred.shape[1:])
-    is_same = len(target) == len(output) and all(
-        a == b or a is None or b is None for a, b in zip(target, output)
-    )
-    if not is_same:
+def _check_target(x, y, y_pred):
+    shapes = [tuple(getattr(value, "shape", (None,))[1:]) for value in (x, y_pred, y)]
+    if not any(_agree(shape, shapes[2]) for shape in shapes[:2]):
         raise ValueError(
-            "The target must have the shape of the reconstruction, "
-            f"{output} a sample. Received: a target of shape {target} a sample. An "
-            "autoencoder's target is its input: leave labels out, as in fit(x)."
+            "The target must have the shape of the input or of the reconstruction, "
+            f"{shapes[0]} or {shapes[1]} a sample. Received: a target of shape "
+            f"{shapes[2]} a sample. An autoencoder's target is its input: leave labels "
+            "out, as in fit(x)."
         )
 
 
-def _check_shape(name, shape, rank=None):
-    is_shape = all(isinstance(side, numbers.Integral) and int(side) > 0 for side in shape)
-    if not is_shape or len(shape) == 0 or rank not in (None, len(shape)):
-        expected = "whole numbers" if rank is None else f"{rank} whole numbers"
-        raise ValueError(
-            f"`{name}` must be {expected} of at least 1. Received: {name}={shape!r}."
-        )
+def _agree(a, b):
+    return len(a) == len(b) and all(m == n or None in (m, n) for m, n in zip(a, b))
 
 
-def _check_latent_dim(latent_dim):
-    if not isinstance(latent_dim, numbers.Integral) or int(latent_dim) < 1:
-        raise ValueError(
-            "`latent_dim` must be a whole number of at least 1. "
-            f"Received: latent_dim={latent_dim!r}."
-        )
+def _checked_shape(name, shape, rank=None):
+    sides = _checked_counts(name, shape)
+    if len(sides) == 0 or rank not in (None, len(sides)):
+        expected = "at least one whole number" if rank is None else f"{rank} whole numbers"
+        raise ValueError(f"`{name}` must be {expected}. Received: {name}={shape!r}.")
+    return sides
+
+
+def _checked_counts(name, counts):
+    if not isinstance(counts, (tuple, list)):
+        raise ValueError(f"`{name}` must be a tuple. Received: {name}={counts!r}.")
+    return tuple(check_count(name, count) for count in counts)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_manifold import autodiff
+from keras_manifold.arguments import check_count
 from keras_manifold.jacobian import jacobian_rows
 
 
@@ -24,22 +25,26 @@ class ContractivePenalty(keras.layers.Layer):
     passes whatever the number of outputs $m$.
 
     In an `AutoEncoder` the loss becomes `reconstruction_loss + weight *
-    contractive_penalty`, in training and in evaluation.
+    contractive_penalty`, in training and in evaluation, where `contractive_penalty` is the
+    mean over the samples, weighted by `sample_weight`, whatever the reduction of the loss.
 
     Args:
         weight: Factor of the penalty in the loss, at least 0 and finite. Calling the
             penalty gives it without this factor.
-        probes: `"exact"`, or a number of random directions, at least 1.
+        probes: `"exact"`, or a number of random directions, at least 1. Random ones make
+            `val_loss` vary from one evaluation to the next; where a callback decides by
+            it, watch `val_reconstruction_loss`, or take `"exact"`.
         seed: Integer for the same random directions in every run; `None` otherwise.
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
         function: Callable from one tensor `(batch, *input_shape)` to one tensor
             `(batch, *output_shape)`, each sample mapped on its own.
-        x: Floating-point tensor of shape `(batch, *input_shape)`.
+        x: Tensor of shape `(batch, *input_shape)`; integers are cast to floating point.
 
     Call returns:
-        Tensor of shape `(batch,)`, not negative.
+        Tensor of shape `(batch,)`, not negative; 0 where the function does not depend on
+        `x`. In float32, whatever the precision in which the function computes.
 
     Raises:
         ValueError: If `weight` or `probes` is out of range.
@@ -68,9 +73,8 @@ class ContractivePenalty(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         _check_weight(weight)
-        _check_probes(probes)
         self.weight = float(weight)
-        self.probes = probes
+        self.probes: Any = probes if probes == "exact" else check_count("probes", probes)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True  # no weights
@@ -79,16 +83,17 @@ class ContractivePenalty(keras.layers.Layer):
         return super().__call__(x, function=function)
 
     def call(self, x, function=None):
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+            x = ops.cast(x, self.compute_dtype)
         if self.probes == "exact":
             squares = jacobian_rows(function, x, transform=_squared_norms)
             return ops.sum(squares, axis=0)
         outputs, pullback = autodiff.vjp(function, x)
-        probes = int(self.probes)
         estimates = [
             _squared_norms(pullback(self._random_signs(outputs))[None])[0]
-            for _ in range(probes)
+            for _ in range(self.probes)
         ]
-        return sum(estimates) / probes
+        return sum(estimates) / self.probes
 
     def _random_signs(self, like):
         uniform = keras.random.uniform(ops.shape(like), seed=self.seed_generator)
@@ -116,13 +121,4 @@ def _check_weight(weight):
     if not isinstance(weight, numbers.Real) or not math.isfinite(weight) or weight < 0:
         raise ValueError(
             f"`weight` must be a finite number of at least 0. Received: weight={weight!r}."
-        )
-
-
-def _check_probes(probes):
-    is_count = isinstance(probes, numbers.Integral) and not isinstance(probes, bool)
-    if probes != "exact" and not (is_count and probes >= 1):
-        raise ValueError(
-            '`probes` must be "exact" or a whole number of at least 1. '
-            f"Received: probes={probes!r}."
         )

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
+from keras_manifold.arguments import check_count
 
 # With fewer samples a pass is bound by overhead, not by arithmetic.
 _SAMPLES_IN_A_PASS = 64
@@ -19,22 +20,24 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
 
     Reverse mode when a sample has no more outputs than inputs, forward mode
     otherwise. Cost: one pass (about two evaluations of `function`) for each entry of
-    the smaller side. Samples are taken to be independent, and this is checked.
+    the smaller side, and the compilation, which one call with many samples pays once.
+    Samples are taken to be independent; a function whose outputs for a sample move by more
+    than 1 % of the largest when another is beside it is refused.
 
     Args:
         function: Keras layer or model (called with `training=False`), or any
             callable, from `(batch, *input_shape)` to `(batch, *output_shape)`.
-        x: Floating-point array of shape `(batch, *input_shape)`.
+        x: Array of shape `(batch, *input_shape)`; integers are cast to floating point.
         chunk_size: Passes that run at once, at least 1. More are faster on few
             samples and take more memory, in proportion. `None`: as many as keep 64
             samples in a pass.
 
     Returns:
-        NumPy array of shape `(batch, *output_shape, *input_shape)`.
+        NumPy array of shape `(batch, *output_shape, *input_shape)`, float32.
 
     Raises:
-        ValueError: If `x` has no samples or is not floating-point, if `chunk_size`
-            is below 1, or if `function` mixes samples.
+        ValueError: If `x` has no samples, if `chunk_size` is below 1, or if `function`
+            mixes samples or declares integer inputs.
 
     Example:
         >>> import keras, numpy as np, keras_manifold as km
@@ -42,11 +45,8 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
         >>> km.jacobian(encoder, np.ones((3, 5), "float32")).shape
         (3, 2, 5)
     """
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(
-            "`chunk_size` must be a whole number of at least 1, or None. "
-            f"Received: chunk_size={chunk_size}."
-        )
+    if chunk_size is not None:
+        check_count("chunk_size", chunk_size)
     x = floating_samples(x)
     return JacobianModel(function, x[0], chunk_size=chunk_size).predict_on_batch(x)
 
@@ -59,13 +59,24 @@ def floating_samples(x):
             "`x` must be of shape (batch, *input_shape) with at least one sample. "
             f"Received: x of shape {x.shape}. For a single sample pass x[None]."
         )
+    if x.dtype == bool or np.issubdtype(x.dtype, np.integer):
+        return x.astype(keras.config.floatx())
     if not keras.backend.is_float_dtype(x.dtype.name):
         raise ValueError(
-            "`x` must be floating-point to be differentiated. "
-            f"Received: x of dtype {x.dtype.name}. Convert it as in training, for "
-            "example x.astype('float32') / 255."
+            f"`x` must hold real numbers. Received: x of dtype {x.dtype.name}."
         )
     return x
+
+
+def check_has_derivative(name, function):
+    """Refuses a model that turns its inputs into integers."""
+    for tensor in getattr(function, "inputs", None) or ():
+        if not keras.backend.is_float_dtype(tensor.dtype):
+            raise ValueError(
+                f"`{name}` must take floating-point inputs to have a derivative. "
+                f"Received: a model with inputs of dtype {tensor.dtype}. Declare "
+                "keras.Input(shape) without a dtype: integer images are cast."
+            )
 
 
 def jacobian_rows(function, x, transform=None, chunk_size=1):
@@ -135,6 +146,7 @@ class JacobianModel(keras.Model):
 
     def __init__(self, function, sample, *, chunk_size=None):
         super().__init__(dtype="float32")
+        check_has_derivative("function", function)
         self.function = function
         self.chunk_size = chunk_size
         self.output_sample_shape = _independent_output_shape(self._evaluate, sample)

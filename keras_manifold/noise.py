@@ -7,6 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
+# Coarser numbers would miss small levels.
+_SAMPLE_DTYPE = "float32"
+
 KINDS = ("gaussian", "masking", "salt_and_pepper")
 
 
@@ -84,14 +87,14 @@ class NoiseInjection(keras.layers.Layer):
         if not training:
             return inputs
         draw = keras.random.normal if self.kind == "gaussian" else keras.random.uniform
-        sample = draw(ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator)
+        sample = draw(ops.shape(inputs), dtype=_SAMPLE_DTYPE, seed=self.seed_generator)
         return self._corrupted(inputs, sample, ops)
 
     def _call_in_tf_data(self, inputs, training=True):
         import tensorflow as tf
 
         inputs = tf.cast(inputs, self.compute_dtype)
-        if training is not None and not training:
+        if not training:
             return inputs
         if self._tf_data_generator is None:
             with tf.init_scope():
@@ -102,13 +105,13 @@ class NoiseInjection(keras.layers.Layer):
                 )
         generator = self._tf_data_generator
         draw = generator.normal if self.kind == "gaussian" else generator.uniform
-        sample = draw(tf.shape(inputs), dtype=inputs.dtype)
+        sample = draw(tf.shape(inputs), dtype=_SAMPLE_DTYPE)
         return self._corrupted(inputs, sample, tf)
 
     def _corrupted(self, x, sample, numerics):
         """`numerics` is `keras.ops` or `tensorflow`: the names used here are in both."""
         if self.kind == "gaussian":
-            x = x + self.level * sample
+            x = x + numerics.cast(self.level * sample, x.dtype)
         elif self.kind == "masking":
             x = numerics.where(sample < self.level, numerics.zeros_like(x), x)
         else:
@@ -164,7 +167,8 @@ def _check_kind_and_level(kind, level):
 def _check_clip(clip):
     if clip is None:
         return
-    if len(clip) != 2 or not clip[0] < clip[1]:
+    is_pair = isinstance(clip, (tuple, list)) and len(clip) == 2
+    if not is_pair or not clip[0] < clip[1]:
         raise ValueError(
             "`clip` must be a pair (low, high) with low < high, or None. "
             f"Received: clip={clip!r}."

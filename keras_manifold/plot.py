@@ -11,6 +11,15 @@ if TYPE_CHECKING:
 SIGNED = "RdBu_r"
 UNSIGNED = "gray"
 
+# What `TangentAnalyzer` reports, in words.
+_CURVE_TITLES = {
+    "contractive_penalty": "contractive penalty, mean ‖J‖²",
+    "tangent_norm": "tangent norm, ‖J‖_F",
+    "tangent_dimension": "tangent dimension",
+    "tangent_top": "largest singular value",
+    "tangent_drift": "tangent drift, radians",
+}
+
 
 def image_grid(
     images: np.ndarray | Sequence[np.ndarray],
@@ -41,6 +50,11 @@ def image_grid(
         ValueError: If a row is not of the shape above, or the labels do not match.
     """
     rows = [_images(row) for row in images]
+    if len({row.shape[1:3] for row in rows}) != 1 or min(map(len, rows)) == 0:
+        raise ValueError(
+            "Every row must hold at least one image, and all images be of one size. "
+            f"Received: rows of shapes {[row.shape for row in rows]}."
+        )
     columns = max(len(row) for row in rows)
     signs = [signed] * len(rows) if isinstance(signed, bool) else list(signed)
     for name, labels, count in (
@@ -165,6 +179,8 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     ax.set_ylabel("singular value")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
+    if len(values) > 1:
+        ax.set_xlabel("index  (line: median of the samples, band: all of them)")
     if any(named):
         ax.legend(frameon=False)
     return figure
@@ -211,7 +227,7 @@ def learning_curves(
             if f"val_{key}" in run:
                 has_validation = True
                 _curve(ax, run[f"val_{key}"], f"C{colour}", "--", None)
-        ax.set_title(key.replace("_", " "), fontsize="medium")
+        ax.set_title(_CURVE_TITLES.get(key, key.replace("_", " ")), fontsize="medium")
         ax.set_xlabel("epoch")
         ax.grid(alpha=0.3)
     handles = axes[0, 0].get_legend_handles_labels()[0] if any(named) else []

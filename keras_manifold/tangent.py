@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_manifold.arguments import check_count
 from keras_manifold.files import replacing
 from keras_manifold.jacobian import JacobianModel, floating_samples
 
@@ -107,15 +108,18 @@ def tangent_space(
     singular values to 1e-5 of the largest, vectors orthonormal to 1e-5 even where $J$
     has a lower rank than `k`.
 
-    Cost: `latent_dim` backward passes a sample, and one eigendecomposition of a
-    `latent_dim × latent_dim` Gram matrix in float64.
+    Cost: `latent_dim` backward passes a sample, one eigendecomposition of a
+    `latent_dim × latent_dim` Gram matrix in float64, and a compilation, which one call
+    with many samples pays once. Where `keras.distribution` joins several processes, each
+    of them computes all samples of `x`: they are not split.
 
     Args:
         model: `AutoEncoder`, any object with an `encoder`, or a Keras layer or callable
             from `(batch, *input_shape)` to codes `(batch, latent_dim)`.
-        x: Floating-point array of shape `(n, *input_shape)`, or an iterable of batches
+        x: Array of shape `(n, *input_shape)`, or an iterable of batches
             (`tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generator); of the
-            tuples `(x, y)` it may yield only `x` is used.
+            tuples `(x, y)` it may yield only `x` is used. Integers are cast to floating
+            point.
         of: `"encoder"`.
         k: Number of directions, in [1, min(latent_dim, input size)]; `None` for all.
         batch_size: Samples at a time, at least 1. Streams bring their own.
@@ -126,8 +130,8 @@ def tangent_space(
         `code_vectors` `(n, k, latent_dim)`.
 
     Raises:
-        ValueError: If `of` is unknown, `k` out of range, `x` empty or not
-            floating-point, the codes not of rank 2, or the function mixes samples.
+        ValueError: If `of` is unknown, `k` out of range, `x` empty, the codes not of
+            rank 2, or the function mixes samples or declares integer inputs.
         TypeError: If `model` can't be called and has no `encoder`.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
 
@@ -297,15 +301,22 @@ def _leading_triplets(wide, k):
 def _batches(x, batch_size):
     """Iterator over floating-point batches, and their number or `None`."""
     if hasattr(x, "shape"):
-        _check_batch_size(batch_size)
+        batch_size = check_count("batch_size", batch_size)
         x = floating_samples(x)
         starts = range(0, len(x), batch_size)
         return (x[start : start + batch_size] for start in starts), len(starts)
     if isinstance(x, keras.utils.PyDataset):
         stream, count = (x[index] for index in range(x.num_batches)), x.num_batches
     else:
-        stream, count = iter(x), len(x) if hasattr(x, "__len__") else None
+        stream, count = iter(x), _length(x)
     return (floating_samples(_inputs(element)) for element in stream), count
+
+
+def _length(stream):
+    try:
+        return len(stream)
+    except TypeError:  # of unknown length, as generators and filtered datasets are
+        return None
 
 
 def _inputs(element):
@@ -334,13 +345,8 @@ def _padded(batch, size):
     return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
 
 
-def _check_batch_size(batch_size):
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-
-
 def _check_k(k, most, reason):
-    if not 1 <= k <= most:
+    if check_count("k", k) > most:
         raise ValueError(
             f"`k` must be in [1, {most}], as {reason} {most}. Received: k={k}."
         )

@@ -1,5 +1,3 @@
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -75,13 +73,6 @@ def test_metrics_are_those_of_a_linear_autoencoder_by_hand(rng):
     )
     assert found == pytest.approx(expected, rel=1e-4)
 
-    weights = rng.uniform(size=10).astype("float32")
-    found = model.evaluate(
-        x, x, sample_weight=weights, batch_size=10, verbose=0, return_dict=True
-    )
-    weighted = (weights * (error**2).mean(1)).mean() + 0.5 * weights.mean() * (w**2).sum()
-    assert found["loss"] == pytest.approx(weighted, rel=1e-4)
-
 
 def test_regularisation_losses_are_in_the_loss_but_not_in_the_reconstruction(rng):
     encoder = keras.Sequential(
@@ -95,14 +86,15 @@ def test_regularisation_losses_are_in_the_loss_but_not_in_the_reconstruction(rng
         ]
     )
     decoder = layers.Dense(4)
-    model = km.AutoEncoder(encoder, decoder, contractive_penalty=0.0)
+    penalty = km.ContractivePenalty(0.5, probes="exact")
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
     model.compile(loss="mse")
     x = rng.normal(size=(8, 4)).astype("float32")
     found = model.evaluate(x, batch_size=8, verbose=0, return_dict=True)
     error = to_numpy(model(x)) - x
     (w, _), codes = encoder.get_weights(), to_numpy(model.encode(x))
     assert found["reconstruction_loss"] == pytest.approx((error**2).mean(), rel=1e-4)
-    added = 0.1 * (w**2).sum() + 0.1 * (codes**2).sum() / 8
+    added = (0.5 + 0.1) * (w**2).sum() + 0.1 * (codes**2).sum() / 8
     assert found["loss"] - found["reconstruction_loss"] == pytest.approx(added, rel=1e-4)
 
 
@@ -127,44 +119,6 @@ def test_noise_is_in_training_only(digits):
     np.testing.assert_allclose(erased, np.broadcast_to(erased[:1], erased.shape), atol=1e-6)
 
 
-class Batches(keras.utils.PyDataset):
-    def __init__(self, *arrays):
-        super().__init__()
-        self.arrays = arrays
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        return tuple(array[index * 25 : index * 25 + 25] for array in self.arrays)
-
-
-def test_every_way_to_feed_it_gives_the_same_losses(digits):
-    import tensorflow as tf
-
-    x = digits[:100]
-    ones = np.ones((100, 1, 1), "float32")
-    dataset = tf.data.Dataset.from_tensor_slices(x).batch(25)
-    feeds = {
-        "x": {"x": x, "batch_size": 25},
-        "x, y": {"x": x, "y": x, "batch_size": 25},
-        "x, y, sample_weight": {"x": x, "y": x, "sample_weight": ones, "batch_size": 25},
-        "tf.data of x": {"x": dataset},
-        "tf.data of (x,)": {"x": dataset.map(lambda x: (x,))},
-        "tf.data of (x, y)": {"x": dataset.map(lambda x: (x, x))},
-        "PyDataset of (x,)": {"x": Batches(x)},
-        "PyDataset of (x, y, weights)": {"x": Batches(x, x, ones)},
-        "generator": {"x": ((x[i : i + 25],) for i in range(0, 100, 25))},
-    }
-    losses = {}
-    for name, feed in feeds.items():
-        keras.utils.set_random_seed(0)
-        penalty = km.ContractivePenalty(0.1, seed=0)
-        model = compiled(small(contractive_penalty=penalty))
-        losses[name] = model.fit(**feed, shuffle=False, verbose=0).history["loss"][0]
-    assert losses == pytest.approx(dict.fromkeys(losses, losses["x"]), rel=1e-5)
-
-
 @pytest.mark.parametrize("shape", [(8, 8, 1), (7, 9, 3), (5, 5, 1), (2, 3, 1), (28, 28, 1)])
 def test_the_convolutional_network_takes_images_of_any_size(shape, rng):
     model = compiled(km.AutoEncoder.convolutional(shape, latent_dim=2, filters=(4, 8)))
@@ -182,60 +136,22 @@ def test_the_convolutional_network_is_the_labs():
     assert shapes == [(1568,), (7, 7, 32), (14, 14, 64), (28, 28, 32), (28, 28, 1)]
 
 
-def test_encoders_and_decoders_may_be_any_layer(digits):
-    class Encoder(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.normalize = layers.BatchNormalization()
-            self.drop = layers.Dropout(0.2)
-            self.project = layers.Dense(2)
-
-        def call(self, x):
-            return self.project(self.drop(self.normalize(ops.reshape(x, (-1, 64)))))
-
-    decoder = keras.Sequential([layers.Dense(64), layers.Reshape((8, 8, 1))])
-    model = compiled(km.AutoEncoder(Encoder(), decoder, contractive_penalty=0.01))
-    history = model.fit(digits[:100], epochs=2, verbose=0).history
-    assert history["loss"][1] < history["loss"][0]
-    assert model.encode(digits[:4]).shape == (4, 2)
-
-
-def test_a_loaded_model_is_the_saved_one_and_trains_on_to_the_same_losses(digits, tmp_path):
-    # Without randomness: Keras does not save the state of seed generators.
-    model = compiled(small(contractive_penalty=km.ContractivePenalty(0.1, probes="exact")))
-    model.fit(digits[:100], epochs=1, shuffle=False, verbose=0)
-    model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(
-        again.predict(digits[:5], verbose=0),
-        model.predict(digits[:5], verbose=0),
-        atol=1e-6,
-    )
-    losses = [
-        m.fit(digits[:100], epochs=2, shuffle=False, verbose=0).history
-        for m in (model, again)
-    ]
-    for name in losses[0]:
-        assert losses[0][name] == pytest.approx(losses[1][name], rel=1e-5), name
-
-
-def test_noise_and_penalty_are_saved_with_the_model(tmp_path):
-    model = small(
-        noise=km.NoiseInjection("gaussian", 0.4, clip=(0, 1), seed=1),
-        contractive_penalty=km.ContractivePenalty(0.1, probes=2, seed=2),
-        name="watched",
-    )
-    model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    assert json.dumps(again.get_config()) == json.dumps(model.get_config())
-    assert again.noise.get_config() == model.noise.get_config()
-    assert again.contractive_penalty.get_config() == model.contractive_penalty.get_config()
-
-
-def test_labels_passed_by_mistake_are_refused(digits):
+@pytest.mark.parametrize("labels", [np.zeros(20), np.eye(20), np.zeros((20, 1))])
+def test_labels_passed_by_mistake_are_refused(labels, digits):
     model = compiled(small())
-    with pytest.raises(ValueError, match=r"target of shape \(\).*leave labels out"):
-        model.fit(digits[:20], np.zeros(20), verbose=0)
+    with pytest.raises(ValueError, match=r"target of shape \(.*leave labels out"):
+        model.fit(digits[:20], labels, verbose=0)
+
+
+def test_a_target_of_the_shape_of_the_input_is_enough(rng):
+    # Grey values as classes: the output has one number more a pixel than the target.
+    encoder = keras.Sequential([layers.Flatten(), layers.Dense(2)])
+    decoder = keras.Sequential([layers.Dense(4 * 4 * 16), layers.Reshape((4, 4, 16))])
+    model = km.AutoEncoder(encoder, decoder)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss=loss)
+    x = rng.integers(16, size=(6, 4, 4, 1)).astype("float32")
+    assert np.isfinite(model.fit(x, verbose=0).history["loss"][0])
 
 
 @pytest.mark.parametrize(
@@ -257,8 +173,9 @@ def test_parts_that_are_no_layers_are_refused(parts, message):
     ("build", "arguments", "message"),
     [
         ("convolutional", ((28, 28), 2), "`input_shape` must be 3 whole numbers"),
-        ("convolutional", ((28, None, 1), 2), "`input_shape` must be 3 whole numbers"),
-        ("dense", ((), 2), "`input_shape` must be whole numbers"),
+        ("convolutional", ((28, None, 1), 2), "`input_shape` must be .*=None"),
+        ("dense", ((), 2), "`input_shape` must be at least one whole number"),
+        ("dense", ("8", 2), "`input_shape` must be a tuple.*'8'"),
         ("dense", ((8, 8, 1), 0), "`latent_dim` must be .* latent_dim=0"),
         ("convolutional", ((8, 8, 1), 2.5), "`latent_dim` must be .* latent_dim=2.5"),
     ],

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers, ops
 
-from keras_manifold.jacobian import jacobian
+from keras_manifold.jacobian import JacobianModel, jacobian
 
 
 def linear(w):
@@ -58,11 +58,13 @@ def test_shapes_of_images_are_kept(rng):
 def test_it_follows_weights_that_change(rng):
     layer = linear(np.ones((2, 1), "float32"))
     x = np.ones((1, 2), "float32")
+    compiled_once = JacobianModel(layer, x[0])
     for function in (layer, lambda x: layer(x)):
-        layer.set_weights([np.ones((2, 1))])
-        assert jacobian(function, x).ravel().tolist() == [1, 1]
-        layer.set_weights([3 * np.ones((2, 1))])
-        assert jacobian(function, x).ravel().tolist() == [3, 3]
+        for weight in (1.0, 3.0):
+            layer.set_weights([np.full((2, 1), weight)])
+            assert jacobian(function, x).ravel().tolist() == [weight, weight]
+            values = compiled_once.predict_on_batch(x)
+            assert values.ravel().tolist() == [weight, weight]
 
 
 def test_dropout_and_batch_normalization_are_taken_in_inference(rng):
@@ -93,7 +95,7 @@ def test_outputs_without_a_batch_axis_are_refused():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.ones((2, 3), "uint8"), "floating-point.*uint8"),
+        (np.ones((2, 3), "complex64"), "real numbers.*complex64"),
         (np.ones((0, 3), "float32"), r"at least one sample.*\(0, 3\)"),
         (np.ones(3, "float32"), r"x\[None\]"),
     ],

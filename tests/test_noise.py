@@ -27,6 +27,15 @@ def test_masking_sets_its_level_of_the_entries_to_zero_and_leaves_the_rest():
     assert abs((y == 0).mean() - 0.3) < 5 * np.sqrt(0.3 * 0.7 / N)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_small_levels_hold_in_low_precision(dtype):
+    x = np.full((10 * N,), 0.5, "float32")
+    y = corrupted(km.NoiseInjection("salt_and_pepper", 0.002, dtype=dtype, seed=0), x)
+    for end in (0.0, 1.0):
+        found = (y.astype("float32") == end).mean()
+        assert abs(found - 0.001) < 5 * np.sqrt(0.001 / (10 * N))
+
+
 @pytest.mark.parametrize(("clip", "ends"), [(None, (0.0, 1.0)), ((-1, 2), (-1.0, 2.0))])
 def test_salt_and_pepper_sets_its_level_of_the_entries_to_both_ends_evenly(clip, ends):
     x = np.full((N,), 0.5, "float32")
@@ -71,6 +80,18 @@ def test_a_layer_rebuilt_from_its_config_gives_the_same_noise(digits):
         corrupted(noise, digits[:5], training=True),
         corrupted(again, digits[:5], training=True),
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"training": None}, {"training": False}])
+def test_whether_it_is_training_is_decided_as_by_keras_preprocessing(options, digits):
+    x = digits[:5]
+    flip = layers.RandomFlip("horizontal_and_vertical", seed=0)
+    is_changed = not np.array_equal(corrupted(flip, x, **options), x)
+    noise = km.NoiseInjection("masking", 1.0)
+    assert corrupted(noise, x, **options).any() != is_changed
+    model = keras.Sequential([keras.Input((8, 8, 1)), noise])
+    assert corrupted(model, x, training=False).any()
+    assert not corrupted(model, x, training=True).any()
 
 
 def test_in_a_model_it_corrupts_in_training_only(digits):

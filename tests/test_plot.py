@@ -149,7 +149,7 @@ def test_learning_curves_draw_training_and_validation_in_one_panel(tmp_path):
         "tangent_norm": [1.0, 2.0, 3.0],
     }
     figure = plot.learning_curves({"plain": run, "denoising": run}, title="Training")
-    assert [ax.get_title() for ax in figure.axes] == ["loss", "tangent norm"]
+    assert [ax.get_title() for ax in figure.axes] == ["loss", "tangent norm, ‖J‖_F"]
     lines = figure.axes[0].lines
     assert [line.get_linestyle() for line in lines] == ["-", "--", "-", "--"]
     np.testing.assert_array_equal(lines[1].get_ydata(), run["val_loss"])

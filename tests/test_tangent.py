@@ -148,6 +148,9 @@ def test_streams_of_batches_give_what_the_array_gives(digits):
     expected = km.tangent_space(model, x).singular_values
     streams = {
         "tf.data": tf.data.Dataset.from_tensor_slices(x).batch(4),
+        "tf.data of unknown length": tf.data.Dataset.from_tensor_slices(x)
+        .filter(lambda x: True)
+        .batch(4),
         "generator": (x[i : i + 4] for i in (0, 4)),
         "list of tuples": [(x[:4], None), (x[4:],)],
         "PyDataset": Batches(x),
@@ -210,12 +213,12 @@ class Mixing(layers.Layer):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"k": 0}, ValueError, r"`k` must be in \[1, 2\].*k=0"),
+        ({"k": 0}, ValueError, "`k` must be .* at least 1.*k=0"),
         ({"k": 3}, ValueError, r"`k` must be in \[1, 2\].*k=3"),
         ({"of": "encodre"}, ValueError, "of='encodre'"),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be .* at least 1.*=0"),
         ({"x": np.ones((0, 4), "float32")}, ValueError, "at least one sample"),
-        ({"x": np.ones((2, 4), "int32")}, ValueError, "floating-point"),
+        ({"k": 1.5}, ValueError, "`k` must be a whole number.*k=1.5"),
         ({"x": iter([])}, ValueError, "empty stream"),
         ({"model": 3}, TypeError, "`encoder` or be callable.*model=3"),
         ({"model": Mixing()}, ValueError, "sample 0 changes by"),

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import ops
 
 _backend = keras.backend.backend()
 if _backend not in ("tensorflow", "jax", "torch"):
@@ -39,10 +38,7 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
         Tuple `(outputs, output_tangent)` of tensors of one shape. Where the
         outputs do not depend on `x` the tangent is zero.
     """
-    outputs, output_tangent = ops.jvp(function, (x,), (tangent,))
-    if output_tangent is None:  # TensorFlow's word for "does not depend on x"
-        output_tangent = ops.zeros_like(outputs)
-    return outputs, output_tangent
+    return _framework.jvp(function, x, tangent)
 
 
 def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:

@@ -1,12 +1,20 @@
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
+def jvp(function, x, tangent):
+    with _plain_attention():
+        return torch.func.jvp(function, (x,), (tangent,))
+
+
+@torch.compiler.disable  # torch.compile can't differentiate twice
 def vjp(function, x):
     differentiate_again = torch.is_grad_enabled()
-    with torch.enable_grad():
+    with torch.enable_grad(), _plain_attention():
         x = x if x.requires_grad else x.detach().requires_grad_(True)
         outputs = function(x)
 
+    @torch.compiler.disable
     def pullback(cotangent):
         if not outputs.requires_grad:
             return torch.zeros_like(x)
@@ -21,3 +29,8 @@ def vjp(function, x):
         return gradient
 
     return outputs, pullback
+
+
+def _plain_attention():
+    # The fused kernels of attention have neither forward nor second derivatives.
+    return sdpa_kernel(SDPBackend.MATH)

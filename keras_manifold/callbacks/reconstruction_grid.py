@@ -1,5 +1,6 @@
 """Inputs above their reconstructions, while `fit` runs."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
@@ -15,10 +16,10 @@ class ReconstructionGrid(Watch):
 
     It looks once before training and then every `every` epochs. With a model that has
     `noise`, the samples are also corrupted, once and for all, and what the model makes of
-    the corrupted ones is shown too.
+    the corrupted ones is shown too. Figures show the first 16 samples, npz files hold all.
 
     Args:
-        x: Samples to watch, `(n, *input_shape)`, floating-point; copied.
+        x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
         every: Epochs between two looks, at least 1.
         directory: Folder for `<prefix>_<epoch>.png` (for images) and
             `<prefix>_<epoch>.npz`, with arrays `input` and `reconstruction`, and with noise
@@ -30,7 +31,7 @@ class ReconstructionGrid(Watch):
 
     Raises:
         ValueError: If `x` or `every` is out of range.
-        OSError: At the start of `fit`, if `directory` can't be made.
+        OSError: At the start of `fit`, if `directory` can't be made or written.
 
     Example:
         >>> import numpy as np, keras_manifold as km
@@ -60,24 +61,35 @@ class ReconstructionGrid(Watch):
         self._noisy = None
         noise = getattr(self.model, "noise", None)
         if noise is not None:
-            # A copy, as a draw from the model's own layer would change the training.
-            copy = noise.__class__.from_config(noise.get_config())
-            self._noisy = ops.convert_to_numpy(copy(self.x, training=True))
+            # A draw from the model's own layer would change the training after it, but a
+            # layer without a config can't be copied.
+            with contextlib.suppress(NotImplementedError, TypeError):
+                noise = noise.__class__.from_config(noise.get_config())
+            self._noisy = _as_float32(noise(self.x, training=True))
 
     def look(self, step):
         if not self._open_sinks:
             return {}
-        rows = {"input": self.x, "reconstruction": self.model.predict_on_batch(self.x)}
+        rows = {"input": self.x, "reconstruction": self._predicted(self.x)}
         if self._noisy is not None:
             rows["noisy_input"] = self._noisy
-            rows["denoised"] = self.model.predict_on_batch(self._noisy)
+            rows["denoised"] = self._predicted(self._noisy)
         self.emit(self.prefix, rows, step)
-        if plot.are_images(self.x):
+        images = [self.shown(row) for row in rows.values()]
+        if all(plot.are_images(row) for row in images):
             when = "before training" if step == 0 else f"after epoch {step}"
             figure = plot.image_grid(
-                list(rows.values()),
+                images,
                 row_labels=[name.replace("_", " ") for name in rows],
                 title=f"Reconstructions, {when}",
             )
             self.emit(self.prefix, figure, step)
         return {}
+
+    def _predicted(self, x):
+        return _as_float32(self.model.predict_on_batch(x))
+
+
+def _as_float32(values):
+    """NumPy array of a dtype that every reader of npz files knows."""
+    return ops.convert_to_numpy(values).astype("float32")

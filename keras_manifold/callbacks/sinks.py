@@ -4,6 +4,7 @@ A `value` is a number, a `matplotlib.figure.Figure`, or a mapping from names to 
 arrays. `step` counts the epochs that were trained before.
 """
 
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,22 +24,24 @@ class DirectorySink:
         directory: Made if missing.
 
     Raises:
-        OSError: If the directory can't be made.
+        OSError: If the directory can't be made or written.
     """
 
     def __init__(self, directory):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.directory):
+            pass  # it can be written
         self._has_warned = False
 
     def __call__(self, name, value, step):
-        path = self.directory / f"{name}_{step:04d}"
+        stem = f"{name}_{step:04d}"
         try:
             if isinstance(value, Mapping):
-                with replacing(path.with_suffix(".npz")) as file:
+                with replacing(self.directory / f"{stem}.npz") as file:
                     np.savez_compressed(file, **value)
             elif hasattr(value, "savefig"):
-                with replacing(path.with_suffix(".png")) as file:
+                with replacing(self.directory / f"{stem}.png") as file:
                     value.savefig(file, format="png")
         except OSError as error:
             if not self._has_warned:

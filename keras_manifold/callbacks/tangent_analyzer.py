@@ -2,12 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from keras_manifold import plot
+from keras_manifold.arguments import check_count
 from keras_manifold.callbacks.watch import Watch
 from keras_manifold.dimension import local_dimension
 from keras_manifold.tangent import encoder_jacobian, principal_angles, tangent_space
@@ -17,8 +19,8 @@ class TangentAnalyzer(Watch):
     r"""Watches the tangent space at a few samples while `fit` trains.
 
     It looks once before training and then every `every` epochs. Four scalars, each a mean
-    over the samples, go into Keras's `logs`, so that `History`, the progress bar and every
-    other callback see them:
+    over the samples, go into Keras's `logs`, so that `History`, the progress bar and the
+    callbacks that stand after this one in `callbacks=[...]` see them:
 
     - `tangent_norm`: $\|J\|_F$, how strongly the code follows the input;
     - `tangent_dimension`: the participation ratio of the singular values;
@@ -26,11 +28,13 @@ class TangentAnalyzer(Watch):
     - `tangent_drift`: the mean principal angle, in radians, in [0, π/2], between the
       leading `k` directions and those of the look before.
 
-    On epochs without a look the last values stand. Cost of a look: one `tangent_space` of
-    the samples, compiled at the first, and the figures if they go anywhere.
+    On epochs without a look the last values stand. Figures show the first 16 samples, npz
+    files hold all. Where `keras.distribution` joins several processes, all of them look and
+    only the first one writes. Cost of a look: one `tangent_space` of the samples, compiled
+    at the first, and the figures if they go anywhere.
 
     Args:
-        x: Samples to watch, `(n, *input_shape)`, floating-point; copied.
+        x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
         k: Leading directions to keep, at least 1; more than there are means all.
         of: `"encoder"`.
         every: Epochs between two looks, at least 1.
@@ -44,7 +48,7 @@ class TangentAnalyzer(Watch):
     Raises:
         ValueError: If `x`, `k`, `of` or `every` is out of range; at the first look, if the
             model's codes are not of rank 2.
-        OSError: At the start of `fit`, if `directory` can't be made.
+        OSError: At the start of `fit`, if `directory` can't be made or written.
 
     Example:
         >>> import numpy as np, keras_manifold as km
@@ -69,11 +73,9 @@ class TangentAnalyzer(Watch):
         prefix: str = "tangent",
     ):
         super().__init__(x, every=every, directory=directory, sinks=sinks, prefix=prefix)
-        if not k >= 1:
-            raise ValueError(f"`k` must be at least 1. Received: k={k}.")
         if of != "encoder":
             raise ValueError(f'`of` must be "encoder". Received: of={of!r}.')
-        self.k = k
+        self.k = check_count("k", k)
         self.of = of
 
     def begin(self):
@@ -119,8 +121,12 @@ class TangentAnalyzer(Watch):
         when = "before training" if step == 0 else f"after epoch {step}"
         figure = plot.spectrum(spectrum, title=f"Singular values, {when}")
         self.emit(f"{self.prefix}_spectrum", figure, step)
-        if plot.are_images(self.x):
+        images = self.shown(self.x)
+        if plot.are_images(images):
             figure = plot.tangents(
-                space, index=None, images=self.x, title=f"Tangent vectors, {when}"
+                replace(space, vectors=self.shown(space.vectors)),
+                index=range(len(images)),
+                images=images,
+                title=f"Tangent vectors, {when}",
             )
             self.emit(f"{self.prefix}_vectors", figure, step)

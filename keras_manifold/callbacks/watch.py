@@ -1,10 +1,17 @@
 """When a callback looks at the model, and to whom it hands what it sees."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import keras
 import numpy as np
 
+from keras_manifold.arguments import check_count
 from keras_manifold.callbacks.sinks import DirectorySink
 from keras_manifold.jacobian import floating_samples
+
+# Rows or columns of a figure, beyond which it can't be read.
+_MOST_SHOWN = 16
 
 
 class Watch(keras.callbacks.Callback):
@@ -16,10 +23,10 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(self, x, *, every=1, directory=None, sinks=(), prefix):
         super().__init__()
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        if prefix != Path(prefix).name:
             raise ValueError(
-                "`every` must be a whole number of epochs, at least 1. "
-                f"Received: every={every!r}."
+                "`prefix` must be the first part of a file's name; folders go into "
+                f"`directory`. Received: prefix={prefix!r}."
             )
         for sink in sinks:
             if not callable(sink):
@@ -28,16 +35,18 @@ class Watch(keras.callbacks.Callback):
                     f"Received: {sink!r}."
                 )
         self.x = np.array(floating_samples(x))  # a copy: the user's array may change
-        self.every = every
+        self.every = check_count("every", every)
         self.directory = directory
         self.sinks = tuple(sinks)
         self.prefix = prefix
 
     def on_train_begin(self, logs=None):
         self._scalars = None
-        self._open_sinks = list(self.sinks)
-        if self.directory is not None:
-            self._open_sinks.append(DirectorySink(self.directory))
+        self._open_sinks: list[Callable] = []
+        if _is_first_process():
+            self._open_sinks += self.sinks
+            if self.directory is not None:
+                self._open_sinks.append(DirectorySink(self.directory))
         self.begin()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -60,3 +69,20 @@ class Watch(keras.callbacks.Callback):
 
     def look(self, step):
         raise NotImplementedError
+
+    def shown(self, values):
+        """The first of some values shaped like samples, with channels last if images."""
+        values = values[:_MOST_SHOWN]
+        if keras.config.image_data_format() == "channels_first" and self.x.ndim == 4:
+            return np.moveaxis(values, -3, -1)
+        return values
+
+
+def _is_first_process():
+    """Whether this process writes, where `keras.distribution` joins several."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return True
+    if hasattr(distribution, "data_shard_id"):
+        return distribution.data_shard_id == 0
+    return distribution._process_id == 0  # Keras before 3.15 has no public name for it

@@ -1,4 +1,6 @@
+import keras
 import numpy as np
+import pytest
 
 import keras_manifold as km
 
@@ -45,3 +47,45 @@ def test_with_noise_it_shows_what_becomes_of_corrupted_inputs(digits, tmp_path):
     np.testing.assert_allclose(
         last["denoised"], model.predict(last["noisy_input"], verbose=0), atol=1e-6
     )
+
+
+class Unlucky(keras.layers.Layer):
+    """Noise with an argument that has no place in a config."""
+
+    def __init__(self, pattern):
+        super().__init__()
+        self.pattern = pattern
+
+    def call(self, x, training=False):
+        return x + self.pattern if training else x
+
+
+def test_noise_that_cannot_be_copied_is_shown_too(digits, tmp_path):
+    noise = Unlucky(np.full((8, 8, 1), 0.5, "float32"))
+    grid = km.ReconstructionGrid(digits[:5], directory=tmp_path)
+    trained(digits, grid, noise=noise)
+    found = arrays(tmp_path / "reconstruction_0001.npz")
+    np.testing.assert_allclose(found["noisy_input"], digits[:5] + 0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16"])
+def test_files_of_mixed_precision_are_readable(policy, digits, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    try:
+        grid = km.ReconstructionGrid(digits[:5], directory=tmp_path)
+        trained(digits, grid, noise=km.NoiseInjection())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    for name, values in arrays(tmp_path / "reconstruction_0001.npz").items():
+        assert values.dtype == "float32", name
+
+
+def test_figures_show_the_first_of_many_samples(digits):
+    shown = {}
+    grid = km.ReconstructionGrid(
+        digits[:40], sinks=[lambda name, value, step: shown.update({type(value): value})]
+    )
+    trained(digits, grid, epochs=1)
+    assert len(shown[dict]["input"]) == 40
+    (figure,) = (value for kind, value in shown.items() if kind is not dict)
+    assert figure.get_figwidth() < 20

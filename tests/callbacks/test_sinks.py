@@ -12,9 +12,11 @@ def test_it_writes_arrays_and_figures_and_leaves_numbers_alone(tmp_path):
     sink("arrays", {"a": np.arange(3)}, 1)
     sink("figure", spectrum([2.0, 1.0]), 12)
     sink("number", 1.0, 1)
+    sink("noise0.4", {"a": np.arange(3)}, 1)
     assert {path.name for path in tmp_path.iterdir()} == {
         "arrays_0001.npz",
         "figure_0012.png",
+        "noise0.4_0001.npz",
     }
     with np.load(tmp_path / "arrays_0001.npz") as arrays:
         np.testing.assert_array_equal(arrays["a"], np.arange(3))
@@ -42,3 +44,15 @@ def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path):
         DirectorySink(tmp_path)("figure", Unwritable(), 1)
     assert os.listdir(tmp_path) == ["figure_0001.png"]
     assert path.read_bytes() == b"old"
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path, monkeypatch):
+    def no_space(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        DirectorySink(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        DirectorySink(tmp_path / "file" / "folder")

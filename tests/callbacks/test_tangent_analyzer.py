@@ -120,7 +120,7 @@ def test_sinks_get_every_number_figure_and_array_with_its_step(digits):
     assert {step for _, _, step in got} == {0, 1}
 
 
-def test_other_callbacks_see_the_scalars_whatever_their_order(digits, tmp_path):
+def test_callbacks_that_come_after_see_the_scalars(digits, tmp_path):
     stop = keras.callbacks.EarlyStopping("tangent_dimension", mode="max", min_delta=1e9)
     log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     _, history = trained(digits, [km.TangentAnalyzer(digits[:2]), stop, log], epochs=9)
@@ -203,12 +203,13 @@ def test_a_directory_that_cannot_be_made_stops_before_the_first_batch(digits, tm
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"k": 0}, ValueError, "`k` must be at least 1.*k=0"),
+        ({"k": 0}, ValueError, "`k` must be .* at least 1.*k=0"),
         ({"every": 0}, ValueError, "`every` must be .*every=0"),
         ({"every": 1.5}, ValueError, "`every` must be .*every=1.5"),
         ({"of": "everything"}, ValueError, "of='everything'"),
         ({"sinks": ["here"]}, TypeError, r"sink\(name, value, step\).*'here'"),
-        ({"x": np.ones((2, 8, 8, 1), "uint8")}, ValueError, "floating-point"),
+        ({"k": 1.5}, ValueError, "`k` must be a whole number.*k=1.5"),
+        ({"prefix": "runs/a"}, ValueError, "folders go into `directory`.*prefix='runs/a'"),
     ],
 )
 def test_options_out_of_range_are_refused(digits, options, error, message):

@@ -1,0 +1,154 @@
+"""Encoders and decoders of any kind."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_manifold as km
+
+
+def sequential(shape, *parts):
+    return keras.Sequential([keras.Input(shape), *parts, layers.Dense(3)])
+
+
+def attention():
+    inputs = keras.Input((5, 4))
+    hidden = layers.MultiHeadAttention(num_heads=2, key_dim=4)(inputs, inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(hidden)))
+
+
+def two_branches():
+    inputs = keras.Input((6,))
+    branches = [layers.Dense(4, activation=name)(inputs) for name in ("tanh", "gelu")]
+    return keras.Model(inputs, layers.Dense(3)(layers.concatenate(branches)))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(4, activation="tanh")
+        self.code = layers.Dense(3)
+
+    def call(self, x):
+        return self.code(self.hidden(ops.reshape(x, (-1, 6))))
+
+
+# Name: encoder, shape of a sample.
+KINDS = {
+    "normalised": (
+        lambda: sequential(
+            (6,),
+            layers.Dense(5),
+            layers.BatchNormalization(),
+            layers.Activation("tanh"),
+            layers.Dropout(0.3, seed=1),
+            layers.LayerNormalization(),
+        ),
+        (6,),
+    ),
+    "functional": (two_branches, (6,)),
+    "subclassed": (Subclassed, (2, 3)),
+    "attention": (attention, (5, 4)),
+    "LSTM": (lambda: sequential((4, 2), layers.LSTM(3)), (4, 2)),
+    "convolution over time": (
+        lambda: sequential(
+            (None, 2),
+            layers.Conv1D(3, 3, activation="tanh"),
+            layers.GlobalAveragePooling1D(),
+        ),
+        (8, 2),
+    ),
+    "images of any size": (
+        lambda: sequential(
+            (None, None, 1),
+            layers.Conv2D(3, 3, activation="tanh"),
+            layers.GlobalAveragePooling2D(),
+        ),
+        (6, 5, 1),
+    ),
+    "volumes": (
+        lambda: sequential(
+            (5, 5, 5, 1), layers.Conv3D(2, 3, activation="tanh"), layers.Flatten()
+        ),
+        (5, 5, 5, 1),
+    ),
+}
+
+
+def differences(encoder, x, step=0.02):
+    """Jacobian by central differences of fourth order, `(n, 3, size)`."""
+    size = x[0].size
+    steps = step * np.eye(size).reshape(size, 1, *x.shape[1:])
+
+    def at(times):
+        moved = (x[None] + times * steps).reshape(-1, *x.shape[1:]).astype("float32")
+        codes = ops.convert_to_numpy(encoder(moved, training=False)).astype("float64")
+        return codes.reshape(size, len(x), 3)
+
+    slope = 8 * (at(1) - at(-1)) - (at(2) - at(-2))
+    return np.moveaxis(slope / (12 * step), 0, 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_encoder_is_differentiated_penalised_and_trained(kind, rng):
+    build, shape = KINDS[kind]
+    encoder = build()
+    x = rng.normal(size=(6, *shape)).astype("float32")
+    encoder(x)
+
+    expected = differences(encoder, x[:2])
+    found = km.jacobian(encoder, x[:2]).reshape(2, 3, -1)
+    # A rounding of 1e-7 over the step, and the fourth order of the step.
+    atol = 2e-4 * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, atol=atol)
+
+    decoder = keras.Sequential([layers.Dense(x[0].size), layers.Reshape(shape)])
+    penalty = km.ContractivePenalty(0.1, probes="exact")
+    model = km.AutoEncoder(
+        encoder, decoder, noise=km.NoiseInjection(), contractive_penalty=penalty
+    )
+    model.compile(keras.optimizers.SGD(1e-3), loss="mse")
+    norms = model.evaluate(x[:2], verbose=0, return_dict=True)["contractive_penalty"]
+    assert norms == pytest.approx((expected**2).sum((1, 2)).mean(), rel=1e-3)
+    before = encoder.get_weights()
+    model.fit(x, batch_size=4, verbose=0)
+    assert any(np.any(a != b) for a, b in zip(before, encoder.get_weights()))
+    assert all(np.isfinite(weight).all() for weight in encoder.get_weights())
+
+
+def test_channels_first(rng):
+    shape = (2, 6, 5)
+    x = rng.normal(size=(4, *shape)).astype("float32")
+    keras.config.set_image_data_format("channels_first")
+    try:
+        figures = []
+        watch = km.TangentAnalyzer(
+            x[:, :1], k=2, sinks=[lambda name, value, step: figures.append(name)]
+        )
+        one_channel = km.AutoEncoder.dense((1, 6, 5), 3, units=(), output_activation=None)
+        one_channel.compile("adam", loss="mse")
+        one_channel.fit(x[:, :1], callbacks=[watch], verbose=0)
+        assert "tangent_vectors" in figures
+        built = km.AutoEncoder.convolutional(shape, 3, filters=(2,))
+        assert built.decoder.output_shape == (None, *shape)
+        if keras.backend.backend() != "tensorflow":  # has no such kernel on a CPU
+            assert built.predict(x, verbose=0).shape == x.shape
+            assert km.tangent_space(built, x).vectors.shape == (4, 3, *shape)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_a_penalty_of_weight_zero_changes_nothing(rng):
+    # It must neither update moving averages nor take seeds from Dropout.
+    x = rng.normal(size=(16, 6)).astype("float32")
+    weights = []
+    for penalty in (None, 0.0):
+        keras.utils.set_random_seed(0)
+        encoder = sequential((6,), layers.BatchNormalization(), layers.Dropout(0.5, seed=1))
+        model = km.AutoEncoder(encoder, layers.Dense(6), contractive_penalty=penalty)
+        model.compile(keras.optimizers.SGD(0.1), loss="mse")
+        model.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
