@@ -1,0 +1,84 @@
+"""A short training on one or two devices, run by `test_distribution.py` in a process of its
+own, as devices can't be added to one in which TensorFlow or JAX has started.
+
+    python tests/distributed_run.py one|mirrored|data_parallel <folder>
+
+Prints one line of JSON.
+"""
+
+import json
+import os
+import sys
+
+mode, folder = sys.argv[1:]
+if mode == "data_parallel":
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+
+import contextlib
+
+import keras
+import numpy as np
+
+if mode == "mirrored":
+    import tensorflow as tf
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert strategy.num_replicas_in_sync == 2
+    scope = strategy.scope
+else:
+    scope = contextlib.nullcontext
+if mode == "data_parallel":
+    distribution = keras.distribution.DataParallel()
+    assert distribution.device_mesh.shape == (2,)
+    keras.distribution.set_distribution(distribution)
+
+import keras_manifold as km
+
+x = np.random.default_rng(0).uniform(size=(32, 4, 4, 1)).astype("float32")
+
+
+def trained(samples, **regularisation):
+    keras.utils.set_random_seed(0)
+    with scope():
+        model = km.AutoEncoder.dense((4, 4, 1), 3, units=(8,), **regularisation)
+        model.compile(keras.optimizers.Adam(1e-2), loss="mse", weighted_metrics=["mae"])
+    handed_on = []
+    watched = {"directory": folder, "sinks": [lambda name, *_: handed_on.append(name)]}
+    history = model.fit(
+        x[:samples],
+        epochs=2,
+        batch_size=8,
+        shuffle=False,
+        validation_data=x[:8],
+        verbose=0,
+        callbacks=[
+            km.TangentAnalyzer(x[:3], k=2, **watched),
+            km.ReconstructionGrid(x[:3], **watched),
+        ],
+    ).history
+    space = km.tangent_space(model, x[:5], k=2, batch_size=2)
+    return {
+        "history": history,
+        "weights": [weight.tolist() for weight in model.get_weights()],
+        "singular_values": space.singular_values.tolist(),
+        "handed_on": len(handed_on),
+    }
+
+
+results = {
+    "plain": trained(32),
+    "exact penalty": trained(
+        32, contractive_penalty=km.ContractivePenalty(0.1, probes="exact")
+    ),
+    "regularised": trained(32, noise=km.NoiseInjection(), contractive_penalty=0.1),
+}
+if mode != "data_parallel":  # which needs batches that the devices can share evenly
+    # The last batch leaves nothing for the second device.
+    results["partial"] = trained(
+        25, contractive_penalty=km.ContractivePenalty(0.1, probes="exact")
+    )
+print(json.dumps(results))
