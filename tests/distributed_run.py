@@ -71,9 +71,6 @@ def trained(samples, **regularisation):
 
 results = {
     "plain": trained(32),
-    "exact penalty": trained(
-        32, contractive_penalty=km.ContractivePenalty(0.1, probes="exact")
-    ),
     "regularised": trained(32, noise=km.NoiseInjection(), contractive_penalty=0.1),
 }
 if mode != "data_parallel":  # which needs batches that the devices can share evenly

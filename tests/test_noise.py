@@ -132,6 +132,22 @@ def test_it_maps_a_tf_data_pipeline_on_every_backend(kind, digits):
     np.testing.assert_array_equal(np.concatenate(list(off.as_numpy_iterator())), clean)
 
 
+def test_in_tf_data_too_the_seed_decides(digits):
+    import tensorflow as tf
+
+    pipeline = tf.data.Dataset.from_tensor_slices(digits[:20]).batch(10)
+
+    def noisy(noise):
+        return np.concatenate(list(pipeline.map(noise).as_numpy_iterator()))
+
+    noise = km.NoiseInjection("gaussian", 0.4, seed=3)
+    again = km.NoiseInjection.from_config(noise.get_config())
+    other = km.NoiseInjection("gaussian", 0.4, seed=4)
+    first = noisy(noise)
+    np.testing.assert_array_equal(first, noisy(again))
+    assert not np.array_equal(first, noisy(other))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
