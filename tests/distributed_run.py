@@ -78,4 +78,9 @@ if mode != "data_parallel":  # which needs batches that the devices can share ev
     results["partial"] = trained(
         25, contractive_penalty=km.ContractivePenalty(0.1, probes="exact")
     )
+else:
+    try:
+        trained(27)
+    except ValueError as error:
+        results["uneven"] = str(error)
 print(json.dumps(results))

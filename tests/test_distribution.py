@@ -36,6 +36,8 @@ def test_two_devices_train_as_one(tmp_path):
         json.loads(output_of(HERE / "distributed_run.py", m, tmp_path / m).splitlines()[-1])
         for m in ("one", mode)
     )
+    if BACKEND == "jax":  # it is JAX that cannot share 3 samples between 2 devices
+        assert "evenly divide" in two.pop("uneven")
     for run, shared in two.items():
         alone = one[run]
         assert shared["handed_on"] == alone["handed_on"] > 0
