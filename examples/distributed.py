@@ -25,11 +25,11 @@ def main():
     one, two = (finished(processes, arguments) for processes in (1, 2))
     for run in RUNS:
         print(f"{run}:")
-        for name in ("loss", "tangent_top", "tangent_dimension"):
+        for name in ("loss", "largest_singular_value", "tangent_dimension"):
             alone, shared = one[0][run][name], two[0][run][name]
             difference = abs(alone - shared) / abs(alone)
             print(
-                f"  {name:<18} one process {alone:8.4f}   two processes {shared:8.4f}   "
+                f"  {name:<22} one process {alone:8.4f}   two processes {shared:8.4f}   "
                 f"relative difference {difference:.1e}"
             )
     for process, results in enumerate(two):
@@ -119,6 +119,8 @@ def work(arguments):
             batches, epochs=arguments.epochs, verbose=0, callbacks=[watch]
         ).history
         results[run] = {name: values[-1] for name, values in history.items()}
+        space = km.tangent_space(model, x_test[:32])
+        results[run]["largest_singular_value"] = float(space.singular_values.max())
     results["handed_on"] = len(handed_on)
     report(arguments.out, arguments.processes, arguments.process).write_text(
         json.dumps(results)

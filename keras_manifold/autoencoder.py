@@ -1,7 +1,9 @@
 """A Keras model that learns to reconstruct its inputs."""
 
+import inspect
 import math
 import numbers
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -245,22 +247,29 @@ class AutoEncoder(keras.Model):
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As in Keras, with `sample_weight` without `y` too; no `class_weight`."""
-        if kwargs.get("class_weight") is not None:
-            raise ValueError(
-                "`class_weight` must be None, as the target of an autoencoder has no "
-                f"classes. Received: class_weight={kwargs['class_weight']!r}. Give each "
-                "sample its weight with `sample_weight`."
-            )
-        if kwargs.get("validation_data") is not None:
-            data = keras.utils.unpack_x_y_sample_weight(kwargs["validation_data"])
-            kwargs["validation_data"] = (data[0], _target_of_weighted(*data), data[2])
-        y = _target_of_weighted(x, y, kwargs.get("sample_weight"))
-        return super().fit(x, y, *args, **kwargs)
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        _check_no_class_weight(given.get("class_weight"))
+        if given.get("validation_data") is not None:
+            data = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
+            given["validation_data"] = (data[0], _target_of_weighted(*data), data[2])
+        given["y"] = _target_of_weighted(x, y, given.get("sample_weight"))
+        return super().fit(**given)
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
         """As in Keras, with `sample_weight` without `y` too."""
-        y = _target_of_weighted(x, y, kwargs.get("sample_weight"))
-        return super().evaluate(x, y, *args, **kwargs)
+        given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
+        given["y"] = _target_of_weighted(x, y, given.get("sample_weight"))
+        others = given.pop("kwargs", {})
+        return super().evaluate(**given, **others)
+
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
+    ):
+        """As in Keras; no `class_weight`."""
+        _check_no_class_weight(class_weight)
+        return super().train_on_batch(
+            x, y, sample_weight=sample_weight, return_dict=return_dict
+        )
 
     def train_step(self, *args):
         return super().train_step(*_with_targets(args))
@@ -296,15 +305,17 @@ class AutoEncoder(keras.Model):
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def _weight_like_losses(self, sample_weight, y, y_pred):
-        """Weights with one value a sample, given the rank of the losses they multiply."""
+        """Weights with one value a sample, given the shape of the losses they multiply."""
         if sample_weight is None or self.loss is None:
             return sample_weight
         if any(side != 1 for side in sample_weight.shape[1:]):
             return sample_weight
         loss = keras.losses.get(keras.tree.flatten(self.loss)[0])
         loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        rank = len(loss(y[:1], y_pred[:1]).shape)
-        return ops.reshape(sample_weight, (-1, *(1,) * (rank - 1)))
+        one_loss = loss(y[:1], y_pred[:1])
+        ones = ops.ones((1, *ops.shape(one_loss)[1:]), dtype=one_loss.dtype)
+        sample_weight = ops.cast(ops.reshape(sample_weight, (-1,)), one_loss.dtype)
+        return ops.reshape(sample_weight, (-1, *(1,) * (len(ones.shape) - 1))) * ones
 
     def _share_of_replica(self):
         """What Keras multiplies a loss with: 1, or 1 / replicas under `tf.distribute`."""
@@ -322,9 +333,15 @@ class AutoEncoder(keras.Model):
         super().load_own_variables({key: store[key] for key in rest})
         states = self._seed_states()
         # Weights may come from a model with other noise: its seeds are of no use here.
-        if len(states) == len(saved):
-            for index, state in enumerate(states):
-                state.assign(store[f"{_SEED_STATE}{index}"])
+        if len(states) != len(saved):
+            warnings.warn(
+                f"The file holds {len(saved)} states of random numbers, this model has "
+                f"{len(states)}: they start anew, and a resumed training differs.",
+                stacklevel=2,
+            )
+            return
+        for index, state in enumerate(states):
+            state.assign(store[f"{_SEED_STATE}{index}"])
 
     def _seed_states(self):
         """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
@@ -361,6 +378,15 @@ class _MeanOfValues(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return y_pred
+
+
+def _check_no_class_weight(class_weight):
+    if class_weight is not None:
+        raise ValueError(
+            "`class_weight` must be None, as the target of an autoencoder has no "
+            f"classes. Received: class_weight={class_weight!r}. Give each sample its "
+            "weight with `sample_weight`."
+        )
 
 
 def _target_of_weighted(x, y, sample_weight):

@@ -59,13 +59,14 @@ def floating_samples(x):
             "`x` must be of shape (batch, *input_shape) with at least one sample. "
             f"Received: x of shape {x.shape}. For a single sample pass x[None]."
         )
-    if x.dtype == bool or np.issubdtype(x.dtype, np.integer):
-        return x.astype(keras.config.floatx())
-    if not keras.backend.is_float_dtype(x.dtype.name):
+    if x.dtype in ("float32", "float64"):
+        return x
+    is_number = x.dtype == bool or np.issubdtype(x.dtype, np.integer)
+    if not is_number and not keras.backend.is_float_dtype(x.dtype.name):
         raise ValueError(
             f"`x` must hold real numbers. Received: x of dtype {x.dtype.name}."
         )
-    return x
+    return x.astype("float32")
 
 
 def check_has_derivative(name, function):
@@ -116,6 +117,12 @@ def _repeated(x, times):
 def _map_unit_vectors(linear_map, like, x, transform, chunk_size):
     """Images of the unit vectors of one sample of `like`, the same for each sample."""
     sample_shape = tuple(like.shape[1:])
+    if None in sample_shape:
+        raise ValueError(
+            "A Jacobian needs a function with outputs of a known size. Received: outputs "
+            f"of shape {(None, *sample_shape)}. Pool or flatten them, or estimate the "
+            "penalty with random `probes`."
+        )
     size = math.prod(sample_shape)
     chunks = math.ceil(size / chunk_size)
     batch = ops.shape(x)[0]

@@ -76,6 +76,7 @@ class NoiseInjection(keras.layers.Layer):
         self._tf_data_generator: Any = None
 
     def __call__(self, inputs, *args, **kwargs):
+        _check_training(args[0] if args else kwargs.get("training"))
         if _is_in_foreign_tf_data(inputs):
             # Keras would convert the inputs to tensors of its own backend, which
             # cannot be done in a graph of TensorFlow.
@@ -161,6 +162,14 @@ def _check_kind_and_level(kind, level):
         expected = "at least 0 and finite" if kind == "gaussian" else "in [0, 1]"
         raise ValueError(
             f"`level` must be {expected} for {kind} noise. Received: level={level!r}."
+        )
+
+
+def _check_training(training):
+    if training is not None and not isinstance(training, (bool, numbers.Integral)):
+        raise TypeError(
+            f"`training` must be a bool or None. Received: training={training!r}. In a "
+            "tf.data pipeline of pairs write map(lambda x, y: (noise(x), y))."
         )
 
 

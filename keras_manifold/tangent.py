@@ -123,7 +123,8 @@ def tangent_space(
         of: `"encoder"`.
         k: Number of directions, in [1, min(latent_dim, input size)]; `None` for all.
         batch_size: Samples at a time, at least 1. Streams bring their own.
-        verbose: 0 for no progress bar, 1 for one, `"auto"` for one on long runs.
+        verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are long
+            or of unknown length.
 
     Returns:
         `TangentSpace`: `vectors` `(n, k, *input_shape)`, `singular_values` `(n, k)`,
@@ -152,10 +153,18 @@ def tangent_space(
     jacobians = model if isinstance(model, JacobianModel) else None
     spaces = []
     full_size = 0
+    input_shape: tuple[int, ...] = ()
     batches, count = _batches(x, batch_size)
     for batch in _with_progress(batches, count, verbose):
         if jacobians is None:
             jacobians = encoder_jacobian(model, batch[0])
+        input_shape = input_shape or batch.shape[1:]
+        if batch.shape[1:] != input_shape:
+            raise ValueError(
+                "All samples must be of one shape, as their tangent vectors go into one "
+                f"array. Received: samples of shape {input_shape} and then of "
+                f"{batch.shape[1:]}. Call tangent_space for each size on its own."
+            )
         smaller_side = min(jacobians.output_sample_shape[0], batch[0].size)
         directions = smaller_side if k is None else k
         _check_k(directions, smaller_side, "the smaller side of the Jacobian is")

@@ -117,6 +117,27 @@ def test_any_encoder_is_differentiated_penalised_and_trained(kind, rng):
     assert all(np.isfinite(weight).all() for weight in encoder.get_weights())
 
 
+def test_encoder_and_decoder_may_share_a_layer(rng):
+    shared = layers.Dense(4, use_bias=False)
+    halves = [keras.Sequential([keras.Input((4,)), shared]) for _ in range(2)]
+    w = rng.normal(size=(4, 4))
+    shared.set_weights([w])
+    model = km.AutoEncoder(
+        *halves, contractive_penalty=km.ContractivePenalty(0.1, probes="exact")
+    )
+    model.compile(keras.optimizers.SGD(0.01), loss="mse")
+    x = rng.normal(size=(6, 4)).astype("float32")
+    found = model.train_on_batch(x, return_dict=True)
+    assert found["reconstruction_loss"] == pytest.approx(
+        ((x @ w @ w - x) ** 2).mean(), rel=1e-4
+    )
+    assert found["contractive_penalty"] == pytest.approx((w**2).sum(), rel=1e-4)
+    # The gradient of both: of |xWW - x|^2 through each use of W, and of 0.1 |W|^2.
+    error = 2 * (x @ w @ w - x) / x.size
+    gradient = (x @ w).T @ error + x.T @ error @ w.T + 0.2 * w
+    np.testing.assert_allclose(shared.get_weights()[0], w - 0.01 * gradient, atol=1e-5)
+
+
 def test_channels_first(rng):
     shape = (2, 6, 5)
     x = rng.normal(size=(4, *shape)).astype("float32")
@@ -136,6 +157,23 @@ def test_channels_first(rng):
         assert km.tangent_space(built, x).vectors.shape == (4, 3, *shape)
     finally:
         keras.config.set_image_data_format("channels_last")
+
+
+def test_codes_of_an_unknown_size_need_random_probes(rng):
+    inputs = keras.Input((None, None, 1))
+    encoder = keras.Model(inputs, layers.Conv2D(2, 3)(inputs))
+    decoder = layers.Conv2DTranspose(1, 3)
+    batches = [rng.normal(size=(2, s, s, 1)).astype("float32") for s in (5, 6, 7)]
+    for probes in (1, "exact"):
+        penalty = km.ContractivePenalty(0.1, probes=probes)
+        model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
+        model.compile("adam", loss="mse")
+        if probes == "exact" and keras.backend.backend() == "tensorflow":
+            with pytest.raises(ValueError, match=r"outputs of a known size.*`probes`"):
+                model.fit(((x,) for x in batches), verbose=0)
+        else:
+            history = model.fit(((x,) for x in batches), verbose=0).history
+            assert np.isfinite(history["loss"][0])
 
 
 def test_a_penalty_of_weight_zero_changes_nothing(rng):

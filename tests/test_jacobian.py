@@ -67,6 +67,14 @@ def test_it_follows_weights_that_change(rng):
             assert values.ravel().tolist() == [weight, weight]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8", "bool", "int64"])
+def test_inputs_of_any_precision_give_float32(dtype, rng):
+    w = rng.normal(size=(3, 2)).astype("float32")
+    found = jacobian(linear(w), np.ones((2, 3), dtype))
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, np.broadcast_to(w.T, (2, 2, 3)), rtol=1e-6)
+
+
 def test_dropout_and_batch_normalization_are_taken_in_inference(rng):
     model = keras.Sequential(
         [keras.Input((4,)), layers.Dropout(0.5), layers.BatchNormalization(epsilon=0.0)]

@@ -57,8 +57,42 @@ def test_pytorch_draws_dropout_without_a_seed_from_its_own_generator(x):
 def test_a_torch_data_loader_must_yield_tuples(x):
     torch = pytest.importorskip("torch", reason="PyTorch is an optional extra")
     loader = torch.utils.data.DataLoader(x, batch_size=4)
-    with pytest.raises((TypeError, ValueError)):
+    message = "'TensorSpec' object is not iterable|Data is expected to be in format"
+    with pytest.raises((TypeError, ValueError), match=message):
         plain().predict(loader, verbose=0)
+
+
+class WeightsWithoutTarget(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return np.ones((4, 4), "float32"), None, np.ones(4, "float32")
+
+
+@only["tensorflow"]
+def test_a_py_dataset_with_weights_must_have_targets():
+    with pytest.raises(Exception, match="did not match the expected structure"):
+        plain().predict(WeightsWithoutTarget(), verbose=0)
+
+
+def test_layers_shared_by_two_parts_of_a_model_cannot_be_loaded(tmp_path):
+    shared = layers.Dense(4)
+    parts = [keras.Sequential([keras.Input((4,)), shared]) for _ in range(2)]
+    model = keras.Sequential([keras.Input((4,)), *parts])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match=r"expected .* variables, but received 0"):
+        keras.saving.load_model(tmp_path / "model.keras")
+
+
+@only["tensorflow"]
+def test_weights_of_two_ranks_need_two_models(rng):
+    x = rng.normal(size=(8, 6, 2)).astype("float32")
+    model = keras.Sequential([keras.Input((6, 2)), layers.Dense(2)])
+    model.compile(loss="mse")
+    model.evaluate(x, x, sample_weight=np.ones((8, 1)), verbose=0)
+    with pytest.raises(ValueError, match=r"unknown rank|must be specified"):
+        model.evaluate(x, x, sample_weight=np.ones(8), verbose=0)
 
 
 def test_seeds_are_not_saved(x, tmp_path):

@@ -108,8 +108,24 @@ def test_integers_are_cast(digits):
 
 
 def test_it_keeps_the_mask_of_a_sequence():
-    x = layers.Embedding(4, 3, mask_zero=True)(np.array([[1, 2, 0]]))
-    assert km.NoiseInjection().compute_mask(x, [True]) == [True]
+    steps = np.array([[1, 2, 0], [3, 0, 0]])
+    embedding, recurrent = layers.Embedding(4, 3, mask_zero=True), layers.SimpleRNN(2)
+    embedded, noise = embedding(steps), km.NoiseInjection()
+    codes = corrupted(recurrent, noise(embedded, training=False))
+    mask = embedding.compute_mask(steps)
+    np.testing.assert_allclose(codes, corrupted(recurrent, embedded, mask=mask), rtol=1e-6)
+    assert not np.allclose(codes, corrupted(recurrent, ops.convert_to_numpy(embedded)))
+
+
+def test_labels_of_a_pipeline_are_not_taken_for_training(digits):
+    import tensorflow as tf
+
+    noise = km.NoiseInjection()
+    pairs = tf.data.Dataset.from_tensor_slices((digits[:4], np.arange(4))).batch(2)
+    with pytest.raises(TypeError, match=r"lambda x, y: \(noise\(x\), y\)"):
+        pairs.map(noise)
+    (noisy, _) = next(iter(pairs.map(lambda x, y: (noise(x), y))))
+    assert noisy.shape == (2, 8, 8, 1)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_and_pepper"])

@@ -220,6 +220,11 @@ class Mixing(layers.Layer):
         ({"x": np.ones((0, 4), "float32")}, ValueError, "at least one sample"),
         ({"k": 1.5}, ValueError, "`k` must be a whole number.*k=1.5"),
         ({"x": iter([])}, ValueError, "empty stream"),
+        (
+            {"x": iter([np.ones((1, 4), "float32"), np.ones((1, 5), "float32")])},
+            ValueError,
+            r"of one shape.*\(4,\) and then of \(5,\)",
+        ),
         ({"model": 3}, TypeError, "`encoder` or be callable.*model=3"),
         ({"model": Mixing()}, ValueError, "sample 0 changes by"),
         ({"model": layers.Reshape((2, 2))}, ValueError, r"\(batch, latent_dim\).*2, 2"),

@@ -1,4 +1,4 @@
-"""Tools that people bring to Keras: the real packages, of the extra `dev`."""
+"""Tools that people bring to Keras: the real packages, of the extra `tools`."""
 
 import keras
 import pytest
@@ -16,7 +16,7 @@ def small(**options):
 
 
 def test_keras_tuner_searches_the_hyperparameters_of_an_autoencoder(digits, tmp_path):
-    keras_tuner = pytest.importorskip("keras_tuner", reason="of the extra `dev`")
+    keras_tuner = pytest.importorskip("keras_tuner", reason="of the extra `tools`")
     x = digits[:200].reshape(-1, 64)
 
     def build(hp):
@@ -59,10 +59,11 @@ def test_a_scikit_learn_pipeline_trains_an_autoencoder_and_classifies_its_codes(
     assert pipeline.score(x[1200:], labels[1200:]) > 0.75
 
 
-def test_mlflow_logs_what_the_analyzer_reports(digits, tmp_path):
-    mlflow = pytest.importorskip("mlflow", reason="of the extra `dev`")
+def test_mlflow_logs_what_the_analyzer_reports(digits, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow", reason="of the extra `tools`")
     from mlflow.keras import MlflowCallback
 
+    monkeypatch.chdir(tmp_path)  # where it puts its artifacts
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     x = digits[:64].reshape(-1, 64)
     with mlflow.start_run() as run:

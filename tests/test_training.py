@@ -57,49 +57,78 @@ class Batches(keras.utils.PyDataset):
         return tuple(array[index * 25 : index * 25 + 25] for array in self.arrays)
 
 
-def torch_batches(x):
-    try:
-        import torch
-        from torch.utils.data import DataLoader, TensorDataset
-    except ModuleNotFoundError:  # it is not needed on the other backends
-        return None
-    return DataLoader(TensorDataset(torch.from_numpy(x)), batch_size=25)
+def torch_batches(*arrays):
+    torch = pytest.importorskip("torch", reason="PyTorch is an optional extra")
+    tensors = torch.utils.data.TensorDataset(*map(torch.from_numpy, arrays))
+    return torch.utils.data.DataLoader(tensors, batch_size=25)
 
 
-def test_every_way_to_feed_it_gives_the_same_losses(digits):
+def tf_batches(*arrays):
     import tensorflow as tf
 
-    x = digits[:100]
-    ones = np.ones(100, "float32")
-    dataset = tf.data.Dataset.from_tensor_slices(x).batch(25)
-    feeds = {
-        "x": {"x": x, "batch_size": 25},
-        "x, y": {"x": x, "y": x, "batch_size": 25},
-        "x, y, sample_weight": {"x": x, "y": x, "sample_weight": ones, "batch_size": 25},
-        "tf.data of x": {"x": dataset},
-        "tf.data of (x,)": {"x": dataset.map(lambda x: (x,))},
-        "tf.data of (x, y)": {"x": dataset.map(lambda x: (x, x))},
-        "PyDataset of (x,)": {"x": Batches(x)},
-        "PyDataset of (x, y, weights)": {"x": Batches(x, x, ones)},
-        "torch DataLoader": {"x": torch_batches(x)},
-        "generator": {"x": ((x[i : i + 25],) for i in range(0, 100, 25))},
-    }
-    if feeds["torch DataLoader"]["x"] is None:
-        del feeds["torch DataLoader"]
-    losses = {}
-    for name, feed in feeds.items():
-        keras.utils.set_random_seed(0)
-        penalty = km.ContractivePenalty(0.1, seed=0)
-        model = compiled(small(contractive_penalty=penalty))
-        losses[name] = model.fit(**feed, shuffle=False, verbose=0).history["loss"][0]
-    assert losses == pytest.approx(dict.fromkeys(losses, losses["x"]), rel=1e-5)
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(25)
+
+
+FEEDS = {
+    "x": lambda x, w: {"x": x, "batch_size": 25},
+    "x, y": lambda x, w: {"x": x, "y": x, "batch_size": 25},
+    "tf.data of x": lambda x, w: {"x": tf_batches(x).map(lambda x: x)},
+    "tf.data of (x,)": lambda x, w: {"x": tf_batches(x)},
+    "tf.data of (x, y)": lambda x, w: {"x": tf_batches(x, x)},
+    "PyDataset of (x,)": lambda x, w: {"x": Batches(x)},
+    "generator": lambda x, w: {"x": ((x[i : i + 25],) for i in range(0, 90, 25))},
+    "torch DataLoader": lambda x, w: {"x": torch_batches(x)},
+}
+WEIGHTED_FEEDS = {
+    "x, weights": lambda x, w: {"x": x, "sample_weight": w, "batch_size": 25},
+    "x, y, weights": lambda x, w: {"x": x, "y": x, "sample_weight": w, "batch_size": 25},
+    "tf.data of (x, y, weights)": lambda x, w: {"x": tf_batches(x, x, w)},
+    "PyDataset of (x, y, weights)": lambda x, w: {"x": Batches(x, x, w)},
+    "torch DataLoader of (x, y, weights)": lambda x, w: {"x": torch_batches(x, x, w)},
+}
+
+
+def trained_and_evaluated(feed, x, weights):
+    keras.utils.set_random_seed(0)
+    penalty = km.ContractivePenalty(0.1, probes="exact")
+    model = compiled(small(contractive_penalty=penalty))
+    history = model.fit(**feed(x, weights), shuffle=False, verbose=0).history
+    found = {name: values[0] for name, values in history.items()}
+    evaluated = model.evaluate(**feed(x, weights), verbose=0, return_dict=True)
+    return found | {f"evaluated {name}": value for name, value in evaluated.items()}
+
+
+@pytest.mark.parametrize("name", [*FEEDS, *WEIGHTED_FEEDS])
+def test_every_way_to_feed_it_gives_the_same_losses(name, digits, rng):
+    x = digits[:90]  # the last batch is smaller
+    weights = rng.uniform(size=90).astype("float32")
+    feeds = FEEDS if name in FEEDS else WEIGHTED_FEEDS
+    expected = trained_and_evaluated(next(iter(feeds.values())), x, weights)
+    found = trained_and_evaluated(feeds[name], x, weights)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_way_to_feed_predict_gives_the_same_reconstructions(digits):
+    model = compiled(small())
+    expected = model.predict(digits[:90], verbose=0)
+    for name in ("tf.data of (x,)", "PyDataset of (x,)", "generator"):
+        found = model.predict(**FEEDS[name](digits[:90], None), verbose=0)
+        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=name)
 
 
 def mean_of_each_sample(y_true, y_pred):
     return ops.mean(ops.square(y_true - y_pred), axis=(1, 2, 3))
 
 
-@pytest.mark.parametrize("loss", ["mse", mean_of_each_sample])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "mse",
+        mean_of_each_sample,
+        keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
+    ],
+    ids=["mse", "one a sample", "mean_with_sample_weight"],
+)
 @pytest.mark.parametrize("ones", [(), (1,), (1, 1)])
 def test_weights_of_samples_weigh_reconstruction_and_penalty(loss, ones, rng):
     # As many samples as rows and columns, so that a weight put on these would not fail.
@@ -116,6 +145,8 @@ def test_weights_of_samples_weigh_reconstruction_and_penalty(loss, ones, rng):
         return_dict=True,
     )
     reconstruction = (weights * (error**2).mean((1, 2, 3))).mean()
+    if getattr(loss, "reduction", None) == "mean_with_sample_weight":
+        reconstruction /= weights.mean()
     penalty = weights.mean() * (w**2).sum()
     expected = {
         "reconstruction_loss": reconstruction,
@@ -166,9 +197,46 @@ def test_validation_data_needs_the_inputs_only(digits):
     assert history["val_loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
-def test_class_weights_are_refused(digits):
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda m, x: m.fit(x, class_weight={0: 1.0}),
+        lambda m, x: m.fit(x, None, 4, 1, 0, None, 0.0, None, True, {0: 1.0}),
+        lambda m, x: m.train_on_batch(x, class_weight={0: 1.0}),
+    ],
+)
+def test_class_weights_are_refused(call, digits):
     with pytest.raises(ValueError, match=r"`class_weight` must be None.*sample_weight"):
-        compiled(small()).fit(digits[:4], class_weight={0: 1.0}, verbose=0)
+        call(compiled(small()), digits[:4])
+
+
+def test_arguments_may_be_given_by_place_as_in_keras(digits):
+    model = compiled(small())
+    found = model.evaluate(digits[:20], None, 20, 0, np.zeros(20, "float32"))
+    assert found[0] == 0
+    history = model.fit(digits[:20], None, 10, 3, 0).history
+    assert len(history["loss"]) == 3
+
+
+def test_masks_and_weights_of_sequences(rng):
+    # The third step of each sequence is masked: it has no part in the reconstruction.
+    x = rng.normal(size=(4, 3, 2)).astype("float32")
+    x[:, 2] = 0
+    weights = rng.uniform(size=4).astype("float32")
+    encoder = keras.Sequential(
+        [layers.Masking(), layers.SimpleRNN(2, return_sequences=True)]
+    )
+    decoder = layers.TimeDistributed(layers.Dense(2))
+    model = compiled(km.AutoEncoder(encoder, decoder))
+    losses = []
+    for last in (0.0, 7.0):
+        target = x.copy()
+        target[:, 2] = last
+        losses.append(loss_of(model, x, target, sample_weight=weights))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert loss_of(model, x, x, sample_weight=2 * weights) == pytest.approx(
+        2 * losses[0], rel=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,12 +285,26 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(digits):
 
 
 def test_averaged_weights_and_clipped_gradients(digits):
-    optimizer = keras.optimizers.Adam(
-        1e-2, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=1, clipnorm=0.1
-    )
-    model = compiled(regularised(), optimizer=optimizer)
-    history = model.fit(digits, epochs=3, verbose=0).history
-    assert history["loss"][-1] < history["loss"][0]
+    penalty = km.ContractivePenalty(0.1, probes="exact")
+
+    def after_each_step(**options):
+        keras.utils.set_random_seed(0)
+        optimizer = keras.optimizers.SGD(0.1, **options)
+        model = compiled(small(contractive_penalty=penalty), optimizer=optimizer)
+        yield model.get_weights()
+        for _ in range(2):
+            model.train_on_batch(digits[:16])
+            yield model.get_weights()
+        optimizer.finalize_variable_values(model.trainable_variables)
+        yield model.get_weights()
+
+    _, first, second, _ = after_each_step()
+    *_, averaged = after_each_step(use_ema=True, ema_momentum=0.75)
+    for one, two, mean in zip(first, second, averaged):
+        np.testing.assert_allclose(mean, 0.75 * one + 0.25 * two, atol=1e-6)
+    start, clipped, *_ = after_each_step(clipvalue=1e-3)
+    moved = np.concatenate([np.ravel(b - a) for a, b in zip(start, clipped)])
+    assert np.abs(moved).max() == pytest.approx(1e-4, rel=1e-2)
 
 
 def test_compiled_metrics_see_input_and_reconstruction(digits):
