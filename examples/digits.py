@@ -121,12 +121,12 @@ def save_figures(models, histories, spaces, x_test, noise, out):
             spaces, title="Singular values of the encoder's Jacobian, test images"
         ),
         "reconstructions": km.plot.image_grid(
-            [shown, *(model.predict(shown, verbose=0) for model in models.values())],
+            [shown, *(model.predict_on_batch(shown) for model in models.values())],
             row_labels=["input", *models],
             title="Test images and their reconstructions",
         ),
         "denoising": km.plot.image_grid(
-            [shown, noisy, *(model.predict(noisy, verbose=0) for model in models.values())],
+            [shown, noisy, *(model.predict_on_batch(noisy) for model in models.values())],
             row_labels=["clean", "noisy input", *models],
             title="What each model makes of noisy images",
         ),
