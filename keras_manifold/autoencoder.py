@@ -10,9 +10,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_manifold.arguments import check_count
+from keras_manifold.arguments import check_count, check_has_derivative
 from keras_manifold.contractive import ContractivePenalty
-from keras_manifold.jacobian import check_has_derivative
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
@@ -457,4 +456,4 @@ def _checked_shape(name, shape, rank=None):
 def _checked_counts(name, counts):
     if not isinstance(counts, (tuple, list)):
         raise ValueError(f"`{name}` must be a tuple. Received: {name}={counts!r}.")
-    return tuple(check_count(name, count) for count in counts)
+    return tuple(check_count(f"{name}[{i}]", count) for i, count in enumerate(counts))

@@ -74,7 +74,9 @@ class ContractivePenalty(keras.layers.Layer):
         super().__init__(**kwargs)
         _check_weight(weight)
         self.weight = float(weight)
-        self.probes: Any = probes if probes == "exact" else check_count("probes", probes)
+        self.probes: Any = probes
+        if probes != "exact":
+            self.probes = check_count("probes", probes, otherwise='"exact"')
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True  # no weights

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
-from keras_manifold.arguments import check_count
+from keras_manifold.arguments import check_count, check_has_derivative
 
 # With fewer samples a pass is bound by overhead, not by arithmetic.
 _SAMPLES_IN_A_PASS = 64
@@ -46,7 +46,7 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
         (3, 2, 5)
     """
     if chunk_size is not None:
-        check_count("chunk_size", chunk_size)
+        check_count("chunk_size", chunk_size, otherwise="None")
     x = floating_samples(x)
     return JacobianModel(function, x[0], chunk_size=chunk_size).predict_on_batch(x)
 
@@ -67,17 +67,6 @@ def floating_samples(x):
             f"`x` must hold real numbers. Received: x of dtype {x.dtype.name}."
         )
     return x.astype("float32")
-
-
-def check_has_derivative(name, function):
-    """Refuses a model that turns its inputs into integers."""
-    for tensor in getattr(function, "inputs", None) or ():
-        if not keras.backend.is_float_dtype(tensor.dtype):
-            raise ValueError(
-                f"`{name}` must take floating-point inputs to have a derivative. "
-                f"Received: a model with inputs of dtype {tensor.dtype}. Declare "
-                "keras.Input(shape) without a dtype: integer images are cast."
-            )
 
 
 def jacobian_rows(function, x, transform=None, chunk_size=1):

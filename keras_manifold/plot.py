@@ -15,7 +15,6 @@ UNSIGNED = "gray"
 _CURVE_TITLES = {
     "contractive_penalty": "contractive penalty, mean ‖J‖²",
     "tangent_norm": "tangent norm, ‖J‖_F",
-    "tangent_dimension": "tangent dimension",
     "tangent_top": "largest singular value",
     "tangent_drift": "tangent drift, radians",
 }

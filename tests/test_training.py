@@ -251,9 +251,7 @@ def test_how_steps_are_run_changes_no_loss(options, digits):
         return model.fit(digits[:64], shuffle=False, epochs=2, verbose=0).history
 
     if BACKEND == "torch" and "steps_per_execution" in options:
-        with pytest.raises(ValueError, match="steps_per_execution"):  # says Keras
-            losses(**options)
-        return
+        pytest.skip("Keras takes one step an execution there: see test_limits.py")
     expected = losses()
     for name, values in losses(**options).items():
         assert values == pytest.approx(expected[name], rel=1e-4), name
