@@ -3,6 +3,7 @@
 from keras_manifold import autodiff as autodiff
 from keras_manifold import plot as plot
 from keras_manifold.autoencoder import AutoEncoder as AutoEncoder
+from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.contractive import ContractivePenalty as ContractivePenalty
@@ -19,6 +20,7 @@ __all__ = [
     "AutoEncoder",
     "ContractivePenalty",
     "NoiseInjection",
+    "PenaltySchedule",
     "ReconstructionGrid",
     "TangentAnalyzer",
     "TangentSpace",

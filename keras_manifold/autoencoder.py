@@ -1,16 +1,23 @@
 """A Keras model that learns to reconstruct its inputs."""
 
+import functools
 import inspect
 import math
 import numbers
 import warnings
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
-from keras_manifold.arguments import check_count, check_has_derivative
+from keras_manifold.arguments import (
+    check_count,
+    check_has_derivative,
+    independent_output_shape,
+)
 from keras_manifold.contractive import ContractivePenalty
 
 
@@ -23,9 +30,10 @@ class AutoEncoder(keras.Model):
 
     $$L = \text{loss}(x, g(f(\tilde{x}))) + \lambda \, \|J_f(x)\|_F^2$$
 
-    with the second term, at the clean input, only with a `contractive_penalty`. It is
-    added in `evaluate` too, so `loss` and `val_loss` are the same quantity. `fit` reports
-    `loss`, `reconstruction_loss` (the first term), `contractive_penalty` (the mean of
+    with the second term, at the clean input, only with a `contractive_penalty`; it may be
+    that of the reconstruction, $J_{g \circ f}$, too. The term is added in `evaluate` too,
+    so `loss` and `val_loss` are the same quantity. `fit` reports `loss`,
+    `reconstruction_loss` (the first term), `contractive_penalty` (the mean of
     $\|J_f(x)\|_F^2$, without the weight $\lambda$), and the compiled metrics.
 
     Args:
@@ -40,7 +48,9 @@ class AutoEncoder(keras.Model):
     Raises:
         TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer, or
             `contractive_penalty` neither a `ContractivePenalty` nor a number.
-        ValueError: If there is a penalty and `encoder` declares integer inputs.
+        ValueError: If there is a penalty and `encoder` (for that of the reconstruction
+            `decoder` too) declares integer inputs, or mixes samples; the latter is seen of
+            a model that declares the shape of its inputs.
 
     Example:
         >>> import numpy as np, keras_manifold as km
@@ -78,8 +88,9 @@ class AutoEncoder(keras.Model):
         self.decoder = decoder
         self.noise = noise
         self.contractive_penalty = _as_penalty(contractive_penalty)
-        if self.contractive_penalty is not None:
-            check_has_derivative("encoder", encoder)
+        for name in self._penalised_parts():
+            check_has_derivative(name, getattr(self, name))
+            _check_independent(name, getattr(self, name))
         self._reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
         if self.contractive_penalty is not None:
             self._penalty_tracker = keras.metrics.Mean(name="contractive_penalty")
@@ -240,9 +251,44 @@ class AutoEncoder(keras.Model):
         return self.decoder(codes, training=False)
 
     def call(self, inputs, training=None):
+        step = _step.get()
+        if step is not None and step.model is self and self._can_share_forward(training):
+            return self._call_with_penalty(inputs, training, step)
         if self.noise is not None:
             inputs = self.noise(inputs, training=bool(training))
         return self.decoder(self.encoder(inputs, training=training), training=training)
+
+    def _call_with_penalty(self, inputs, training, step):
+        """The output, with the penalty of the same forward pass left in the step."""
+
+        def encode(x):
+            return self.encoder(x, training=training)
+
+        def decode(codes):
+            return self.decoder(codes, training=training)
+
+        if self.contractive_penalty.of == "reconstruction":
+            parts = (encode, decode)
+            outputs, step.penalties = self.contractive_penalty.with_outputs(parts, inputs)
+            return outputs
+        codes, step.penalties = self.contractive_penalty.with_outputs(encode, inputs)
+        return decode(codes)
+
+    def _can_share_forward(self, training):
+        """Whether the forward pass is that of the penalty: clean, in inference mode."""
+        if self.contractive_penalty is None:
+            return False
+        if not training:
+            return True
+        return self.noise is None and all(
+            _same_in_training(getattr(self, name)) for name in self._penalised_parts()
+        )
+
+    def _penalised_parts(self):
+        if self.contractive_penalty is None:
+            return ()
+        of_code = self.contractive_penalty.of == "code"
+        return ("encoder",) if of_code else ("encoder", "decoder")
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """As in Keras, with `sample_weight` without `y` too; no `class_weight`."""
@@ -271,10 +317,12 @@ class AutoEncoder(keras.Model):
         )
 
     def train_step(self, *args):
-        return super().train_step(*_with_targets(args))
+        with _Step(self):
+            return super().train_step(*_with_targets(args))
 
     def test_step(self, *args):
-        return super().test_step(*_with_targets(args))
+        with _Step(self):
+            return super().test_step(*_with_targets(args))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = x if y is None else y  # Keras builds the model from unpaired data
@@ -292,12 +340,20 @@ class AutoEncoder(keras.Model):
             return loss
 
         # Last: a layer called from outside its model clears the collected losses.
-        penalties = self.contractive_penalty(self.encode, x)
+        penalties = self._penalties(x)
         weighted = self._mean_of_values(
             penalties, penalties, _weight_of_samples(sample_weight)
         )
         self._penalty_tracker.update_state(weighted / share, sample_weight=batch)
         return loss + self.contractive_penalty.weight * weighted
+
+    def _penalties(self, x):
+        step = _step.get()
+        if step is not None and step.model is self and step.penalties is not None:
+            return step.penalties
+        of_code = self.contractive_penalty.of == "code"
+        function = self.encode if of_code else (self.encode, self.decode)
+        return self.contractive_penalty(function, x)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         y = x if y is None else y
@@ -345,6 +401,8 @@ class AutoEncoder(keras.Model):
     def _seed_states(self):
         """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
         other = {id(v) for v in (*self.weights, *self.metrics_variables)}
+        if self.contractive_penalty is not None:
+            other.add(id(self.contractive_penalty.weight))
         return [v for v in self.variables if id(v) not in other]
 
     def get_config(self):
@@ -370,6 +428,24 @@ class AutoEncoder(keras.Model):
 _SEED_STATE = "seed_state_"
 
 _PARTS = ("encoder", "decoder", "noise", "contractive_penalty")
+
+
+class _Step:
+    """A training or test step, in which `call` leaves the penalty for the loss."""
+
+    def __init__(self, model):
+        self.model = model
+        self.penalties = None
+
+    def __enter__(self):
+        self._token = _step.set(self)
+
+    def __exit__(self, *_):
+        _step.reset(self._token)
+
+
+# The step that runs in this thread: replicas of `tf.distribute` have a thread each.
+_step: ContextVar[_Step | None] = ContextVar("step", default=None)
 
 
 class _MeanOfValues(keras.losses.Loss):
@@ -422,12 +498,35 @@ def _as_penalty(penalty):
     )
 
 
+def _same_in_training(layer):
+    """Whether a layer is known to do the same in training as in inference."""
+    if type(layer) in (keras.Sequential, _functional_class()):
+        return all(map(_same_in_training, layer.layers))
+    is_of_keras = getattr(layers, type(layer).__name__, None) is type(layer)
+    return is_of_keras and "training" not in inspect.signature(layer.call).parameters
+
+
+@functools.cache
+def _functional_class():
+    inputs = keras.Input((1,))
+    return type(keras.Model(inputs, inputs))
+
+
 def _check_layer(name, value):
     if not isinstance(value, keras.Layer):
         raise TypeError(
             f"`{name}` must be a Keras layer or model. Received: {name}={value!r} "
             f"of type {type(value).__name__}. Wrap a function in keras.layers.Lambda."
         )
+
+
+def _check_independent(name, model):
+    """Refuses a model that mixes samples, if it says of what shape they are."""
+    inputs: Any = getattr(model, "inputs", None) or ()
+    if len(inputs) != 1 or None in inputs[0].shape[1:]:
+        return
+    sample = np.random.default_rng(0).uniform(size=inputs[0].shape[1:]).astype("float32")
+    independent_output_shape(name, lambda x: model(x, training=False), sample)
 
 
 def _check_target(x, y, y_pred):

@@ -9,7 +9,11 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
-from keras_manifold.arguments import check_count, check_has_derivative
+from keras_manifold.arguments import (
+    check_count,
+    check_has_derivative,
+    independent_output_shape,
+)
 
 # With fewer samples a pass is bound by overhead, not by arithmetic.
 _SAMPLES_IN_A_PASS = 64
@@ -69,23 +73,10 @@ def floating_samples(x):
     return x.astype("float32")
 
 
-def jacobian_rows(function, x, transform=None, chunk_size=1):
-    """Rows of each sample's Jacobian, by reverse passes.
-
-    Can be compiled, and differentiated with respect to the weights.
-
-    Args:
-        function: Callable from one tensor to one tensor.
-        x: Floating-point tensor of shape `(batch, *input_shape)`.
-        transform: Applied to the rows of each pass, `(chunk_size, batch,
-            *input_shape)`, before they are kept. `None` keeps them as they are.
-        chunk_size: Passes that run at once. See `jacobian`.
-
-    Returns:
-        Rows, or what `transform` made of them, stacked: `(outputs, batch, ...)`.
-    """
+def jacobian_rows(function, x, chunk_size=1):
+    """Rows of each sample's Jacobian, by reverse passes: `(outputs, batch, ...)`."""
     outputs, pullback = autodiff.vjp(function, _repeated(x, chunk_size))
-    return _map_unit_vectors(pullback, outputs, x, transform, chunk_size)
+    return _images_of_unit_vectors(pullback, outputs, chunk_size)
 
 
 def jacobian_columns(function, x, chunk_size=1):
@@ -95,7 +86,43 @@ def jacobian_columns(function, x, chunk_size=1):
     def push_forward(tangent):
         return autodiff.jvp(function, repeated, tangent)[1]
 
-    return _map_unit_vectors(push_forward, repeated, x, None, chunk_size)
+    return _images_of_unit_vectors(push_forward, repeated, chunk_size)
+
+
+def images_of_vectors(linear_map, vectors, like, transform=None, chunk_size=1):
+    """Images of vectors under a linear map of each sample, one pass a chunk of vectors.
+
+    Can be compiled, and differentiated with respect to the weights.
+
+    Args:
+        linear_map: Callable from tensors shaped as `like` to tensors with as many samples.
+        vectors: Each of them is given to every sample: `(k, size)`, `size` entries in a
+            sample of `like` and `k` a multiple of `chunk_size`.
+        like: Tensor that holds all samples `chunk_size` times.
+        transform: Applied to the images of each pass, `(chunk_size, batch, ...)`, before
+            they are kept. `None` keeps them as they are.
+        chunk_size: Vectors in a pass.
+
+    Returns:
+        Images, or what `transform` made of them: `(k, batch, ...)`.
+    """
+    batch = ops.shape(like)[0] // chunk_size
+    count, size = vectors.shape
+
+    def images_of(chunk):
+        tangents = ops.repeat(chunk, batch, axis=0)
+        images = linear_map(ops.reshape(tangents, (-1, *like.shape[1:])))
+        images = ops.reshape(images, (chunk_size, batch, *ops.shape(images)[1:]))
+        return images if transform is None else transform(images)
+
+    images = ops.map(images_of, ops.reshape(vectors, (-1, chunk_size, size)))
+    return ops.reshape(images, (count, *ops.shape(images)[2:]))
+
+
+def sample_size(tensor):
+    """Entries of a sample, or `None` if a side is of unknown size."""
+    sides = tuple(tensor.shape[1:])
+    return None if None in sides else math.prod(sides)
 
 
 def _repeated(x, times):
@@ -103,28 +130,11 @@ def _repeated(x, times):
     return x if times == 1 else ops.tile(x, [times] + [1] * (len(x.shape) - 1))
 
 
-def _map_unit_vectors(linear_map, like, x, transform, chunk_size):
-    """Images of the unit vectors of one sample of `like`, the same for each sample."""
-    sample_shape = tuple(like.shape[1:])
-    if None in sample_shape:
-        raise ValueError(
-            "A Jacobian needs a function with outputs of a known size. Received: outputs "
-            f"of shape {(None, *sample_shape)}. Pool or flatten them, or estimate the "
-            "penalty with random `probes`."
-        )
-    size = math.prod(sample_shape)
-    chunks = math.ceil(size / chunk_size)
-    batch = ops.shape(x)[0]
-
-    def image_of(unit_vectors):
-        vectors = ops.repeat(unit_vectors, batch, axis=0)
-        images = linear_map(ops.reshape(vectors, (-1, *sample_shape)))
-        images = ops.reshape(images, (chunk_size, batch, *ops.shape(images)[1:]))
-        return images if transform is None else transform(images)
-
-    unit_vectors = ops.eye(chunks * chunk_size, size, dtype=like.dtype)
-    images = ops.map(image_of, ops.reshape(unit_vectors, (chunks, chunk_size, size)))
-    return ops.reshape(images, (chunks * chunk_size, *ops.shape(images)[2:]))[:size]
+def _images_of_unit_vectors(linear_map, like, chunk_size):
+    size = math.prod(like.shape[1:])
+    count = math.ceil(size / chunk_size) * chunk_size
+    vectors = ops.eye(count, size, dtype=like.dtype)
+    return images_of_vectors(linear_map, vectors, like, None, chunk_size)[:size]
 
 
 class JacobianModel(keras.Model):
@@ -145,7 +155,9 @@ class JacobianModel(keras.Model):
         check_has_derivative("function", function)
         self.function = function
         self.chunk_size = chunk_size
-        self.output_sample_shape = _independent_output_shape(self._evaluate, sample)
+        self.output_sample_shape = independent_output_shape(
+            "function", self._evaluate, sample
+        )
 
     def call(self, x):
         inputs = math.prod(x.shape[1:])
@@ -166,25 +178,3 @@ class JacobianModel(keras.Model):
         if isinstance(self.function, keras.Layer):
             return self.function(x, training=False)
         return self.function(x)
-
-
-def _independent_output_shape(function, sample):
-    """Shape of one output, once a companion is seen not to change it."""
-    alone = ops.convert_to_numpy(function(ops.convert_to_tensor(sample[None])))
-    pair = np.stack([sample, sample + 1])
-    together = ops.convert_to_numpy(function(ops.convert_to_tensor(pair)))
-    if alone.shape[:1] != (1,) or together.shape != (2, *alone.shape[1:]):
-        raise ValueError(
-            "The function must return one output a sample, of shape (batch, "
-            f"*output_shape). Received: shape {alone.shape} for one sample and "
-            f"{together.shape} for two."
-        )
-    change = np.abs(alone[0].astype("float64") - together[0]).max(initial=0.0)
-    if change > 0.01 * np.abs(alone).max(initial=0.0):
-        raise ValueError(
-            "The function must map each sample on its own, but sample 0 changes by "
-            f"{change:.2g} when it is evaluated beside another. BatchNormalization in "
-            "training mode and random layers do this: pass the Keras model itself, "
-            "which is called with training=False, or do so in your function."
-        )
-    return alone.shape[1:]

@@ -1,3 +1,4 @@
+import itertools
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -32,6 +33,32 @@ def digits():
     return (load_digits().images[..., None] / 16).astype("float32")
 
 
+class DeepNetwork:
+    """A tanh network of any depth in float64 NumPy, with its Jacobian by the chain rule."""
+
+    def __init__(self, sizes, seed=0):
+        rng = np.random.default_rng(seed)
+        self.layers = [
+            (rng.normal(size=(a, b)) / np.sqrt(a), rng.normal(size=b))
+            for a, b in itertools.pairwise(sizes)
+        ]
+
+    def outputs_and_jacobian(self, x):
+        outputs = x.astype("float64")
+        jacobian = np.broadcast_to(np.eye(x.shape[1]), (len(x), x.shape[1], x.shape[1]))
+        for w, b in self.layers:
+            outputs = np.tanh(outputs @ w + b)
+            jacobian = np.einsum("no,io,nij->noj", 1 - outputs**2, w, jacobian)
+        return outputs, jacobian
+
+    def keras_model(self):
+        model = keras.Sequential([keras.Input((len(self.layers[0][0]),))])
+        for w, _ in self.layers:
+            model.add(keras.layers.Dense(w.shape[1], activation="tanh"))
+        model.set_weights([array for layer in self.layers for array in layer])
+        return model
+
+
 class TwoLayers:
     """A tanh network in float64 NumPy, with its Jacobian by the chain rule."""
 
@@ -55,6 +82,11 @@ class TwoLayers:
         )
         model.set_weights([self.w1, self.b1, self.w2])
         return model
+
+
+@pytest.fixture
+def deep_network():
+    return DeepNetwork
 
 
 @pytest.fixture

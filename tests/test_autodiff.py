@@ -79,3 +79,27 @@ def test_it_differentiates_the_inference_of_a_layer_without_touching_its_state(r
     np.testing.assert_allclose(gradient, np.full((5, 3), 1 / np.sqrt(1.001)), rtol=1e-5)
     for old, variable in zip(before, layer.variables):
         np.testing.assert_array_equal(old, to_numpy(variable))
+
+
+def test_a_recomputed_map_is_the_map_and_has_its_gradients(rng):
+    # f(x, i) = (i + 1) w x^2, so that the sum over i of u_i f has known derivatives.
+    weight = keras.Variable(np.array([2.0, -1.0, 0.5], "float32"))
+    x = tensor(rng.normal(size=(4, 3)))
+    u = tensor(rng.normal(size=(5, 4, 3)))
+
+    def function(x, index):
+        factor = ops.cast(index + 1, "float32")
+        return factor * ops.multiply(weight, ops.square(x))
+
+    def total(x):
+        images = autodiff.recomputed_map(function, x, 5)
+        np.testing.assert_equal(tuple(images.shape), (5, 4, 3))
+        return ops.sum(u * images, axis=0)
+
+    found, pullback = autodiff.vjp(total, x)
+    weighted = np.einsum("i,inj->nj", np.arange(1, 6), to_numpy(u))
+    square = to_numpy(x) ** 2
+    w = to_numpy(weight.value)
+    np.testing.assert_allclose(to_numpy(found), weighted * w * square, rtol=1e-4)
+    gradient = to_numpy(pullback(ops.ones_like(found)))
+    np.testing.assert_allclose(gradient, 2 * weighted * w * to_numpy(x), rtol=1e-4)

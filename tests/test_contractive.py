@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -77,55 +79,208 @@ def test_penalty_of_two_layers_is_that_of_the_dense_jacobian(rng, two_layers):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("probes", ["exact", 2])
-def test_gradients_agree_with_finite_differences_of_the_weights(rng, two_layers, probes):
-    network = two_layers((4, 3, 2))
-    x = rng.normal(size=(2, 4)).astype("float32")
-    encoder = network.keras_model()
-    found = gradients(encoder, x, probes=probes, seed=3)
-
-    def value(w1):
-        # The same signs as in the step: a new penalty with the same seed.
-        probe = network.__class__((4, 3, 2))
-        probe.w1 = w1
-        if probes == "exact":
-            return (probe.jacobian(x) ** 2).sum((1, 2)).mean()
-        uniform = keras.random.SeedGenerator(3)
-        signs = [
-            np.where(to_numpy(keras.random.uniform((2, 2), seed=uniform)) < 0.5, -1, 1)
-            for _ in range(probes)
-        ]
-        j = probe.jacobian(x)
-        return np.mean([(np.einsum("no,noi->ni", u, j) ** 2).sum(1).mean() for u in signs])
-
-    step = 1e-5
-    expected = np.zeros_like(network.w1)
-    for place in np.ndindex(*network.w1.shape):
-        shift = np.zeros_like(network.w1)
-        shift[place] = step
-        expected[place] = (value(network.w1 + shift) - value(network.w1 - shift)) / (
-            2 * step
-        )
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(found[0], expected, atol=1e-3 * scale)
+def test_penalty_of_a_deep_encoder_is_that_of_the_dense_jacobian(rng, deep_network):
+    network = deep_network((9, 8, 7, 6, 5))
+    x = rng.normal(size=(4, 9)).astype("float32")
+    expected = (network.outputs_and_jacobian(x)[1] ** 2).sum((1, 2))
+    for chunk_size in (None, 1, 2, 5, 100):  # 2 leaves a chunk that is not full
+        found = penalty_of(network.keras_model(), x, probes="exact", chunk_size=chunk_size)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_random_probes_are_unbiased(rng, linear):
-    # J is the same at all x, so that every sample is a draw of its own.
-    draws = 20_000
+def test_penalty_of_more_outputs_than_inputs(rng, deep_network):
+    network = deep_network((3, 8, 7))
+    x = rng.normal(size=(4, 3)).astype("float32")
+    expected = (network.outputs_and_jacobian(x)[1] ** 2).sum((1, 2))
+    for options in ({}, {"chunk_size": 2}):
+        found = penalty_of(network.keras_model(), x, probes="exact", **options)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    # Three orthogonal directions on the side of the inputs are all of them.
+    found = penalty_of(network.keras_model(), x, probes=3, probe_kind="orthogonal")
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [((9, 5, 2), (2, 5, 9)), ((4, 5, 3), (3, 5, 4))])
+@pytest.mark.parametrize("chunk_size", [None, 1])
+def test_penalty_of_a_reconstruction_is_that_of_the_chain(
+    sizes, chunk_size, rng, deep_network
+):
+    # Through two codes by the factors, through three of four inputs row by row.
+    encoder, decoder = (deep_network(s, seed) for seed, s in enumerate(sizes))
+    x = rng.normal(size=(4, sizes[0][0])).astype("float32")
+    codes, first = encoder.outputs_and_jacobian(x)
+    _, second = decoder.outputs_and_jacobian(codes)
+    expected = ((second @ first) ** 2).sum((1, 2))
+    parts = encoder.keras_model(), decoder.keras_model()
+    found = penalty_of(parts, x, probes="exact", chunk_size=chunk_size)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+    model = km.AutoEncoder(
+        *parts,
+        contractive_penalty=km.ContractivePenalty(
+            0.5, of="reconstruction", probes="exact", chunk_size=chunk_size
+        ),
+    )
+    model.compile(loss="mse")
+    logs = model.evaluate(x, verbose=0, return_dict=True)
+    assert logs["contractive_penalty"] == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_an_affine_encoder_has_no_curvature(rng, linear):
+    x = rng.normal(size=(4, 5)).astype("float32")
     (w,) = linear.get_weights()
-    values = penalty_of(linear, np.zeros((draws, 5), "float32"), probes=1, seed=0)
-    # Variance of u'Au for random signs: 2 sum_{i != j} A_ij^2, with A = JJ'.
-    a = w.T @ w
-    deviation = np.sqrt(2 * ((a**2).sum() - (np.diag(a) ** 2).sum()))
-    assert abs(values.mean() - (w**2).sum()) < 5 * deviation / np.sqrt(draws)
-    assert values.std() == pytest.approx(deviation, rel=0.05)
+    for probes in (1, "exact"):
+        straight, curved = (
+            penalty_of(linear, x, probes=probes, seed=0, curvature=curvature)
+            for curvature in (0.0, 100.0)
+        )
+        # What rounding leaves, squared, times 100.
+        if probes == "exact":
+            np.testing.assert_allclose(curved, straight, rtol=1e-5)
+            np.testing.assert_allclose(straight, (w**2).sum(), rtol=1e-5)
+    parts = (linear, keras.Sequential([keras.Input((3,)), layers.Dense(50)]))
+    straight, curved = (
+        penalty_of(parts, np.tile(x, (1, 1)), probes="exact", seed=0, curvature=curvature)
+        for curvature in (0.0, 100.0)
+    )
+    np.testing.assert_allclose(curved, straight, rtol=1e-5)
 
 
-def test_more_probes_vary_less(rng, linear):
-    x = np.zeros((5_000, 5), "float32")
-    one, four = (penalty_of(linear, x, probes=p, seed=0).std() for p in (1, 4))
-    assert one / four == pytest.approx(2.0, rel=0.15)
+@pytest.mark.parametrize("probes", [1, "exact"])
+def test_curvature_of_a_quadratic_encoder_is_the_norm_of_its_hessian(probes, rng):
+    # f_k(x) = x'Q_k x / 2: J(x) - J(x + e) = -Qe, whose expected square is s^2 |Q|^2.
+    draws, stddev = 5_000, 0.3
+    q = rng.normal(size=(2, 3, 3))
+    q = (q + q.swapaxes(1, 2)).astype("float32")
+
+    def quadratic(x):
+        return ops.einsum("ni,kij,nj->nk", x, ops.convert_to_tensor(q), x) / 2
+
+    # At the origin J = 0: what is left is the curvature.
+    values = penalty_of(
+        quadratic,
+        np.zeros((draws, 3), "float32"),
+        probes=probes,
+        curvature=2.0,
+        curvature_stddev=stddev,
+        seed=0,
+    )
+    expected = 2.0 * stddev**2 * (q**2).sum()
+    error = values.std() / np.sqrt(draws)
+    assert abs(values.mean() - expected) < 5 * error
+    assert error < 0.05 * expected
+
+
+def test_curvature_of_a_reconstruction_is_that_of_the_chain(rng, deep_network):
+    encoder, decoder = deep_network((9, 5, 2)), deep_network((2, 5, 9))
+    x = rng.normal(size=(3, 9)).astype("float32")
+    options = {"curvature": 1.0, "curvature_stddev": 0.5, "curvature_samples": 3}
+    parts = encoder.keras_model(), decoder.keras_model()
+    found = penalty_of(parts, x, probes="exact", seed=7, **options)
+    displaced = 0.5 * to_numpy(
+        keras.random.normal((9, 9), seed=keras.random.SeedGenerator(7))
+    )
+
+    def jacobian(x):
+        codes, first = encoder.outputs_and_jacobian(x)
+        return decoder.outputs_and_jacobian(codes)[1] @ first
+
+    here = jacobian(x)
+    change = np.tile(here, (3, 1, 1)) - jacobian(np.tile(x, (3, 1)) + displaced)
+    curvature = (change**2).sum((1, 2)).reshape(3, 3).mean(0)
+    expected = (here**2).sum((1, 2)) + curvature
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+MODES = [
+    {"of": of, **probes, **curvature}
+    for of in ("code", "reconstruction")
+    for probes in (
+        {"probes": "exact"},
+        {"probes": "exact", "chunk_size": 1},
+        {"probes": 2},
+        {"probes": 2, "probe_kind": "orthogonal"},
+        {"probes": 9},
+    )
+    for curvature in ({}, {"curvature": 0.5, "curvature_stddev": 0.5})
+]
+
+
+def in_words(mode):
+    return ",".join(f"{k}={v}" for k, v in mode.items())
+
+
+# Shared with the forward pass of the loss, and on its own, as noise makes it.
+@pytest.mark.parametrize(
+    ("options", "noisy"),
+    [(mode, i % 2 == 1) for i, mode in enumerate(MODES)]
+    + [(mode, i % 2 == 0) for i, mode in enumerate(MODES[:4])],
+    ids=lambda value: in_words(value) if isinstance(value, dict) else f"noisy={value}",
+)
+def test_gradients_agree_with_finite_differences_of_the_weights(
+    options, noisy, rng, deep_network
+):
+    # The value of each mode is compared with other oracles above and below.
+    x = rng.normal(size=(3, 9)).astype("float32")
+    parts = deep_network((9, 3, 2)).keras_model(), deep_network((2, 3, 9)).keras_model()
+    noise = layers.GaussianNoise(0.1) if noisy else None
+    penalty = km.ContractivePenalty(1.0, seed=3, **options)
+    model = km.AutoEncoder(*parts, noise=noise, contractive_penalty=penalty)
+    model.compile(keras.optimizers.SGD(1.0), loss=lambda y, y_pred: 0.0 * y_pred)
+    before = model.get_weights()
+    model.train_on_batch(x)
+    gradients = [old - new for old, new in zip(before, model.get_weights())]
+
+    directions = [rng.normal(size=weight.shape) for weight in before]
+
+    def value(step):
+        model.set_weights([w + step * d for w, d in zip(before, directions)])
+        # Made anew, with the same random numbers.
+        penalty = km.ContractivePenalty(1.0, seed=3, **options)
+        function = parts[0] if options["of"] == "code" else parts
+        return to_numpy(penalty(function, x)).astype("float64").mean()
+
+    step = 0.01  # of fourth order in the step, with roundings of 1e-7 / 0.01
+    expected = 8 * (value(step) - value(-step)) - (value(2 * step) - value(-2 * step))
+    expected /= 12 * step
+    found = sum((g * d).sum() for g, d in zip(gradients, directions))
+    scale = np.sqrt(sum((g**2).sum() for g in gradients))
+    assert found == pytest.approx(expected, abs=1e-3 * float(scale))
+
+
+DRAWS = 20_000
+
+
+@pytest.mark.parametrize("probes", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["rademacher", "orthogonal"])
+def test_random_probes_are_unbiased(kind, probes, rng, linear):
+    # J is the same at all x, so that every sample is a draw of its own.
+    (w,) = linear.get_weights()
+    x = np.zeros((DRAWS, 5), "float32")
+    values = penalty_of(linear, x, probes=probes, probe_kind=kind, seed=0)
+    a = w.T @ w  # = JJ'
+    if kind == "rademacher":
+        # Variance of u'Au for random signs: 2 sum_{i != j} A_ij^2.
+        variance = 2 * ((a**2).sum() - (np.diag(a) ** 2).sum()) / probes
+    else:
+        # Of p orthogonal directions among m, uniformly turned: that of one, which is
+        # 2m / (m + 2) (tr A^2 - (tr A)^2 / m), times (1 - (p - 1) / (m - 1)) / p.
+        m = len(a)
+        variance = 2 * m / (m + 2) * ((a**2).sum() - np.trace(a) ** 2 / m)
+        variance *= (1 - (probes - 1) / (m - 1)) / probes
+    error = np.sqrt(variance / DRAWS)
+    assert abs(values.mean() - (w**2).sum()) < 5 * error + 1e-5 * (w**2).sum()
+    assert values.std() == pytest.approx(np.sqrt(variance), rel=0.05, abs=1e-4)
+
+
+def test_probes_of_a_reconstruction_are_unbiased(rng, deep_network):
+    encoder, decoder = deep_network((6, 3)), deep_network((3, 6))
+    x = rng.normal(size=(1, 6)).astype("float32")
+    codes, first = encoder.outputs_and_jacobian(x)
+    expected = ((decoder.outputs_and_jacobian(codes)[1] @ first) ** 2).sum()
+    parts = encoder.keras_model(), decoder.keras_model()
+    values = penalty_of(parts, np.repeat(x, DRAWS, axis=0), seed=0)
+    assert abs(values.mean() - expected) < 5 * values.std() / np.sqrt(DRAWS)
 
 
 def test_one_output_makes_a_probe_exact(rng):
@@ -161,18 +316,103 @@ def test_it_is_called_with_fresh_signs_each_time(linear):
 
 
 def test_config_round_trips():
-    penalty = km.ContractivePenalty(0.5, probes="exact", seed=3, name="contraction")
-    again = km.ContractivePenalty.from_config(penalty.get_config())
-    assert again.get_config() == penalty.get_config()
+    penalty = km.ContractivePenalty(
+        0.5,
+        of="reconstruction",
+        probes="exact",
+        probe_kind="orthogonal",
+        curvature=0.1,
+        curvature_stddev=0.2,
+        curvature_samples=3,
+        chunk_size=4,
+        seed=3,
+        name="contraction",
+    )
+    config = penalty.get_config()
+    again = km.ContractivePenalty.from_config(config)
+    assert again.get_config() == config
+    arguments = inspect.signature(km.ContractivePenalty).parameters.keys() - {"kwargs"}
+    assert arguments <= config.keys()
 
 
-@pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf"), "much", None])
-def test_weights_out_of_range_are_refused(weight):
-    with pytest.raises(ValueError, match=r"`weight` must be .* Received: weight="):
-        km.ContractivePenalty(weight)
+def test_an_encoder_that_ignores_its_input_has_a_penalty_of_zero(rng):
+    class Constant(layers.Layer):
+        def call(self, x):
+            return ops.ones((ops.shape(x)[0], 2))
+
+    x = rng.normal(size=(8, 3)).astype("float32")
+    for options in ({}, {"probes": "exact"}, {"curvature": 1.0}):
+        assert penalty_of(Constant(), x, **options).tolist() == [0.0] * 8
+        penalty = km.ContractivePenalty(1.0, **options)
+        model = km.AutoEncoder(Constant(), layers.Dense(3), contractive_penalty=penalty)
+        model.compile("adam", loss="mse")
+        assert model.fit(x, verbose=0).history["contractive_penalty"] == [0.0]
 
 
-@pytest.mark.parametrize("probes", [0, -1, 1.5, "all", True, None])
-def test_probes_out_of_range_are_refused(probes):
+def test_integers_are_taken_as_the_same_numbers_in_floating_point(rng, deep_network):
+    encoder = deep_network((5, 3)).keras_model()
+    x = rng.integers(0, 3, size=(4, 5))
+    for dtype in ("uint8", "int64", "bool"):
+        values = x.astype(dtype)
+        found = penalty_of(encoder, ops.convert_to_tensor(values), probes="exact")
+        expected = penalty_of(encoder, values.astype("float32"), probes="exact")
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", MODES[::2])
+def test_no_samples_have_no_penalties(options, deep_network):
+    parts = deep_network((9, 3, 2)).keras_model(), deep_network((2, 9)).keras_model()
+    for function in (parts[0], parts):
+        assert penalty_of(function, np.zeros((0, 9), "float32"), **options).shape == (0,)
+
+
+def test_encoders_that_mix_samples_are_refused():
+    def mixing(name):
+        inputs = keras.Input((4,))
+        outputs = layers.Dense(4)(inputs - ops.mean(inputs, axis=0, keepdims=True))
+        return keras.Model(inputs, outputs, name=name)
+
+    with pytest.raises(ValueError, match="`encoder` must map each sample on its own"):
+        km.AutoEncoder(mixing("e"), layers.Dense(4), contractive_penalty=0.1)
+    penalty = km.ContractivePenalty(0.1, of="reconstruction")
+    good = keras.Sequential([keras.Input((4,)), layers.Dense(4)])
+    with pytest.raises(ValueError, match="`decoder` must map each sample on its own"):
+        km.AutoEncoder(good, mixing("d"), contractive_penalty=penalty)
+    km.AutoEncoder(mixing("e"), layers.Dense(4))  # without a penalty it may
+
+
+def test_more_orthogonal_probes_than_outputs_are_refused(linear):
+    with pytest.raises(ValueError, match=r"at most 3 orthogonal .* Received: probes=4"):
+        penalty_of(linear, np.ones((2, 5), "float32"), probes=4, probe_kind="orthogonal")
+
+
+BAD = [
+    *(("weight", value) for value in (-0.1, float("nan"), float("inf"), "much", None)),
+    *(("probes", value) for value in (0, -1, 1.5, "all", True, None)),
+    *(("of", value) for value in ("codes", "decoder", None, 1)),
+    *(("probe_kind", value) for value in ("gaussian", None)),
+    *(("curvature", value) for value in (-1, float("nan"), float("inf"), "much")),
+    *(("curvature_stddev", value) for value in (0, -1, float("nan"), None)),
+    *(("curvature_samples", value) for value in (0, 1.5, None)),
+    *(("chunk_size", value) for value in (0, 1.5, "all")),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_arguments_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=rf"`{name}` must be .* Received: {name}="):
+        km.ContractivePenalty(**{"weight": 0.1, name: value})
+
+
+def test_the_error_names_all_that_probes_may_be():
     with pytest.raises(ValueError, match=r'`probes` .*, or "exact"\. Received: probes='):
-        km.ContractivePenalty(0.1, probes=probes)
+        km.ContractivePenalty(0.1, probes="all")
+
+
+def test_weight_is_assigned_with_the_same_care(linear):
+    penalty = km.ContractivePenalty(0.1)
+    penalty.weight = 0.5
+    assert to_numpy(penalty.weight.value) == 0.5
+    with pytest.raises(ValueError, match=r"`weight` must be .* Received: weight=-1"):
+        penalty.weight = -1
+    assert penalty.get_config()["weight"] == 0.5

@@ -50,6 +50,17 @@ KINDS = {
     "functional": (two_branches, (6,)),
     "subclassed": (Subclassed, (2, 3)),
     "attention": (attention, (5, 4)),
+    "pooled": (
+        lambda: sequential(
+            (6, 6, 1),
+            layers.Conv2D(4, 3, activation="tanh"),
+            layers.AveragePooling2D(2, strides=1),
+            layers.MaxPooling2D(3),
+            layers.Flatten(),
+        ),
+        (6, 6, 1),
+    ),
+    "GRU": (lambda: sequential((4, 2), layers.GRU(3)), (4, 2)),
     "LSTM": (lambda: sequential((4, 2), layers.LSTM(3)), (4, 2)),
     "convolution over time": (
         lambda: sequential(

@@ -1,6 +1,6 @@
 """Derivatives of functions from one tensor to one tensor, on the backend of Keras.
 
-The only place of the package that names a framework. Both functions run eagerly
+The only place of the package that names a framework. All functions run eagerly
 and inside compiled steps, and what they return can be differentiated again with
 respect to the weights, which is how a penalty on a Jacobian is trained.
 """
@@ -21,7 +21,7 @@ if _backend not in ("tensorflow", "jax", "torch"):
 
 _framework = importlib.import_module(f"keras_manifold.autodiff.{_backend}")
 
-__all__ = ["jvp", "vjp"]
+__all__ = ["jvp", "recomputed_map", "vjp"]
 
 
 def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
@@ -57,3 +57,23 @@ def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
         zero where the outputs do not depend on `x`.
     """
     return _framework.vjp(function, x)
+
+
+def recomputed_map(function: Callable, x: Any, count: int) -> Any:
+    r"""$f(x, 0), \dots, f(x, n-1)$, stacked, while one of them is computed at a time.
+
+    When they are differentiated, with respect to `x` and the weights that `function` reads,
+    each is computed again, so that the memory for intermediate results does not grow with
+    `count`. Cost: two evaluations of `function` each, in place of one.
+
+    Args:
+        function: Callable from `x` and an integer, a Python number or a tensor of shape
+            `()`, to a float32 tensor of one shape for all.
+        x: Floating-point tensor. Gradients flow to `x` and to weights only, not to other
+            tensors that `function` may hold.
+        count: How many, at least 1.
+
+    Returns:
+        Tensor of shape `(count, ...)`.
+    """
+    return _framework.recomputed_map(function, x, count)

@@ -8,3 +8,8 @@ def jvp(function, x, tangent):
 def vjp(function, x):
     outputs, pullback = jax.vjp(function, x)
     return outputs, lambda cotangent: pullback(cotangent)[0]
+
+
+def recomputed_map(function, x, count):
+    function = jax.checkpoint(function)
+    return jax.lax.map(lambda index: function(x, index), jax.numpy.arange(count))

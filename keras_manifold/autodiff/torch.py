@@ -1,5 +1,6 @@
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
 
 
 def jvp(function, x, tangent):
@@ -29,6 +30,13 @@ def vjp(function, x):
         return gradient
 
     return outputs, pullback
+
+
+@torch.compiler.disable
+def recomputed_map(function, x, count):
+    return torch.stack(
+        [checkpoint(function, x, index, use_reentrant=False) for index in range(count)]
+    )
 
 
 def _plain_attention():

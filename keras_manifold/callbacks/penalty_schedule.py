@@ -1,0 +1,68 @@
+"""The weight of the contractive penalty, epoch by epoch."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from keras_manifold.arguments import check_number
+
+
+class PenaltySchedule(keras.callbacks.Callback):
+    """Sets the weight of the contractive penalty at the beginning of every epoch.
+
+    What `keras.callbacks.LearningRateScheduler` is for the learning rate. The weight is a
+    variable: nothing is compiled again. It is in `logs` as `penalty_weight`, so that
+    History and the progress bar show it, and the last one stays after `fit`.
+
+    Args:
+        schedule: Callable from the epoch (from 0) and the present weight to the weight of
+            the epoch, at least 0 and finite.
+        verbose: 0 for silence, 1 to print each weight.
+
+    Raises:
+        TypeError: If `schedule` can't be called.
+        ValueError: At the start of `fit`, if the model has no contractive penalty; later,
+            if the schedule returns a weight out of range.
+
+    Example:
+        >>> import numpy as np, keras_manifold as km
+        >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2, contractive_penalty=0.0)
+        >>> model.compile("adam", loss="mse")
+        >>> warm_up = km.PenaltySchedule(lambda epoch, weight: 0.25 * min(epoch, 2))
+        >>> history = model.fit(x, epochs=4, callbacks=[warm_up], verbose=0)
+        >>> history.history["penalty_weight"]
+        [0.0, 0.25, 0.5, 0.5]
+    """
+
+    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+        super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                "`schedule` must be callable as schedule(epoch, weight). "
+                f"Received: schedule={schedule!r}."
+            )
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_train_begin(self, logs=None):
+        if getattr(self.model, "contractive_penalty", None) is None:
+            raise ValueError(
+                "PenaltySchedule needs a model with a contractive penalty. "
+                f"Received: model={self.model!r}. Give AutoEncoder a "
+                "`contractive_penalty`; its weight may be 0 to begin with."
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        weight = check_number("schedule", self.schedule(epoch, self._weight()))
+        self.model.contractive_penalty.weight = weight
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: PenaltySchedule sets the weight to {weight}.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["penalty_weight"] = self._weight()
+
+    def _weight(self):
+        return float(ops.convert_to_numpy(self.model.contractive_penalty.weight.value))
