@@ -276,12 +276,11 @@ class AutoEncoder(keras.Model):
 
     def _can_share_forward(self, training):
         """Whether the forward pass is that of the penalty: clean, in inference mode."""
-        if self.contractive_penalty is None:
-            return False
-        if not training:
-            return True
-        return self.noise is None and all(
-            _same_in_training(getattr(self, name)) for name in self._penalised_parts()
+        is_clean = self.noise is None or not training
+        return (
+            self.contractive_penalty is not None
+            and is_clean
+            and all(_is_plain(getattr(self, name)) for name in self._penalised_parts())
         )
 
     def _penalised_parts(self):
@@ -498,12 +497,24 @@ def _as_penalty(penalty):
     )
 
 
-def _same_in_training(layer):
-    """Whether a layer is known to do the same in training as in inference."""
+def _is_plain(layer):
+    """Whether a layer is known to do the same in training as in inference.
+
+    And to add no losses, which could not leave a function that is differentiated.
+    """
     if type(layer) in (keras.Sequential, _functional_class()):
-        return all(map(_same_in_training, layer.layers))
-    is_of_keras = getattr(layers, type(layer).__name__, None) is type(layer)
-    return is_of_keras and "training" not in inspect.signature(layer.call).parameters
+        return all(map(_is_plain, layer.layers))
+    # Dense takes `training` too, but reads it only when it is quantized.
+    reads_training = (
+        "training" in inspect.signature(layer.call).parameters
+        if type(layer) not in (layers.Dense, layers.EinsumDense)
+        else layer.quantization_mode is not None
+    )
+    return (
+        getattr(layers, type(layer).__name__, None) is type(layer)
+        and getattr(layer, "activity_regularizer", None) is None
+        and not reads_training
+    )
 
 
 @functools.cache

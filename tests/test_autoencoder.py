@@ -188,3 +188,56 @@ def test_parts_that_are_no_layers_are_refused(parts, message):
 def test_networks_that_cannot_be_built_are_refused(build, arguments, message):
     with pytest.raises(ValueError, match=message):
         getattr(km.AutoEncoder, build)(*arguments)
+
+
+@pytest.mark.parametrize("of", ["code", "reconstruction"])
+def test_penalty_and_loss_share_a_forward_pass_where_noise_allows_it(of, rng):
+    x = rng.normal(size=(8, 4)).astype("float32")
+    calls = []
+
+    def counted(x):
+        calls.append(1)
+        return ops.tanh(x)
+
+    def evaluations(**options):
+        encoder = keras.Sequential([keras.Input((4,)), layers.Dense(2, activation=counted)])
+        decoder = keras.Sequential([keras.Input((2,)), layers.Dense(4)])
+        model = km.AutoEncoder(encoder, decoder, **options)
+        model.compile("sgd", loss="mse", run_eagerly=True)
+        model.train_on_batch(x)  # builds it
+        calls.clear()
+        model.train_on_batch(x)
+        model.test_on_batch(x)
+        return len(calls)
+
+    penalty = km.ContractivePenalty(0.1, of=of)
+    noise = km.NoiseInjection("gaussian", 0.1)
+    assert evaluations() == 2
+    assert evaluations(contractive_penalty=penalty) == 2
+    assert evaluations(contractive_penalty=penalty, noise=noise) == 3
+
+
+@pytest.mark.parametrize("layer", ["BatchNormalization", "Dropout", "subclassed", "none"])
+def test_the_penalty_is_that_of_inference_however_the_forward_pass_is_shared(layer, rng):
+    x = rng.normal(size=(16, 4)).astype("float32")
+
+    class Doubles(layers.Layer):
+        def call(self, x, training=None):
+            return 2 * x if training else x
+
+    kinds = {
+        "BatchNormalization": layers.BatchNormalization(momentum=1.0),
+        "Dropout": layers.Dropout(0.5, seed=1),
+        "subclassed": Doubles(),
+        "none": layers.Activation("linear"),
+    }
+    nested = keras.Sequential([keras.Input((4,)), kinds[layer]])
+    encoder = keras.Sequential([keras.Input((4,)), nested, layers.Dense(2, use_bias=False)])
+    penalty = km.ContractivePenalty(0.1, probes="exact")
+    model = km.AutoEncoder(encoder, layers.Dense(4), contractive_penalty=penalty)
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    w = encoder.layers[-1].get_weights()[0]
+    found = model.train_on_batch(x, return_dict=True)["contractive_penalty"]
+    # In inference the statistics are still 0 and 1.
+    scale = 1 / 1.001 if layer == "BatchNormalization" else 1.0
+    assert found == pytest.approx(scale * (w**2).sum(), rel=1e-4)

@@ -257,12 +257,13 @@ def test_how_steps_are_run_changes_no_loss(options, digits):
         assert values == pytest.approx(expected[name], rel=1e-4), name
 
 
-def test_compiled_steps_train_as_others(digits):
+@pytest.mark.parametrize("chunk_size", [None, 2])
+def test_compiled_steps_train_as_others(chunk_size, digits):
     # Without random numbers, of which XLA draws others than TensorFlow's own kernels.
     losses = []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(0)
-        penalty = km.ContractivePenalty(0.1, probes="exact")
+        penalty = km.ContractivePenalty(0.1, probes="exact", chunk_size=chunk_size)
         model = compiled(small(contractive_penalty=penalty), jit_compile=jit_compile)
         losses.append(model.fit(digits[:32], shuffle=False, epochs=2, verbose=0).history)
     for name in losses[0]:
@@ -372,11 +373,16 @@ def test_mixed_precision_keeps_penalty_and_tangents_in_float32(
     vectors = space.vectors.reshape(5, 3, 6)
     gram = vectors @ vectors.swapaxes(1, 2)
     np.testing.assert_allclose(gram, np.broadcast_to(np.eye(3), gram.shape), atol=1e-5)
-    values = km.ContractivePenalty(1.0, probes="exact")(encoder, x)
-    assert keras.backend.standardize_dtype(values.dtype) == "float32"
-    np.testing.assert_allclose(
-        ops.convert_to_numpy(values), (sigma**2).sum(1), rtol=2 * tolerance
-    )
+    for options in (
+        {"probes": "exact"},
+        {"probes": "exact", "chunk_size": 2},
+        {"probes": 3, "probe_kind": "orthogonal"},
+    ):
+        values = km.ContractivePenalty(1.0, **options)(encoder, x)
+        assert keras.backend.standardize_dtype(values.dtype) == "float32"
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(values), (sigma**2).sum(1), rtol=2 * tolerance
+        )
 
     model = compiled(regularised())
     history = model.fit(

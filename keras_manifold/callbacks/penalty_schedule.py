@@ -55,7 +55,9 @@ class PenaltySchedule(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch, logs=None):
-        weight = check_number("schedule", self.schedule(epoch, self._weight()))
+        present = self._weight()
+        weight = self.schedule(epoch, present)
+        check_number(f"schedule({epoch}, {present})", weight)
         self.model.contractive_penalty.weight = weight
         if self.verbose:
             print(f"\nEpoch {epoch + 1}: PenaltySchedule sets the weight to {weight}.")
