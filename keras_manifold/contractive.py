@@ -220,7 +220,7 @@ class ContractivePenalty(keras.layers.Layer):
 
         directions = self._directions(ops.shape(like)[0] // times, like)
         if self.probes > _PROBES_UNROLLED:
-            return outputs, ops.mean(ops.map(values_of, directions), axis=0)
+            return outputs, ops.mean(autodiff.mapped(values_of, directions), axis=0)
         values = [values_of(directions[i]) for i in range(self.probes)]
         return outputs, sum(values) / self.probes
 

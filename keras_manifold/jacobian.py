@@ -115,7 +115,7 @@ def images_of_vectors(linear_map, vectors, like, transform=None, chunk_size=1):
         images = ops.reshape(images, (chunk_size, batch, *ops.shape(images)[1:]))
         return images if transform is None else transform(images)
 
-    images = ops.map(images_of, ops.reshape(vectors, (-1, chunk_size, size)))
+    images = autodiff.mapped(images_of, ops.reshape(vectors, (-1, chunk_size, size)))
     return ops.reshape(images, (count, *ops.shape(images)[2:]))
 
 

@@ -108,7 +108,8 @@ def test_any_encoder_is_differentiated_penalised_and_trained(kind, rng):
     x = rng.normal(size=(6, *shape)).astype("float32")
     encoder(x)
 
-    expected = differences(encoder, x[:2])
+    # A wider step could change which entry is the largest of a pool.
+    expected = differences(encoder, x[:2], step=0.005 if kind == "pooled" else 0.02)
     found = km.jacobian(encoder, x[:2]).reshape(2, 3, -1)
     # A rounding of 1e-7 over the step, and the fourth order of the step.
     atol = 2e-4 * np.abs(expected).max()

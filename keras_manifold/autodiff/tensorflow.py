@@ -1,4 +1,5 @@
 import tensorflow as tf
+from keras import ops
 
 
 def jvp(function, x, tangent):
@@ -24,6 +25,10 @@ def vjp(function, x):
         )
 
     return outputs, pullback
+
+
+def mapped(function, xs):
+    return ops.map(function, xs)
 
 
 def recomputed_map(function, x, count):

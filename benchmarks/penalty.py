@@ -1,0 +1,473 @@
+"""What does a contractive penalty cost, here and as people write it?
+
+    python benchmarks/penalty.py step    # a training step of the lab's network
+    python benchmarks/penalty.py growth  # time and memory against codes and image size
+    python benchmarks/penalty.py probes  # standard error of random probes
+    python benchmarks/penalty.py         # all three
+
+Each way of writing the step runs in a process of its own with its own framework. The
+processes take turns, so that all see the same machine. Results go to
+`benchmarks/results/penalty_*.md` and `.png`.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+WEIGHT = 0.1
+
+# Way: backend of Keras, and how `built` makes its step.
+WAYS = {
+    "TensorFlow: Keras, no penalty": ("tensorflow", "keras plain"),
+    "TensorFlow: keras_manifold, one probe": ("tensorflow", "keras 1"),
+    "TensorFlow: keras_manifold, one probe, with noise": ("tensorflow", "keras noise 1"),
+    "TensorFlow: keras_manifold, exact": ("tensorflow", "keras exact"),
+    "TensorFlow: tape.batch_jacobian in train_step": ("tensorflow", "batch_jacobian"),
+    "TensorFlow: a loop of tape.gradient in train_step": ("tensorflow", "tape loop"),
+    "PyTorch: Keras, no penalty": ("torch", "keras plain"),
+    "PyTorch: keras_manifold, one probe": ("torch", "keras 1"),
+    "PyTorch: keras_manifold, exact": ("torch", "keras exact"),
+    "PyTorch: a loop of autograd.grad": ("torch", "autograd loop"),
+    "PyTorch: torch.func, vmap(jacrev)": ("torch", "jacrev"),
+    "JAX: Keras, no penalty": ("jax", "keras plain"),
+    "JAX: keras_manifold, one probe": ("jax", "keras 1"),
+    "JAX: keras_manifold, exact": ("jax", "keras exact"),
+    "JAX: jit, vmap(jacrev) of the encoder": ("jax", "jax jacrev"),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "parts", nargs="*", help="step, growth, probes; default: all", default=[]
+    )
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        return work(**json.loads(arguments.worker))
+    RESULTS.mkdir(exist_ok=True)
+    for part in arguments.parts or ["step", "growth", "probes"]:
+        {"step": steps, "growth": growth, "probes": probes}[part](arguments.rounds)
+
+
+# A training step of the lab's network.
+
+
+def steps(rounds):
+    workers = {name: Worker(way, backend=backend) for name, (backend, way) in WAYS.items()}
+    taken = {name: [] for name in WAYS}
+    for _ in range(rounds):
+        for name, worker in workers.items():
+            taken[name].append(worker.seconds_a_step(5))
+    for worker in workers.values():
+        worker.stop()
+
+    exact = np.array(taken["TensorFlow: keras_manifold, exact"])
+    lines = [
+        "| a step of 128 images, 28×28×1, 32 codes | ms | × plain step on its backend "
+        "| × our exact step on TensorFlow |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, seconds in taken.items():
+        own = np.array(taken[name.split(":")[0] + ": Keras, no penalty"])
+        lines.append(
+            f"| {name} | {1e3 * np.median(seconds):.1f} | {ratio(seconds, own)} "
+            f"| {ratio(seconds, exact)} |"
+        )
+    written(
+        "penalty_step.md",
+        "A training step with a contractive penalty",
+        f"Median of {rounds} rounds in turn, each the median of 5 steps, without "
+        "compilation; ratios within a round, and their range.",
+        lines,
+    )
+
+
+def ratio(seconds, reference):
+    ratios = np.array(seconds) / reference
+    return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+
+
+# Time and memory against latent_dim and image size.
+
+
+def growth(rounds):
+    ways = {
+        name: way
+        for name, (backend, way) in WAYS.items()
+        if backend == "tensorflow" and "noise" not in way
+    }
+    ways["TensorFlow: keras_manifold, exact, chunk_size=8"] = "keras exact 8"
+    grids = {
+        "latent_dim": [{"latent_dim": m, "size": 28} for m in (8, 32, 128, 512)],
+        "image size": [{"latent_dim": 32, "size": n} for n in (28, 56, 112, 224)],
+    }
+    lines = [
+        "| a step of 16 images | latent_dim | image size | s | peak memory, MiB |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    found = {}
+    for _axis, grid in grids.items():
+        for point in grid:
+            for name, way in ways.items():
+                if way == "tape loop" and point["latent_dim"] > 128:
+                    continue  # its graph takes minutes to build
+                key = (name, *point.values())
+                if key not in found:
+                    worker = Worker(way, backend="tensorflow", batch=16, **point)
+                    seconds = [worker.seconds_a_step(1) for _ in range(rounds)]
+                    found[key] = np.median(seconds), worker.stop()
+                    lines.append(
+                        f"| {name} | {point['latent_dim']} | {point['size']} "
+                        f"| {found[key][0]:.3f} | {found[key][1]:.0f} |"
+                    )
+                    print(lines[-1], flush=True)
+    written(
+        "penalty_growth.md",
+        "Time and memory of a step with a contractive penalty",
+        f"Median of {rounds} steps, each way in a fresh process. Memory is what the "
+        "process holds at its peak beyond what it held when the model was built.",
+        lines,
+    )
+    plot_growth(found, grids, ways)
+
+
+def plot_growth(found, grids, ways):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    axes = figure.subplots(2, 2, sharex="col")
+    for column, (_axis, grid) in enumerate(grids.items()):
+        for row, quantity in enumerate(("seconds a step", "peak memory, MiB")):
+            ax = axes[row, column]
+            for name in ways:
+                points = [point for point in grid if (name, *point.values()) in found]
+                ax.plot(
+                    [p["latent_dim" if column == 0 else "size"] for p in points],
+                    [found[(name, *p.values())][row] for p in points],
+                    marker="o",
+                    label=name.removeprefix("TensorFlow: "),
+                )
+            ax.set(xscale="log", yscale="log", ylabel=quantity)
+            ticks = [p["latent_dim" if column == 0 else "size"] for p in grid]
+            ax.set_xticks(ticks, [str(tick) for tick in ticks])
+            ax.minorticks_off()
+            ax.grid(alpha=0.3)
+        axes[1, column].set_xlabel(
+            "latent_dim, at 28×28" if column == 0 else "height and width, at latent_dim 32"
+        )
+    axes[0, 0].legend(fontsize=8)
+    figure.suptitle("A training step of 16 images on TensorFlow, two CPU cores")
+    figure.savefig(RESULTS / "penalty_growth.png", dpi=110)
+
+
+# The standard error of random probes.
+
+
+def probes(rounds):
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+    from sklearn.datasets import load_digits
+
+    import keras_manifold as km
+
+    x = (load_digits().images[..., None] / 16).astype("float32")
+    lines = [
+        "| model | probes | 1 | 2 | 4 | 8 | 16 |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    draws = 400
+    for model_name, penalty in (("plain", None), ("contractive, 0.01", 0.01)):
+        keras.utils.set_random_seed(0)
+        model = km.AutoEncoder.dense(
+            (8, 8, 1), latent_dim=16, units=(128,), contractive_penalty=penalty
+        )
+        model.compile("adam", loss="binary_crossentropy")
+        model.fit(x[:1437], epochs=30, verbose=0)
+        watched = np.repeat(x[1437:1487], draws, axis=0)
+        exact = values_of(
+            km.ContractivePenalty(1.0, probes="exact"), model, watched[::draws]
+        )
+        ways = {
+            "Rademacher, side of the code": {"probe_kind": "rademacher"},
+            "orthogonal, side of the code": {"probe_kind": "orthogonal"},
+        }
+        for name, options in ways.items():
+            errors = []
+            for count in (1, 2, 4, 8, 16):
+                found = values_of(
+                    km.ContractivePenalty(1.0, probes=count, seed=0, **options),
+                    model,
+                    watched,
+                ).reshape(-1, draws)
+                deviation = np.sqrt(((found - exact[:, None]) ** 2).mean(axis=1))
+                errors.append(f"{100 * (deviation / exact).mean():.1f} %")
+            lines.append(f"| {model_name} | {name} | {' | '.join(errors)} |")
+        errors = [
+            f"{100 * error:.1f} %"
+            for error in input_side_errors(model, x[1437:1487], exact, draws)
+        ]
+        lines.append(
+            f"| {model_name} | Rademacher, side of the input | {' | '.join(errors)} |"
+        )
+    written(
+        "penalty_probes.md",
+        "Standard error of the estimated penalty of one sample",
+        f"Relative to the exact penalty, mean over 50 test digits, {draws} draws each. "
+        "16 codes, 64 pixels. The error of a batch of n samples is smaller by √n.",
+        lines,
+    )
+
+
+def values_of(penalty, model, x):
+    import keras
+
+    return keras.ops.convert_to_numpy(penalty(model.encoder, x))
+
+
+def input_side_errors(model, x, exact, draws):
+    import keras_manifold as km
+
+    jacobians = km.jacobian(model.encoder, x).reshape(len(x), 16, 64)
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 4, 8, 16):
+        signs = rng.choice([-1.0, 1.0], size=(draws, count, 64))
+        images = np.einsum("nci,dpi->ndpc", jacobians, signs)
+        found = (images**2).sum(-1).mean(-1)
+        yield (np.sqrt(((found - exact[:, None]) ** 2).mean(1)) / exact).mean()
+
+
+def written(file, title, how, lines):
+    text = "\n".join([f"# {title}", "", how, "", machine(), "", *lines, ""])
+    (RESULTS / file).write_text(text)
+    print(text, flush=True)
+
+
+def machine():
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    from importlib.metadata import version
+
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("keras", "tensorflow", "torch", "jax")
+    )
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {names[0]}, {os.cpu_count()} cores, no GPU, "
+        f"Python {platform.python_version()}, {versions}."
+    )
+
+
+# A process that trains in one way.
+
+
+class Worker:
+    """A process that takes training steps when it is told to."""
+
+    def __init__(self, way, *, backend, batch=128, latent_dim=32, size=28):
+        task = {"way": way, "batch": batch, "latent_dim": latent_dim, "size": size}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--worker", json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        self._answer()
+
+    def seconds_a_step(self, count):
+        return self._answer(str(count))
+
+    def stop(self):
+        """Ends it, and gives its peak memory in MiB."""
+        peak = self._answer("0")
+        self.process.wait()
+        return peak
+
+    def _answer(self, command=None):
+        if command is not None:
+            self.process.stdin.write(f"{command}\n")
+            self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line.startswith("answer "):
+            raise RuntimeError(f"A worker failed: {' '.join(self.process.args)}")
+        return float(line.removeprefix("answer "))
+
+
+def work(way, batch, latent_dim, size):
+    x = np.random.default_rng(0).uniform(size=(batch, size, size, 1)).astype("float32")
+    step = {
+        "batch_jacobian": tape_step,
+        "tape loop": tape_step,
+        "autograd loop": torch_step,
+        "jacrev": torch_step,
+        "jax jacrev": jax_step,
+    }.get(way, keras_step)(way, x, latent_dim)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step()
+    print("answer 0", flush=True)
+    for line in sys.stdin:
+        seconds = []
+        for _ in range(int(line)):
+            started = time.perf_counter()
+            step()
+            seconds.append(time.perf_counter() - started)
+        peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print("answer", np.median(seconds) if seconds else peak, flush=True)
+        if not seconds:
+            return
+
+
+def keras_step(way, x, latent_dim):
+    import keras
+
+    import keras_manifold as km
+
+    _, *options = way.split()
+    penalty = None
+    if options[-1] != "plain":
+        chunk_size = int(options.pop()) if options[-1] == "8" else None
+        probes = options[-1] if options[-1] == "exact" else int(options[-1])
+        penalty = km.ContractivePenalty(WEIGHT, probes=probes, chunk_size=chunk_size)
+    model = km.AutoEncoder.convolutional(
+        x.shape[1:],
+        latent_dim,
+        noise=km.NoiseInjection() if "noise" in options else None,
+        contractive_penalty=penalty,
+    )
+    jit_compile = "auto" if keras.backend.backend() == "jax" else False
+    model.compile("adam", loss="binary_crossentropy", jit_compile=jit_compile)
+    x = keras.ops.convert_to_tensor(x)
+    return lambda: model.train_on_batch(x)
+
+
+def tape_step(way, x, latent_dim):
+    import keras
+    import tensorflow as tf
+
+    import keras_manifold as km
+
+    class Model(keras.Model):
+        def __init__(self, encoder, decoder):
+            super().__init__()
+            self.encoder, self.decoder = encoder, decoder
+
+        def call(self, x):
+            return self.decoder(self.encoder(x))
+
+        def train_step(self, x):
+            with tf.GradientTape() as tape:
+                with tf.GradientTape(persistent=way == "tape loop") as inner:
+                    inner.watch(x)
+                    codes = self.encoder(x)
+                    entries = tf.unstack(codes, axis=1)
+                if way == "tape loop":
+                    rows = [inner.gradient(entry, x) for entry in entries]
+                    norms = sum(tf.reduce_sum(row**2, axis=(1, 2, 3)) for row in rows)
+                else:
+                    jacobian = inner.batch_jacobian(codes, x)
+                    norms = tf.reduce_sum(jacobian**2, axis=(1, 2, 3, 4))
+                loss = self.compute_loss(x, x, self.decoder(codes))
+                loss += WEIGHT * tf.reduce_mean(norms)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": loss}
+
+    parts = km.AutoEncoder.convolutional(x.shape[1:], latent_dim)
+    model = Model(parts.encoder, parts.decoder)
+    model.compile("adam", loss="binary_crossentropy", jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    step, x = tf.function(model.train_step), tf.constant(x)
+    return lambda: step(x)["loss"].numpy()
+
+
+def torch_step(way, x, latent_dim):
+    import torch
+    from torch import nn
+
+    side = (((x.shape[1] - 3) // 2 + 1) - 3) // 2 + 1
+    start = -(-x.shape[1] // 4)
+    encoder = nn.Sequential(
+        nn.Conv2d(1, 32, 3, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, stride=2),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(64 * side * side, latent_dim),
+    )
+    decoder = nn.Sequential(
+        nn.Linear(latent_dim, start * start * 32),
+        nn.ReLU(),
+        nn.Unflatten(1, (32, start, start)),
+        nn.ConvTranspose2d(32, 64, 3, stride=2, padding=1, output_padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(32, 1, 3, padding=1),
+        nn.Sigmoid(),
+    )
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters)
+    x = torch.tensor(np.moveaxis(x, -1, 1).copy())
+
+    def of_one(x):
+        return encoder(x[None])[0]
+
+    def step():
+        optimizer.zero_grad()
+        if way == "jacrev":
+            codes = encoder(x)
+            jacobian = torch.func.vmap(torch.func.jacrev(of_one))(x)
+            norms = (jacobian**2).sum(dim=(1, 2, 3, 4))
+        else:
+            inputs = x.clone().requires_grad_(True)
+            codes = encoder(inputs)
+            norms = 0.0
+            for entry in codes.unbind(1):
+                (row,) = torch.autograd.grad(entry.sum(), inputs, create_graph=True)
+                norms = norms + (row**2).sum(dim=(1, 2, 3))
+        loss = nn.functional.binary_cross_entropy(decoder(codes), x)
+        (loss + WEIGHT * norms.mean()).backward()
+        optimizer.step()
+        return float(loss)
+
+    return step
+
+
+def jax_step(way, x, latent_dim):
+    import jax
+    import keras
+
+    import keras_manifold as km
+
+    class Model(km.AutoEncoder):
+        def compute_loss(self, x=None, y=None, y_pred=None, **options):
+            loss = super().compute_loss(x, y, y_pred, **options)
+
+            def of_one(x):
+                return self.encoder(x[None], training=False)[0]
+
+            jacobian = jax.vmap(jax.jacrev(of_one))(x)
+            return loss + WEIGHT * (jacobian**2).sum((1, 2, 3, 4)).mean()
+
+    model = Model.convolutional(x.shape[1:], latent_dim)
+    model.compile("adam", loss="binary_crossentropy")
+    x = keras.ops.convert_to_tensor(x)
+    return lambda: model.train_on_batch(x)
+
+
+if __name__ == "__main__":
+    main()
