@@ -500,7 +500,8 @@ def _as_penalty(penalty):
 def _is_plain(layer):
     """Whether a layer is known to do the same in training as in inference.
 
-    And to add no losses, which could not leave a function that is differentiated.
+    And to give nothing but its outputs: losses and masks would not leave a function that
+    is differentiated.
     """
     if type(layer) in (keras.Sequential, _functional_class()):
         return all(map(_is_plain, layer.layers))
@@ -514,6 +515,7 @@ def _is_plain(layer):
         getattr(layers, type(layer).__name__, None) is type(layer)
         and getattr(layer, "activity_regularizer", None) is None
         and not reads_training
+        and type(layer) is not layers.Masking
     )
 
 

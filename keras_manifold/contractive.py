@@ -9,13 +9,17 @@ from keras import ops
 
 from keras_manifold import autodiff
 from keras_manifold.arguments import check_choice, check_count, check_number
-from keras_manifold.jacobian import images_of_vectors, sample_size
+from keras_manifold.jacobian import (
+    images_of_vectors,
+    linearized,
+    linearized_backwards,
+    linearized_forwards,
+    mapped,
+    sample_size,
+)
 
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
 _PASSES_HELD = 32
-
-# More probes than these are mapped over in a loop: unrolled, they take long to compile.
-_PROBES_UNROLLED = 8
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
@@ -182,6 +186,7 @@ class ContractivePenalty(keras.layers.Layer):
         Returns:
             Tuple of the outputs, `(batch, *output_shape)`, and the penalty, `(batch,)`.
         """
+        x = ops.convert_to_tensor(x)
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
             x = ops.cast(x, self.compute_dtype)
         points = self._with_displaced(x)
@@ -211,7 +216,7 @@ class ContractivePenalty(keras.layers.Layer):
         return ops.concatenate([x, copies + ops.cast(displacements, x.dtype)])
 
     def _estimated(self, function, points):
-        outputs, linear_map, like = _linearized(function, points)
+        outputs, linear_map, like = linearized(function, points)
         times = self._points_of_a_sample()
 
         def values_of(direction):
@@ -219,10 +224,7 @@ class ContractivePenalty(keras.layers.Layer):
             return self._values_of_images(linear_map(ops.cast(direction, like.dtype)))
 
         directions = self._directions(ops.shape(like)[0] // times, like)
-        if self.probes > _PROBES_UNROLLED:
-            return outputs, ops.mean(autodiff.mapped(values_of, directions), axis=0)
-        values = [values_of(directions[i]) for i in range(self.probes)]
-        return outputs, sum(values) / self.probes
+        return outputs, ops.mean(mapped(values_of, directions, self.probes), axis=0)
 
     def _directions(self, batch, like):
         """Random directions for each sample, `(probes, batch, ...)`."""
@@ -241,42 +243,42 @@ class ContractivePenalty(keras.layers.Layer):
         return ops.reshape(orthonormal * math.sqrt(size), shape)
 
     def _exact(self, function, points):
-        linearized = _linearized(function, points)
+        linear = linearized(function, points)
         values = self._images_of_unit_vectors(
-            lambda points: _linearized(function, points),
+            linear,
+            lambda points: linearized(function, points),
             points,
-            linearized,
             transform=lambda images: self._values_of_images(images[0])[None],
         )
-        return linearized[0], ops.sum(values, axis=0)
+        return linear.outputs, ops.sum(values, axis=0)
 
     def _exact_of_two(self, first, second, composed, points):
-        codes, pullback = autodiff.vjp(first, points)
-        outputs = second(codes)
-        inner, *outer = (sample_size(tensor) for tensor in (codes, points, outputs))
+        encoding = linearized_backwards(first, points)
+        decoding = linearized_forwards(second, encoding.outputs)
+        inner = sample_size(encoding.outputs)
+        outer = [sample_size(points), sample_size(decoding.outputs)]
         if None in (inner, *outer) or 2 * inner >= min(outer):
             return self._exact(composed, points)
 
-        def linearized_first(points):
-            codes, pullback = autodiff.vjp(first, points)
-            return codes, pullback, codes
-
-        def linearized_second(codes):
-            return None, lambda t: autodiff.jvp(second, codes, t)[1], codes
-
         # J = GF, with the columns of G and the rows of F.
         f = self._images_of_unit_vectors(
-            linearized_first, points, (codes, pullback, codes), _flat_samples
+            encoding,
+            lambda points: linearized_backwards(first, points),
+            points,
+            transform=_flat_samples,
         )
         g = self._images_of_unit_vectors(
-            linearized_second, codes, linearized_second(codes), _flat_samples
+            decoding,
+            lambda codes: linearized_forwards(second, codes),
+            encoding.outputs,
+            transform=_flat_samples,
         )
         times = self._points_of_a_sample()
         f0, *fs = ops.split(f, times, axis=1)
         g0, *gs = ops.split(g, times, axis=1)
         values = _squared_norm_of_product(g0, f0)
         if not self.curvature:
-            return outputs, values
+            return decoding.outputs, values
         changes = [
             # GF - G'F' = (G - G')F + G'(F - F'): small terms, without cancellation.
             _squared_norm_of_product(
@@ -284,27 +286,29 @@ class ContractivePenalty(keras.layers.Layer):
             )
             for g1, f1 in zip(gs, fs)
         ]
-        return outputs, values + self.curvature * sum(changes) / len(changes)
+        return decoding.outputs, values + self.curvature * sum(changes) / len(changes)
 
-    def _images_of_unit_vectors(self, linearize, points, linearized, transform):
+    def _images_of_unit_vectors(self, linear, linearize, points, *, transform):
         """Images of the unit vectors that a linear map takes, `(size, points, ...)`.
 
         Up to `chunk_size` of them by the linear map at hand, more by chunks for which
-        `linearize` makes it anew.
+        `linearize` makes it anew from the points.
         """
-        _, linear_map, like = linearized
-        size = _known_size(like)
+        size = _known_size(linear.like)
         chunk_size = min(self.chunk_size or _PASSES_HELD, size)
         chunks = math.ceil(size / chunk_size)
-        vectors = ops.eye(chunks * chunk_size, size, dtype=like.dtype)
+        vectors = ops.eye(chunks * chunk_size, size, dtype=linear.like.dtype)
+
+        def images_of(vectors, linear):
+            return images_of_vectors(linear.linear_map, vectors, linear.like, transform)
+
         if chunks == 1:
-            return images_of_vectors(linear_map, vectors, like, transform)
+            return images_of(vectors, linear)
 
         def images_of_chunk(points, index):
-            _, linear_map, like = linearize(points)
             start = (index * chunk_size, 0)
             chunk = ops.slice(vectors, start, (chunk_size, size))
-            return images_of_vectors(linear_map, chunk, like, transform)
+            return images_of(chunk, linearize(points))
 
         images = autodiff.recomputed_map(images_of_chunk, points, chunks)
         count = chunks * chunk_size
@@ -340,15 +344,6 @@ class ContractivePenalty(keras.layers.Layer):
             "chunk_size": self.chunk_size,
             "seed": self.seed,
         }
-
-
-def _linearized(function, x):
-    """Outputs, the linear map from the smaller side of each Jacobian, and that side."""
-    outputs, pullback = autodiff.vjp(function, x)
-    rows, columns = sample_size(outputs), sample_size(x)
-    if None in (rows, columns) or rows <= columns:
-        return outputs, pullback, outputs
-    return outputs, lambda tangent: autodiff.jvp(function, x, tangent)[1], x
 
 
 def _known_size(like):

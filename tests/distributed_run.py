@@ -76,7 +76,7 @@ results = {
 if mode != "data_parallel":  # which needs batches that the devices can share evenly
     # The last batch leaves nothing for the second device.
     results["partial"] = trained(
-        25, contractive_penalty=km.ContractivePenalty(0.1, probes="exact")
+        25, contractive_penalty=km.ContractivePenalty(0.1, probes="exact", chunk_size=2)
     )
 else:
     try:

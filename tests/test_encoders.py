@@ -188,16 +188,34 @@ def test_codes_of_an_unknown_size_need_random_probes(rng):
             assert np.isfinite(history["loss"][0])
 
 
-def test_a_penalty_of_weight_zero_changes_nothing(rng):
-    # It must neither update moving averages nor take seeds from Dropout.
-    x = rng.normal(size=(16, 6)).astype("float32")
-    weights = []
-    for penalty in (None, 0.0):
+# Shared with the forward pass of the loss or not, a penalty must neither update moving
+# averages, nor take seeds from Dropout, nor lose losses or masks.
+UNTOUCHED = {
+    "dense": lambda: [layers.Dense(3, activation="tanh")],
+    "BatchNormalization": lambda: [layers.BatchNormalization(), layers.Dense(3)],
+    "Dropout": lambda: [layers.Dropout(0.5, seed=1), layers.Dense(3)],
+    "regularised": lambda: [
+        layers.Dense(3, activity_regularizer="l2", kernel_regularizer="l2")
+    ],
+    "masked": lambda: [layers.Masking(), layers.Dense(3)],
+}
+
+
+@pytest.mark.parametrize("of", ["code", "reconstruction"])
+@pytest.mark.parametrize("kind", UNTOUCHED)
+def test_a_penalty_of_weight_zero_changes_nothing(kind, of, rng):
+    x = rng.normal(size=(16, 4, 6)).astype("float32")
+    x[:, 2] = 0.0  # masked, if there is a mask
+    weights, losses = [], []
+    for penalty in (None, km.ContractivePenalty(0.0, of=of)):
         keras.utils.set_random_seed(0)
-        encoder = sequential((6,), layers.BatchNormalization(), layers.Dropout(0.5, seed=1))
-        model = km.AutoEncoder(encoder, layers.Dense(6), contractive_penalty=penalty)
+        encoder = keras.Sequential([keras.Input((4, 6)), *UNTOUCHED[kind]()])
+        decoder = keras.Sequential([keras.Input((4, 3)), layers.Dense(6)])
+        model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
         model.compile(keras.optimizers.SGD(0.1), loss="mse")
-        model.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0)
+        history = model.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0).history
         weights.append(model.get_weights())
+        losses.append(history["loss"] + history["reconstruction_loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)

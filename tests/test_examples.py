@@ -40,6 +40,15 @@ def test_digits_prints_its_table_and_writes_its_figures(tmp_path):
     assert {path.name for path in tmp_path.glob("*.png")} == FIGURES
 
 
+def test_contraction_prints_a_line_a_weight_and_writes_its_figure(tmp_path):
+    command = [sys.executable, EXAMPLES / "contraction.py", "--epochs", "1"]
+    run = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    rows = [line.split() for line in run.stdout.splitlines()[1:7]]
+    assert [float(row[0]) for row in rows] == [0, 1e-4, 1e-3, 1e-2, 1e-1, 1]
+    assert (tmp_path / "contraction.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize(
     ("dataset", "place"), [("mnist", "mnist.npz"), ("fashion_mnist", "fashion-mnist")]
 )

@@ -21,7 +21,7 @@ if _backend not in ("tensorflow", "jax", "torch"):
 
 _framework = importlib.import_module(f"keras_manifold.autodiff.{_backend}")
 
-__all__ = ["jvp", "mapped", "recomputed_map", "vjp"]
+__all__ = ["jvp", "recomputed_map", "vjp"]
 
 
 def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
@@ -57,23 +57,6 @@ def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
         zero where the outputs do not depend on `x`.
     """
     return _framework.vjp(function, x)
-
-
-def mapped(function: Callable, xs: Any) -> Any:
-    """`function` of each entry of a tensor's first axis, stacked.
-
-    One after the other, in the way in which the backend does passes fastest: as
-    `keras.ops.map`, but a few of them side by side under XLA, which is slow at convolutions
-    in loops.
-
-    Args:
-        function: Callable from one tensor `(...)` to one tensor.
-        xs: Tensor of shape `(count, ...)`, `count` known and at least 1.
-
-    Returns:
-        Tensor of shape `(count, ...)`.
-    """
-    return _framework.mapped(function, xs)
 
 
 def recomputed_map(function: Callable, x: Any, count: int) -> Any:

@@ -1,8 +1,5 @@
 import jax
 
-# More passes than these take too long to compile side by side.
-_UNROLLED = 32
-
 
 def jvp(function, x, tangent):
     return jax.jvp(function, (x,), (tangent,))
@@ -11,12 +8,6 @@ def jvp(function, x, tangent):
 def vjp(function, x):
     outputs, pullback = jax.vjp(function, x)
     return outputs, lambda cotangent: pullback(cotangent)[0]
-
-
-def mapped(function, xs):
-    if len(xs) > _UNROLLED:
-        return jax.lax.map(function, xs)
-    return jax.numpy.stack([function(x) for x in xs])
 
 
 def recomputed_map(function, x, count):

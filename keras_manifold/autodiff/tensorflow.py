@@ -1,5 +1,4 @@
 import tensorflow as tf
-from keras import ops
 
 
 def jvp(function, x, tangent):
@@ -25,10 +24,6 @@ def vjp(function, x):
         )
 
     return outputs, pullback
-
-
-def mapped(function, xs):
-    return ops.map(function, xs)
 
 
 def recomputed_map(function, x, count):

@@ -32,10 +32,6 @@ def vjp(function, x):
     return outputs, pullback
 
 
-def mapped(function, xs):
-    return torch.stack([function(x) for x in xs])
-
-
 @torch.compiler.disable
 def recomputed_map(function, x, count):
     return torch.stack(
