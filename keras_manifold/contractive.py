@@ -62,8 +62,8 @@ class ContractivePenalty(keras.layers.Layer):
             it, watch `val_reconstruction_loss`, or take `"exact"`.
         probe_kind: `"rademacher"` for random signs, or `"orthogonal"` for directions that
             are orthogonal to each other, of which there can't be more than outputs (or
-            inputs, if these are fewer). Rademacher is never worse at one probe; from a
-            quarter of the outputs on orthogonal ones vary less.
+            inputs, if these are fewer). At one probe the two vary about alike; the more of
+            the outputs they fill, the less orthogonal ones do, down to not at all.
         curvature: $\kappa$, at least 0 and finite.
         curvature_stddev: $\sigma$, above 0 and finite, in units of the input.
         curvature_samples: Displaced points for each sample, at least 1.
@@ -77,8 +77,8 @@ class ContractivePenalty(keras.layers.Layer):
     Call arguments:
         function: Callable from one tensor `(batch, *input_shape)` to one tensor
             `(batch, *output_shape)`. Or a tuple of two, the second after the first, whose
-            exact penalty takes two passes an entry of the tensor between them,
-            if that is fewer than one an output.
+            exact penalty takes two passes for each entry of the tensor between them, if
+            these are fewer.
         x: Tensor of shape `(batch, *input_shape)`; integers are cast to floating point.
 
     Call returns:
