@@ -252,7 +252,7 @@ class AutoEncoder(keras.Model):
 
     def call(self, inputs, training=None):
         step = _step.get()
-        if step is not None and step.model is self and self._can_share_forward(training):
+        if step is not None and step.x is inputs and self._can_share_forward(training):
             return self._call_with_penalty(inputs, training, step)
         if self.noise is not None:
             inputs = self.noise(inputs, training=bool(training))
@@ -316,12 +316,14 @@ class AutoEncoder(keras.Model):
         )
 
     def train_step(self, *args):
-        with _Step(self):
-            return super().train_step(*_with_targets(args))
+        args = _with_targets(args)
+        with _Step(args[-1][0]):
+            return super().train_step(*args)
 
     def test_step(self, *args):
-        with _Step(self):
-            return super().test_step(*_with_targets(args))
+        args = _with_targets(args)
+        with _Step(args[-1][0]):
+            return super().test_step(*args)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = x if y is None else y  # Keras builds the model from unpaired data
@@ -348,7 +350,7 @@ class AutoEncoder(keras.Model):
 
     def _penalties(self, x):
         step = _step.get()
-        if step is not None and step.model is self and step.penalties is not None:
+        if step is not None and step.x is x and step.penalties is not None:
             return step.penalties
         of_code = self.contractive_penalty.of == "code"
         function = self.encode if of_code else (self.encode, self.decode)
@@ -430,10 +432,10 @@ _PARTS = ("encoder", "decoder", "noise", "contractive_penalty")
 
 
 class _Step:
-    """A training or test step, in which `call` leaves the penalty for the loss."""
+    """A training or test step, in which `call` leaves the penalty at `x` for the loss."""
 
-    def __init__(self, model):
-        self.model = model
+    def __init__(self, x):
+        self.x = x
         self.penalties = None
 
     def __enter__(self):
@@ -475,6 +477,10 @@ def _with_targets(step_arguments):
     """
     *state, data = step_arguments
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if isinstance(
+        x, np.ndarray
+    ):  # in an eager step: `call` gets the tensor that it becomes
+        x = ops.convert_to_tensor(x)
     y = x if y is None else y
     return *state, keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
 
@@ -536,7 +542,8 @@ def _check_layer(name, value):
 def _check_independent(name, model):
     """Refuses a model that mixes samples, if it says of what shape they are."""
     inputs: Any = getattr(model, "inputs", None) or ()
-    if len(inputs) != 1 or None in inputs[0].shape[1:]:
+    # A model of a fixed batch size, such as a stateful RNN, can't take one sample alone.
+    if len(inputs) != 1 or inputs[0].shape[0] or None in inputs[0].shape[1:]:
         return
     sample = np.random.default_rng(0).uniform(size=inputs[0].shape[1:]).astype("float32")
     independent_output_shape(name, lambda x: model(x, training=False), sample)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
@@ -75,8 +76,9 @@ class ContractivePenalty(keras.layers.Layer):
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
-        function: Callable from one tensor `(batch, *input_shape)` to one tensor
-            `(batch, *output_shape)`. Or a tuple of two, the second after the first, whose
+        function: Keras layer or model (called with `training=False`), or any callable, from
+            one tensor `(batch, *input_shape)` to one tensor `(batch, *output_shape)`. Or a
+            tuple of two, the second after the first, whose
             exact penalty takes two passes for each entry of the tensor between them, if
             these are fewer.
         x: Tensor of shape `(batch, *input_shape)`; integers are cast to floating point.
@@ -142,9 +144,10 @@ class ContractivePenalty(keras.layers.Layer):
         self.chunk_size = chunk_size
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self._initial_weight = _checked_weight(weight)
         self._weight = self.add_weight(
             shape=(),
-            initializer=keras.initializers.Constant(check_number("weight", weight)),
+            initializer=keras.initializers.Constant(self._initial_weight),
             trainable=False,
             name="weight",
         )
@@ -156,19 +159,24 @@ class ContractivePenalty(keras.layers.Layer):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(check_number("weight", value))
+        self._weight.assign(_checked_weight(value))
 
     @property
     def weights(self):
-        # `weight` is a setting, such as a learning rate: files of weights and
-        # `get_weights` are the same with and without a penalty.
+        # `weight` is a setting, such as a learning rate: `get_weights` is the same with and
+        # without a penalty.
         return []
 
     def save_own_variables(self, store):
-        pass
+        store["initial_weight"] = np.float64(self._initial_weight)
+        store["weight"] = ops.convert_to_numpy(self.weight.value)
 
     def load_own_variables(self, store):
-        pass
+        # A run that is resumed goes on with the weight that a schedule had reached; weights
+        # of a model that was made with another one leave it alone.
+        initial = store["initial_weight"] if "weight" in store.keys() else None  # noqa: SIM118
+        if initial is not None and float(np.asarray(initial)) == self._initial_weight:
+            self.weight = float(np.asarray(store["weight"]))
 
     def __call__(self, function, x):
         return super().__call__(x, function=function)
@@ -191,6 +199,7 @@ class ContractivePenalty(keras.layers.Layer):
             x = ops.cast(x, self.compute_dtype)
         points = self._with_displaced(x)
         parts = function if isinstance(function, tuple) else (function,)
+        parts = tuple(map(_in_inference, parts))
 
         def composed(x):
             for part in parts:
@@ -344,6 +353,22 @@ class ContractivePenalty(keras.layers.Layer):
             "chunk_size": self.chunk_size,
             "seed": self.seed,
         }
+
+
+def _checked_weight(weight):
+    check_number("weight", weight)
+    if weight > np.finfo("float32").max:
+        raise ValueError(
+            "`weight` must be a number that float32 can hold, below 3.4e38. "
+            f"Received: weight={weight!r}."
+        )
+    return float(weight)
+
+
+def _in_inference(function):
+    if not isinstance(function, keras.Layer):
+        return function
+    return lambda x: function(x, training=False)
 
 
 def _known_size(like):

@@ -241,3 +241,28 @@ def test_the_penalty_is_that_of_inference_however_the_forward_pass_is_shared(lay
     # In inference the statistics are still 0 and 1.
     scale = 1 / 1.001 if layer == "BatchNormalization" else 1.0
     assert found == pytest.approx(scale * (w**2).sum(), rel=1e-4)
+
+
+def test_a_subclass_may_call_as_it_likes_and_the_penalty_stays_at_the_clean_input(rng):
+    x = rng.normal(size=(8, 4)).astype("float32")
+
+    class Displaced(km.AutoEncoder):
+        def call(self, inputs, training=None):
+            return super().call(inputs + 3.0, training=training)
+
+    class Reconstructing(km.AutoEncoder):
+        def compute_loss(self, x=None, *others, **options):
+            again = self(x + 3.0, training=True)
+            return super().compute_loss(x, *others, **options) + 0.0 * ops.mean(again)
+
+    for cls in (km.AutoEncoder, Displaced, Reconstructing):
+        keras.utils.set_random_seed(0)
+        encoder = keras.Sequential([keras.Input((4,)), layers.Dense(2, activation="tanh")])
+        penalty = km.ContractivePenalty(0.1, probes="exact")
+        model = cls(encoder, layers.Dense(4), contractive_penalty=penalty)
+        model.compile(keras.optimizers.SGD(0.0), loss="mse")
+        w, b = encoder.get_weights()
+        slopes = 1 - np.tanh(x @ w + b) ** 2
+        expected = (slopes**2 * (w**2).sum(0)).sum(1).mean()
+        found = model.train_on_batch(x, return_dict=True)["contractive_penalty"]
+        assert found == pytest.approx(expected, rel=1e-4), cls

@@ -381,13 +381,47 @@ def test_encoders_that_mix_samples_are_refused():
     km.AutoEncoder(mixing("e"), layers.Dense(4))  # without a penalty it may
 
 
+def test_a_layer_is_taken_in_inference_also_while_another_trains(rng):
+    class Penalised(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.encoder = keras.Sequential(
+                [layers.Dense(3, use_bias=False), layers.Dropout(0.5)]
+            )
+            self.penalty = km.ContractivePenalty(1.0, probes="exact")
+
+        def call(self, x):
+            return self.encoder(x), self.penalty(self.encoder, x)
+
+    x = rng.normal(size=(4, 5)).astype("float32")
+    model = Penalised()
+    found = to_numpy(model(x, training=True)[1])
+    (w,) = model.encoder.get_weights()
+    np.testing.assert_allclose(found, np.full(4, (w**2).sum()), rtol=1e-5)
+
+
+def test_encoders_of_a_fixed_batch_size_are_taken_without_a_check(rng):
+    encoder = keras.Sequential(
+        [keras.Input((3, 2), batch_size=4), layers.SimpleRNN(2, stateful=True)]
+    )
+    decoder = keras.Sequential([layers.Dense(6), layers.Reshape((3, 2))])
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=0.1)
+    model.compile("adam", loss="mse")
+    x = rng.normal(size=(4, 3, 2)).astype("float32")
+    history = model.fit(x, batch_size=4, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
 def test_more_orthogonal_probes_than_outputs_are_refused(linear):
     with pytest.raises(ValueError, match=r"at most 3 orthogonal .* Received: probes=4"):
         penalty_of(linear, np.ones((2, 5), "float32"), probes=4, probe_kind="orthogonal")
 
 
 BAD = [
-    *(("weight", value) for value in (-0.1, float("nan"), float("inf"), "much", None)),
+    *(
+        ("weight", value)
+        for value in (-0.1, float("nan"), float("inf"), 1e39, "much", None)
+    ),
     *(("probes", value) for value in (0, -1, 1.5, "all", True, None)),
     *(("of", value) for value in ("codes", "decoder", None, 1)),
     *(("probe_kind", value) for value in ("gaussian", None)),

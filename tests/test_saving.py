@@ -93,7 +93,8 @@ def test_weights_load_into_a_model_with_other_noise(digits, tmp_path):
 
 
 def test_the_weight_of_a_penalty_is_a_setting_not_a_weight(digits, tmp_path):
-    # As a learning rate: whole models keep it, weights come without it.
+    # As a learning rate: whole models keep it, and a run that is resumed, but not a model
+    # that was made with another.
     plain, weak, strong = (small(contractive_penalty=p) for p in (None, 0.1, 0.5))
     plain.set_weights(strong.get_weights())
     weak.contractive_penalty.weight = 0.2
@@ -101,6 +102,9 @@ def test_the_weight_of_a_penalty_is_a_setting_not_a_weight(digits, tmp_path):
     weak.save_weights(tmp_path / "model.weights.h5")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert again.contractive_penalty.get_config()["weight"] == pytest.approx(0.2)
+    resumed = small(contractive_penalty=0.1)
+    resumed.load_weights(tmp_path / "model.weights.h5")
+    assert resumed.contractive_penalty.get_config()["weight"] == pytest.approx(0.2)
     strong.load_weights(tmp_path / "model.weights.h5")
     assert strong.contractive_penalty.get_config()["weight"] == 0.5
     for one, other in zip(weak.get_weights(), strong.get_weights(), strict=True):
