@@ -52,7 +52,7 @@ class AutoEncoder(keras.Model):
             `decoder` too) declares integer inputs, or mixes samples; the latter is seen of
             a model that declares the shape of its inputs.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_manifold as km
         >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
         >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2, contractive_penalty=0.1)

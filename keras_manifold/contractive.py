@@ -93,7 +93,7 @@ class ContractivePenalty(keras.layers.Layer):
     Raises:
         ValueError: If an argument is out of range.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, keras_manifold as km
         >>> w = np.array([[1.0, -1.0], [0.0, 0.0]], "float32")
         >>> penalty = km.ContractivePenalty(0.1, probes="exact")

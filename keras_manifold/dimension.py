@@ -35,7 +35,7 @@ def local_dimension(
         ValueError: If `rule` is unknown, `share` is out of range, or a singular value
             is negative.
 
-    Example:
+    Examples:
         >>> import keras_manifold as km
         >>> float(km.local_dimension([3.0, 3.0, 0.0]))
         2.0

@@ -46,7 +46,7 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
         ValueError: If `x` has no samples, if `chunk_size` is below 1, or if `function`
             mixes samples or declares integer inputs.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, keras_manifold as km
         >>> encoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)])
         >>> km.jacobian(encoder, np.ones((3, 5), "float32")).shape

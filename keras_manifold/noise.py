@@ -43,7 +43,7 @@ class NoiseInjection(keras.layers.Layer):
     Raises:
         ValueError: If `kind` is unknown, or `level` or `clip` out of range.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_manifold as km
         >>> noise = km.NoiseInjection("masking", level=1.0)
         >>> float(keras.ops.sum(noise(np.ones((2, 3)), training=True)))

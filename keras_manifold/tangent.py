@@ -136,7 +136,7 @@ def tangent_space(
         TypeError: If `model` can't be called and has no `encoder`.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_manifold as km
         >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=4)
         >>> x = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype("float32")
@@ -218,7 +218,7 @@ def principal_angles(
     Raises:
         ValueError: If `a` and `b` differ in `n` or in input shape.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_manifold as km
         >>> x_axis, y_axis = np.eye(2)[:, None, None]
         >>> km.principal_angles(x_axis, y_axis).round(4).tolist()

@@ -129,6 +129,25 @@ def test_any_encoder_is_differentiated_penalised_and_trained(kind, rng):
     assert all(np.isfinite(weight).all() for weight in encoder.get_weights())
 
 
+@pytest.mark.parametrize("layer", [layers.GRU, layers.LSTM, layers.SimpleRNN])
+def test_a_loop_with_more_outputs_than_inputs_is_differentiated_forwards(layer, rng):
+    encoder = keras.Sequential([keras.Input((2, 1)), layer(3)])
+    x = rng.normal(size=(3, 2, 1)).astype("float32")
+    expected = differences(encoder, x)
+    found = km.jacobian(encoder, x).reshape(3, 3, 2)
+    np.testing.assert_allclose(found, expected, atol=2e-4 * np.abs(expected).max())
+
+    penalty = km.ContractivePenalty(1.0, probes="exact")
+    decoder = keras.Sequential([layers.Dense(2), layers.Reshape((2, 1))])
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
+    model.compile(keras.optimizers.SGD(1e-3), loss=lambda y, y_pred: 0.0 * y_pred)
+    first, second = (
+        model.train_on_batch(x, return_dict=True)["contractive_penalty"] for _ in range(2)
+    )
+    assert first == pytest.approx((expected**2).sum((1, 2)).mean(), rel=1e-3)
+    assert second < first
+
+
 def test_encoder_and_decoder_may_share_a_layer(rng):
     shared = layers.Dense(4, use_bias=False)
     halves = [keras.Sequential([keras.Input((4,)), shared]) for _ in range(2)]

@@ -25,7 +25,7 @@ class PenaltySchedule(keras.callbacks.Callback):
         ValueError: At the start of `fit`, if the model has no contractive penalty; later,
             if the schedule returns a weight out of range.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_manifold as km
         >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
         >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2, contractive_penalty=0.0)

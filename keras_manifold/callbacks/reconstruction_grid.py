@@ -33,7 +33,7 @@ class ReconstructionGrid(Watch):
         ValueError: If `x` or `every` is out of range.
         OSError: At the start of `fit`, if `directory` can't be made or written.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_manifold as km
         >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
         >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)

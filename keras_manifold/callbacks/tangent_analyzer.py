@@ -50,7 +50,7 @@ class TangentAnalyzer(Watch):
             model's codes are not of rank 2.
         OSError: At the start of `fit`, if `directory` can't be made or written.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_manifold as km
         >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
         >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
