@@ -1,7 +1,9 @@
 """Train autoencoders in Keras, and see which manifold they learned."""
 
 from keras_manifold import autodiff as autodiff
+from keras_manifold import manifolds as manifolds
 from keras_manifold import plot as plot
+from keras_manifold import symmetries as symmetries
 from keras_manifold.autoencoder import AutoEncoder as AutoEncoder
 from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
@@ -11,6 +13,7 @@ from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobian import jacobian as jacobian
 from keras_manifold.noise import NoiseInjection as NoiseInjection
 from keras_manifold.tangent import TangentSpace as TangentSpace
+from keras_manifold.tangent import captured_energy as captured_energy
 from keras_manifold.tangent import principal_angles as principal_angles
 from keras_manifold.tangent import tangent_space as tangent_space
 
@@ -25,9 +28,12 @@ __all__ = [
     "TangentAnalyzer",
     "TangentSpace",
     "autodiff",
+    "captured_energy",
     "jacobian",
     "local_dimension",
+    "manifolds",
     "plot",
     "principal_angles",
+    "symmetries",
     "tangent_space",
 ]

@@ -64,6 +64,11 @@ def independent_output_shape(name, function, sample):
             f"`{name}` must return one output a sample, of shape (batch, *output_shape). "
             f"Received: shape {alone.shape} for one sample and {together.shape} for two."
         )
+    if not keras.backend.is_float_dtype(alone.dtype.name):
+        raise ValueError(
+            f"`{name}` must return floating-point numbers to have a derivative. "
+            f"Received: outputs of dtype {alone.dtype.name}."
+        )
     change = np.abs(alone[0].astype("float64") - together[0]).max(initial=0.0)
     if change > 0.01 * np.abs(alone).max(initial=0.0):
         raise ValueError(

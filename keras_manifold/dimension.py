@@ -19,7 +19,12 @@ def local_dimension(
 
     The first two are smooth and need not be whole numbers; $d$ equal singular values
     give $d$ under all but `"gap"`, which cannot see a drop there. All four ignore the
-    scale of the singular values.
+    scale of the singular values. Rounding is allowed for: `"gap"` takes values below
+    $10^{-12}$ of the largest for equal, `"energy"` forgives a share short by $10^{-12}$.
+
+    On the singular values of a centred point cloud, the first and the last two are
+    `participation_ratio`, `maxgap` and `ratio` of scikit-dimension's `lPCA`, which works
+    on their squares.
 
     Args:
         singular_values: Shape `(..., m)`, not negative, in any order. Give all of
@@ -39,6 +44,10 @@ def local_dimension(
         >>> import keras_manifold as km
         >>> float(km.local_dimension([3.0, 3.0, 0.0]))
         2.0
+
+    References:
+        Bac et al. (2021), Scikit-dimension: a Python package for intrinsic dimension
+        estimation.
     """
     sigma = np.asarray(singular_values, dtype="float64")
     if sigma.ndim == 0 or sigma.shape[-1] == 0:

@@ -14,6 +14,7 @@ from keras_manifold.arguments import (
     check_has_derivative,
     independent_output_shape,
 )
+from keras_manifold.stream import floating_samples, padded
 
 # More passes than these take too long to compile side by side.
 _PASSES_UNROLLED = 32
@@ -21,13 +22,20 @@ _PASSES_UNROLLED = 32
 # With fewer samples a pass is bound by overhead, not by arithmetic.
 _SAMPLES_IN_A_PASS = 64
 
+# Entries of Jacobians that are held at a time, where they are not the result.
+_ENTRIES_HELD = 2**25
+
+# Attribute of a layer that keeps what was compiled for it, beyond what Keras tracks.
+_KEPT = "__keras_manifold__"
+
 
 def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np.ndarray:
     r"""Jacobian of a function at each sample, $J_i = \partial f(x_i) / \partial x_i$.
 
     Reverse mode when a sample has no more outputs than inputs, forward mode
     otherwise. Cost: one pass (about two evaluations of `function`) for each entry of
-    the smaller side, and the compilation, which one call with many samples pays once.
+    the smaller side, and the compilation, once for a layer or model, at each call for
+    other callables. Beyond the result, memory does not grow with the number of samples.
     Samples are taken to be independent; a function whose outputs for a sample move by more
     than 1 % of the largest when another is beside it is refused.
 
@@ -44,7 +52,7 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
 
     Raises:
         ValueError: If `x` has no samples, if `chunk_size` is below 1, or if `function`
-            mixes samples or declares integer inputs.
+            mixes samples, declares integer inputs or returns integers.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km
@@ -55,25 +63,18 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
     if chunk_size is not None:
         check_count("chunk_size", chunk_size, otherwise="None")
     x = floating_samples(x)
-    return JacobianModel(function, x[0], chunk_size=chunk_size).predict_on_batch(x)
-
-
-def floating_samples(x):
-    """`x` as a floating-point NumPy array with at least one sample."""
-    x = ops.convert_to_numpy(x)
-    if x.ndim < 2 or len(x) == 0:
-        raise ValueError(
-            "`x` must be of shape (batch, *input_shape) with at least one sample. "
-            f"Received: x of shape {x.shape}. For a single sample pass x[None]."
+    model = JacobianModel.of(function, sample=x[0], chunk_size=chunk_size)
+    jacobians = np.empty((len(x), *model.output_sample_shape, *x.shape[1:]), "float32")
+    batch_size = min(len(x), model.samples_at_a_time(128))
+    for start in range(0, len(x), batch_size):
+        batch = x[start : start + batch_size]
+        passes = model.predict_on_batch(padded(batch, batch_size))[: len(batch)]
+        if not model.by_rows:
+            passes = np.moveaxis(passes.reshape(*passes.shape[:2], -1), 1, 2)
+        jacobians[start : start + batch_size] = passes.reshape(
+            len(batch), *jacobians.shape[1:]
         )
-    if x.dtype in ("float32", "float64"):
-        return x
-    is_number = x.dtype == bool or np.issubdtype(x.dtype, np.integer)
-    if not is_number and not keras.backend.is_float_dtype(x.dtype.name):
-        raise ValueError(
-            f"`x` must hold real numbers. Received: x of dtype {x.dtype.name}."
-        )
-    return x.astype("float32")
+    return jacobians
 
 
 def jacobian_rows(function, x, chunk_size=1):
@@ -187,44 +188,171 @@ def _images_of_unit_vectors(linear_map, like, chunk_size):
     return images_of_vectors(linear_map, vectors, like, None, chunk_size)[:size]
 
 
-class JacobianModel(keras.Model):
-    """A model whose predictions are the Jacobians of a function at its inputs.
+def evaluated(function, x):
+    """The outputs of a Keras layer in inference mode, or of a callable."""
+    if isinstance(function, keras.Layer):
+        return function(x, training=False)
+    return function(x)
 
-    Being a Keras model, it is compiled once and follows the weights of a layer or model
-    when they change. Variables that another callable holds may be frozen at the first
-    call (JAX does so): make a new `JacobianModel` for each use of one.
+
+class _Derivatives(keras.Model):
+    """A model whose predictions are derivatives of functions at its inputs.
+
+    Being a Keras model, it is compiled once and follows the weights of layers when they
+    change. Variables that another callable holds may be frozen at the first call (JAX does
+    so): for one of those it must be made anew for each use, as `of` does.
+    """
+
+    def __init__(self, *functions: Any, sample: np.ndarray, **settings: Any):
+        super().__init__(dtype="float32")
+        for function in functions:
+            check_has_derivative("function", function)
+        self.functions = functions
+
+    @classmethod
+    def of(cls, *functions, sample, **settings):
+        """The model of functions, which the first one keeps if all are Keras layers.
+
+        It lives as long as that layer: a cache of our own would keep both alive.
+        """
+        if not all(isinstance(function, keras.Layer) for function in functions):
+            return cls(*functions, sample=sample, **settings)
+
+        def state():
+            return [
+                (id(f), len(getattr(f, "layers", ())), *map(id, f.variables))
+                for f in functions
+            ]
+
+        kept = vars(functions[0]).setdefault(_KEPT, {})
+        key = (cls, sample.shape, sample.dtype, *settings.items(), *map(id, functions))
+        if key not in kept or kept[key][0] != state():
+            model = cls(*functions, sample=sample, **settings)
+            kept[key] = state(), model  # the first call has built the layers
+        return kept[key][1]
+
+
+class JacobianModel(_Derivatives):
+    """The Jacobian of a function, by the passes of its shorter side.
+
+    Predictions: rows, `(batch, outputs, *input_shape)`, where a sample has no more outputs
+    than inputs, else columns, `(batch, inputs, *output_shape)`.
 
     Args:
         function: Keras layer or model (called with `training=False`), or callable.
         sample: One sample, with which `function` is checked, of shape `input_shape`.
         chunk_size: Passes that run at once. See `jacobian`.
+
+    Attributes:
+        output_sample_shape: Shape of one output.
+        passes: Length of the shorter side.
+        by_rows: Whether it is the side of the outputs.
     """
 
-    def __init__(self, function, sample, *, chunk_size=None):
-        super().__init__(dtype="float32")
-        check_has_derivative("function", function)
-        self.function = function
+    def __init__(self, function, *, sample, chunk_size=None):
+        super().__init__(function, sample=sample)
         self.chunk_size = chunk_size
         self.output_sample_shape = independent_output_shape(
-            "function", self._evaluate, sample
+            "function", lambda x: evaluated(function, x), sample
         )
+        sizes = math.prod(self.output_sample_shape), sample.size
+        self.by_rows = sizes[0] <= sizes[1]
+        self.passes = min(sizes)
+        self._entries = math.prod(sizes)
+
+    def samples_at_a_time(self, batch_size):
+        """At most `batch_size`, and no more than whose Jacobians may be held."""
+        return max(1, min(batch_size, _ENTRIES_HELD // max(1, self._entries)))
 
     def call(self, x):
-        inputs = math.prod(x.shape[1:])
-        outputs = math.prod(self.output_sample_shape)
-        passes = min(inputs, outputs)
-        chunk_size = self.chunk_size or _SAMPLES_IN_A_PASS // (x.shape[0] or passes) or 1
-        chunk_size = min(chunk_size, passes)
-        if outputs <= inputs:
-            rows = jacobian_rows(self._evaluate, x, chunk_size=chunk_size)
-            rows = ops.reshape(rows, (*self.output_sample_shape, *ops.shape(x)))
-            return ops.moveaxis(rows, len(self.output_sample_shape), 0)
-        columns = jacobian_columns(self._evaluate, x, chunk_size=chunk_size)
-        columns = ops.reshape(columns, (inputs, -1, outputs))
-        columns = ops.transpose(columns, (1, 2, 0))
-        return ops.reshape(columns, (-1, *self.output_sample_shape, *x.shape[1:]))
+        (function,) = self.functions
+        chunk_size = self.chunk_size or _SAMPLES_IN_A_PASS // (x.shape[0] or self.passes)
+        chunk_size = min(max(1, chunk_size), self.passes)
+        side = jacobian_rows if self.by_rows else jacobian_columns
+        vectors = side(lambda x: evaluated(function, x), x, chunk_size=chunk_size)
+        return ops.moveaxis(vectors, 0, 1)
 
-    def _evaluate(self, x):
-        if isinstance(self.function, keras.Layer):
-            return self.function(x, training=False)
-        return self.function(x)
+
+class FactorsModel(_Derivatives):
+    r"""The factors of the Jacobian of a decoder after an encoder, $J = GF$.
+
+    Predictions: the rows of $F$, `(batch, latent_dim, *input_shape)`, and the columns of
+    $G$, `(batch, latent_dim, *output_shape)`.
+
+    Args:
+        encoder: Keras layer or model, or callable, to codes `(batch, latent_dim)`.
+        decoder: The same from codes.
+        sample: One sample, with which both are checked, of shape `input_shape`.
+
+    Attributes:
+        passes: `latent_dim`.
+        output_sample_shape: Shape of one reconstruction.
+    """
+
+    def __init__(self, encoder, decoder, *, sample):
+        super().__init__(encoder, decoder, sample=sample)
+        code_shape = independent_output_shape(
+            "encoder", lambda x: evaluated(encoder, x), sample
+        )
+        check_codes(code_shape)
+        (code,) = ops.convert_to_numpy(evaluated(encoder, sample[None]))
+        self.output_sample_shape = independent_output_shape(
+            "decoder", lambda codes: evaluated(decoder, codes), code
+        )
+        (self.passes,) = code_shape
+        self._entries = self.passes * (
+            math.prod(self.output_sample_shape) + math.prod(sample.shape)
+        )
+
+    samples_at_a_time = JacobianModel.samples_at_a_time
+
+    def call(self, x):
+        encoder, decoder = self.functions
+        codes, pullback = autodiff.vjp(lambda x: evaluated(encoder, x), x)
+        rows = _images_of_unit_vectors(pullback, codes, 1)
+        columns = jacobian_columns(lambda codes: evaluated(decoder, codes), codes)
+        return ops.moveaxis(rows, 0, 1), ops.moveaxis(columns, 0, 1)
+
+
+class LinearMapModel(_Derivatives):
+    r"""Products of vectors with the Jacobian of functions, one after the other.
+
+    Inputs: `x`, `(batch, *input_shape)`, and vectors, `(batch, k, size)`. Predictions:
+    $J v$ of each, `(batch, k, outputs)`, or $J^\top u$, `(batch, k, inputs)`.
+
+    Args:
+        functions: Keras layers or models, or callables.
+        sample: One sample, of shape `input_shape`.
+        forwards: Whether to multiply with $J$, else with $J^\top$.
+    """
+
+    def __init__(self, *functions, sample, forwards):
+        super().__init__(*functions, sample=sample)
+        self.forwards = forwards
+
+    def call(self, inputs):
+        x, vectors = inputs
+        count = vectors.shape[1]
+        repeated = ops.repeat(x, count, axis=0)
+        if self.forwards:
+            tangents = ops.reshape(vectors, ops.shape(repeated))
+            images = autodiff.jvp(self._composed, repeated, tangents)[1]
+        else:
+            outputs, pullback = autodiff.vjp(self._composed, repeated)
+            images = pullback(ops.reshape(vectors, ops.shape(outputs)))
+        return ops.reshape(images, (-1, count, math.prod(images.shape[1:])))
+
+    def _composed(self, x):
+        for function in self.functions:
+            x = evaluated(function, x)
+        return x
+
+
+def check_codes(code_shape):
+    """Refuses codes that are not vectors."""
+    if len(code_shape) != 1:
+        raise ValueError(
+            "Codes must be of shape (batch, latent_dim). Received: codes of shape "
+            f"{(None, *code_shape)}. Add a Flatten layer, or pass a callable that "
+            "reshapes them."
+        )

@@ -1,41 +1,44 @@
 """Tangent spaces: the singular vectors of a Jacobian."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, fields
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
-from keras_manifold.arguments import check_count
-from keras_manifold.files import replacing
-from keras_manifold.jacobian import JacobianModel, floating_samples
-
-# Below this share of the largest singular value, dividing by it would lose the
-# orthogonality that the Gram matrix's eigenvectors carry.
-_WELL_CONDITIONED = 1e-4
-
-# Batches from which on `verbose="auto"` shows a progress bar.
-_LONG_RUN = 50
+from keras_manifold.arguments import check_choice, check_count
+from keras_manifold.decomposition import Decomposition, check_at_most
+from keras_manifold.files import GrowingArrays, replacing
+from keras_manifold.stream import floating_batches, with_progress
 
 
 @dataclass(frozen=True, eq=False)
 class TangentSpace:
     """Tangent spaces of `n` samples, as NumPy arrays.
 
+    Where `tangent_space` was given a `path`, or `load` a folder, they are Zarr arrays
+    instead, which are read when they are sliced.
+
     Attributes:
-        vectors: Tangent vectors in input space, orthonormal for each sample, shape
-            `(n, k, *input_shape)`. Each one's entry of largest magnitude is positive.
+        vectors: Tangent vectors in input space (of a decoder: in the space of
+            reconstructions), orthonormal for each sample, shape `(n, k, *input_shape)`.
+            Each one's entry of largest magnitude is positive.
         singular_values: How much the function stretches each of them, descending,
-            shape `(n, k)`, at least 0, in units of code per unit of input.
-        code_vectors: The orthonormal directions in code space that they are mapped to,
-            shape `(n, k, latent_dim)`.
+            shape `(n, k)`, at least 0, in units of output per unit of input.
+        code_vectors: The matching orthonormal directions in code space, shape
+            `(n, k, latent_dim)`. Of a reconstruction, where both sides are shaped as
+            inputs: the directions of its outputs, `(n, k, *output_shape)`.
+        errors: For each singular value the distance within which the matrix has one,
+            shape `(n, k)`, where block Lanczos found it. `None` where all of the Jacobian
+            was decomposed, to the accuracy of float32.
     """
 
     vectors: np.ndarray
     singular_values: np.ndarray
     code_vectors: np.ndarray
+    errors: np.ndarray | None = None
 
     def leading(self, k: int) -> "TangentSpace":
         """The same with the `k` leading directions only.
@@ -44,19 +47,17 @@ class TangentSpace:
             k: At least 1, at most the number of directions at hand.
 
         Returns:
-            `TangentSpace` with `k` directions a sample.
+            `TangentSpace` with `k` directions a sample, in memory.
 
         Raises:
             ValueError: If `k` is out of range.
         """
         available = self.singular_values.shape[1]
-        _check_k(k, available, "the tangent space has")
-        return TangentSpace(
-            self.vectors[:, :k], self.singular_values[:, :k], self.code_vectors[:, :k]
-        )
+        check_at_most("k", k, available, f"the tangent space has {available}")
+        return TangentSpace(**{name: array[:, :k] for name, array in self.arrays().items()})
 
     def save(self, path: str | PathLike) -> None:
-        """Writes the three arrays to one `.npz` file, whole or not at all.
+        """Writes the arrays to one `.npz` file, whole or not at all.
 
         Args:
             path: File name, taken as it is; `.npz` is its usual ending.
@@ -65,14 +66,15 @@ class TangentSpace:
             OSError: If the file cannot be written.
         """
         with replacing(path) as file:
-            np.savez_compressed(file, **vars(self))
+            np.savez_compressed(file, **self.arrays())
 
     @classmethod
     def load(cls, path: str | PathLike) -> "TangentSpace":
-        """Reads what `save`, or `TangentAnalyzer`, wrote.
+        """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
-            path: File name.
+            path: Name of the file, or of the folder: of a run that was cut off, it gives
+                the samples that are written.
 
         Returns:
             `TangentSpace`.
@@ -80,15 +82,22 @@ class TangentSpace:
         Raises:
             ValueError: If the file does not hold a tangent space.
         """
+        if Path(path).is_dir():
+            return cls(**GrowingArrays.load(path))
+        names = [field.name for field in fields(cls)]
         with np.load(path, allow_pickle=False) as arrays:
-            names = cls.__dataclass_fields__
-            missing = [name for name in names if name not in arrays]
+            missing = [name for name in names[:3] if name not in arrays]
             if missing:
                 raise ValueError(
-                    f"The file must hold the arrays {', '.join(names)}. "
+                    f"The file must hold the arrays {', '.join(names[:3])}. "
                     f"Received: {path} without {', '.join(missing)}."
                 )
-            return cls(**{name: arrays[name] for name in names})
+            return cls(**{name: arrays[name] for name in names if name in arrays})
+
+    def arrays(self) -> dict[str, Any]:
+        """The arrays by name, without `errors` where there are none."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: array for name, array in arrays.items() if array is not None}
 
 
 def tangent_space(
@@ -97,44 +106,72 @@ def tangent_space(
     *,
     of: str = "encoder",
     k: int | None = None,
+    method: str = "auto",
     batch_size: int = 32,
+    seed: int | None = None,
+    path: str | PathLike | None = None,
     verbose: str | int = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
 
-    At each $x$ the encoder's Jacobian is decomposed, $J_f(x) = U \Sigma V^\top$: the
-    right singular vectors are the directions in input space that the code follows, the
-    singular values say how strongly. All three agree with a float64 SVD of the same $J$:
-    singular values to 1e-5 of the largest, vectors orthonormal to 1e-5 even where $J$
-    has a lower rank than `k`.
+    The Jacobian $J = U \Sigma V^\top$ at each $x$ is decomposed:
 
-    Cost: `latent_dim` backward passes a sample, one eigendecomposition of a
-    `latent_dim × latent_dim` Gram matrix in float64, and a compilation, which one call
-    with many samples pays once. Where `keras.distribution` joins several processes, each
-    of them computes all samples of `x`: they are not split.
+    - `of="encoder"`: of the code by the input. The tangent vectors are the right singular
+      vectors, the directions in input space that the code follows.
+    - `of="decoder"`: of the reconstruction by the code, at the code of $x$. The tangent
+      vectors are the left singular vectors: the decoder's image moves along them.
+    - `of="reconstruction"`: of the reconstruction by the input. The tangent vectors are
+      the right singular vectors. It has at most the rank `latent_dim`, and its triplets
+      come from the factors $J = J_g J_f$, without forming it.
+
+    They agree with a float64 SVD of the same $J$: singular values to 1e-5 of the largest,
+    vectors orthonormal to 1e-5 even where $J$ has a lower rank than `k`.
+
+    Cost: `"dense"` takes a pass (about two evaluations) for each entry of the shorter side
+    of $J$ and one eigendecomposition of a Gram matrix of that size, in float64; a
+    reconstruction through its code takes `latent_dim` passes through each half. `"lanczos"`
+    never forms $J$: it takes about 16 products with $J$ and with $J^\top$ for each of `k +
+    8` vectors. The compilation comes on top, once for an encoder or decoder that is a Keras
+    layer, at each call for other callables. Where `keras.distribution` joins several
+    processes, each of them computes all samples of `x`: they are not split.
 
     Args:
-        model: `AutoEncoder`, any object with an `encoder`, or a Keras layer or callable
-            from `(batch, *input_shape)` to codes `(batch, latent_dim)`.
+        model: `AutoEncoder`, or any object with an `encoder` and a `decoder`. Or a Keras
+            layer or callable, which is taken for what `of` names: from `(batch,
+            *input_shape)` to codes `(batch, latent_dim)` or to reconstructions, or, for
+            `"decoder"`, from codes.
         x: Array of shape `(n, *input_shape)`, or an iterable of batches
             (`tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generator); of the
             tuples `(x, y)` it may yield only `x` is used. Integers are cast to floating
             point.
-        of: `"encoder"`.
-        k: Number of directions, in [1, min(latent_dim, input size)]; `None` for all.
-        batch_size: Samples at a time, at least 1. Streams bring their own.
+        of: `"encoder"`, `"decoder"` or `"reconstruction"`.
+        k: Number of directions, in [1, rank], where the rank is at most the shorter side of
+            $J$ and, of a reconstruction through codes, `latent_dim`; `None` for all.
+        method: `"dense"`, `"lanczos"`, or `"auto"`: dense (of a reconstruction, through
+            the code) but where the shorter side of $J$ is above 1,024 and above 32 times
+            `k + 8`.
+        batch_size: Samples at a time, at least 1; fewer where their Jacobians would take
+            more than about 200 MB. Streams bring their own.
+        seed: Integer, for the random vectors with which `"lanczos"` begins; `None` for the
+            same ones in every run.
+        path: Folder into which the results go as they come, as a Zarr group with the arrays
+            of `TangentSpace` (`pip install zarr`): memory does not grow with the
+            number of samples. A run that was cut off goes on from what it wrote if it is
+            called again with the same arguments. `None` to keep them in memory.
         verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are long
             or of unknown length.
 
     Returns:
         `TangentSpace`: `vectors` `(n, k, *input_shape)`, `singular_values` `(n, k)`,
-        `code_vectors` `(n, k, latent_dim)`.
+        `code_vectors` `(n, k, latent_dim)`; see there.
 
     Raises:
-        ValueError: If `of` is unknown, `k` out of range, `x` empty, the codes not of
-            rank 2, or the function mixes samples or declares integer inputs.
-        TypeError: If `model` can't be called and has no `encoder`.
+        ValueError: If an argument is out of range, `x` is empty, the codes are not of rank
+            2, a function mixes samples, declares integer inputs or returns integers, or
+            `path` holds something else.
+        TypeError: If `model` can't be called and lacks the part that `of` names.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
+        ImportError: If there is a `path` and Zarr is not installed.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -148,55 +185,41 @@ def tangent_space(
         Rifai, Dauphin, Vincent, Bengio and Muller (2011), The manifold tangent
         classifier, NIPS.
     """
-    if of != "encoder":
-        raise ValueError(f'`of` must be "encoder". Received: of={of!r}.')
-    jacobians = model if isinstance(model, JacobianModel) else None
-    spaces = []
-    full_size = 0
-    input_shape: tuple[int, ...] = ()
-    batches, count = _batches(x, batch_size)
-    for batch in _with_progress(batches, count, verbose):
-        if jacobians is None:
-            jacobians = encoder_jacobian(model, batch[0])
-        input_shape = input_shape or batch.shape[1:]
-        if batch.shape[1:] != input_shape:
-            raise ValueError(
-                "All samples must be of one shape, as their tangent vectors go into one "
-                f"array. Received: samples of shape {input_shape} and then of "
-                f"{batch.shape[1:]}. Call tangent_space for each size on its own."
-            )
-        smaller_side = min(jacobians.output_sample_shape[0], batch[0].size)
-        directions = smaller_side if k is None else k
-        _check_k(directions, smaller_side, "the smaller side of the Jacobian is")
-        full_size = max(full_size, len(batch))
-        values = jacobians.predict_on_batch(_padded(batch, full_size))
-        spaces.append(_decomposed(values[: len(batch)], directions))
-    if not spaces:
+    check_choice("of", of, ("encoder", "decoder", "reconstruction"))
+    check_choice("method", method, ("auto", "dense", "lanczos"))
+    if k is not None:
+        check_count("k", k, otherwise="None")
+    batches, count = floating_batches(x, batch_size)
+    first = next(batches, None)
+    if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
-    return TangentSpace(
-        *(
-            np.concatenate([getattr(space, name) for space in spaces])
-            for name in TangentSpace.__dataclass_fields__
-        )
-    )
+    decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
+    results: Any = _InMemory()
+    if path is not None:
+        results = GrowingArrays(path, decomposition.fingerprint(first[0]))
+    batches = with_progress(itertools.chain([first], batches), count, verbose)
+    for arrays in decomposition.of_batches(batches, skip=results.written):
+        results.append(arrays)
+    return TangentSpace(**results.finished())
 
 
-def encoder_jacobian(model, sample):
-    """`JacobianModel` of a model's encoder, which `tangent_space` takes as a model."""
-    encoder = getattr(model, "encoder", model)
-    if not callable(encoder):
-        raise TypeError(
-            "`model` must have an `encoder` or be callable. "
-            f"Received: model={model!r} of type {type(model).__name__}."
-        )
-    jacobians = JacobianModel(encoder, sample)
-    if len(jacobians.output_sample_shape) != 1:
-        raise ValueError(
-            "Codes must be of shape (batch, latent_dim). Received: codes of shape "
-            f"{(None, *jacobians.output_sample_shape)}. Add a Flatten layer, or pass a "
-            "callable that reshapes them."
-        )
-    return jacobians
+class _InMemory:
+    """Arrays that grow along their first axis, in memory."""
+
+    written = 0
+
+    def __init__(self):
+        self._parts = []
+
+    def append(self, arrays):
+        self._parts.append(arrays)
+
+    def finished(self):
+        # One array at a time, so that parts and result are not both held of all.
+        names = list(self._parts[0])
+        return {
+            name: np.concatenate([part.pop(name) for part in self._parts]) for name in names
+        }
 
 
 def principal_angles(
@@ -229,13 +252,9 @@ def principal_angles(
         subspaces, Mathematics of Computation 27.
     """
     first, second = _vectors(a), _vectors(b)
-    if first.shape[0] != second.shape[0] or first.shape[2:] != second.shape[2:]:
-        raise ValueError(
-            "`a` and `b` must have the same number of samples and the same input shape. "
-            f"Received: a of shape {first.shape} and b of shape {second.shape}."
-        )
+    _check_match("a", first, "b", second)
     larger, smaller = sorted(
-        (v.reshape(*v.shape[:2], -1) for v in (first, second)),
+        map(_flat, (first, second)),
         key=lambda v: v.shape[1],
         reverse=True,
     )
@@ -248,114 +267,61 @@ def principal_angles(
     return np.where(cosines > np.sqrt(0.5), from_sines, from_cosines)
 
 
+def captured_energy(space: TangentSpace | np.ndarray, directions: Any) -> np.ndarray:
+    r"""How much of each direction lies in the tangent space of its sample.
+
+    $\sum_i \langle v_i, d \rangle^2 / \|d\|^2$ over the tangent vectors $v_i$: 1 for a
+    direction in their span, 0 for one at a right angle to it; for a random direction it is
+    about `k / size`. Cost: `k × m` inner products a sample.
+
+    Args:
+        space: `TangentSpace`, or orthonormal vectors of shape `(n, k, *input_shape)`.
+        directions: Directions at the same samples, of any length, shape `(n, m,
+            *input_shape)`, such as `symmetries.image_tangents` gives.
+
+    Returns:
+        Fractions in [0, 1], shape `(n, m)`; 0 for a direction of length 0.
+
+    Raises:
+        ValueError: If the two differ in `n` or in input shape.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> x_axis = np.array([[[1.0, 0.0]]])
+        >>> km.captured_energy(x_axis, [[[2.0, 0.0], [1.0, 1.0]]]).round(4).tolist()
+        [[1.0, 0.5]]
+
+    References:
+        Simard, Victorri, LeCun and Denker (1992), Tangent prop: a formalism for specifying
+        selected invariances in an adaptive network, NIPS.
+    """
+    vectors, directions = _vectors(space), _vectors(directions)
+    _check_match("space", vectors, "directions", directions)
+    vectors, directions = _flat(vectors), _flat(directions)
+    lengths = np.linalg.norm(directions, axis=2, keepdims=True)
+    directions = directions / np.where(lengths > 0, lengths, 1.0)
+    shares = np.square(directions @ vectors.swapaxes(1, 2)).sum(axis=2)
+    return np.clip(shares, 0.0, 1.0)
+
+
+def _flat(vectors):
+    return vectors.reshape(*vectors.shape[:2], -1)
+
+
+def _check_match(name_a, a, name_b, b):
+    if a.shape[0] != b.shape[0] or a.shape[2:] != b.shape[2:]:
+        raise ValueError(
+            f"`{name_a}` and `{name_b}` must have the same number of samples and the same "
+            f"input shape. Received: {name_a} of shape {a.shape} and {name_b} of shape "
+            f"{b.shape}."
+        )
+
+
 def _vectors(space):
-    vectors = space.vectors if isinstance(space, TangentSpace) else np.asarray(space)
+    vectors = np.asarray(space.vectors if isinstance(space, TangentSpace) else space)
     if vectors.ndim < 3:
         raise ValueError(
             "Tangent vectors must be of shape (n, k, *input_shape). "
             f"Received: shape {vectors.shape}."
         )
     return vectors.astype("float64")
-
-
-def _decomposed(jacobians, k):
-    """`TangentSpace` of Jacobians of shape `(batch, latent_dim, *input_shape)`."""
-    batch, latent_dim, *input_shape = jacobians.shape
-    matrices = jacobians.reshape(batch, latent_dim, -1).astype("float64")
-    if not np.isfinite(matrices).all():
-        raise FloatingPointError(
-            "The Jacobian must be finite to be decomposed. Received: NaN or infinite "
-            f"entries in {np.sum(~np.isfinite(matrices).all((1, 2)))} of {batch} samples. "
-            "The weights or the inputs have overflowed: look at the training loss."
-        )
-    if latent_dim <= matrices.shape[2]:
-        code, sigma, right = _leading_triplets(matrices, k)
-    else:
-        right, sigma, code = _leading_triplets(matrices.swapaxes(1, 2), k)
-    largest = np.argmax(np.abs(right), axis=2)[..., None]
-    sign = np.where(np.take_along_axis(right, largest, axis=2) < 0, -1.0, 1.0)
-    return TangentSpace(
-        (sign * right).reshape(batch, k, *input_shape).astype("float32"),
-        sigma.astype("float32"),
-        (sign * code).astype("float32"),
-    )
-
-
-def _leading_triplets(wide, k):
-    r"""Leading singular triplets of matrices $A = U \Sigma V^\top$ with few rows.
-
-    From the eigenvectors $U$ of $A A^\top$ and the rows of $U^\top A = \Sigma V^\top$.
-    Where a singular value is too small to divide by, a QR decomposition of these rows takes
-    its place, which is orthonormal whatever the rank.
-
-    Returns `(left, sigma, right)`, shapes `(n, k, rows)`, `(n, k)`, `(n, k, columns)`.
-    """
-    _, left = np.linalg.eigh(wide @ wide.swapaxes(1, 2))
-    left = left[:, :, ::-1][:, :, :k].swapaxes(1, 2)
-    scaled = left @ wide
-    sigma = np.linalg.norm(scaled, axis=2)
-    order = np.argsort(-sigma, axis=1, kind="stable")  # undone by rounding near 0
-    sigma = np.take_along_axis(sigma, order, axis=1)
-    left = np.take_along_axis(left, order[..., None], axis=1)
-    scaled = np.take_along_axis(scaled, order[..., None], axis=1)
-    floor = _WELL_CONDITIONED * sigma[:, :1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        right = scaled / sigma[..., None]
-    for sample in np.flatnonzero((sigma <= floor).any(axis=1)):
-        q, r = np.linalg.qr(scaled[sample].T)
-        right[sample] = np.where(np.diag(r) < 0, -1.0, 1.0)[:, None] * q.T
-    return left, sigma, right
-
-
-def _batches(x, batch_size):
-    """Iterator over floating-point batches, and their number or `None`."""
-    if hasattr(x, "shape"):
-        batch_size = check_count("batch_size", batch_size)
-        x = floating_samples(x)
-        starts = range(0, len(x), batch_size)
-        return (x[start : start + batch_size] for start in starts), len(starts)
-    if isinstance(x, keras.utils.PyDataset):
-        stream, count = (x[index] for index in range(x.num_batches)), x.num_batches
-    else:
-        stream, count = iter(x), _length(x)
-    return (floating_samples(_inputs(element)) for element in stream), count
-
-
-def _length(stream):
-    try:
-        return len(stream)
-    except TypeError:  # of unknown length, as generators and filtered datasets are
-        return None
-
-
-def _inputs(element):
-    inputs, _, _ = keras.utils.unpack_x_y_sample_weight(element)
-    # A tf.data pipeline yields TensorFlow's tensors on every backend.
-    return inputs if ops.is_tensor(inputs) else np.asarray(inputs)
-
-
-def _with_progress(batches, count, verbose):
-    is_long = count is None or count >= _LONG_RUN
-    if not (is_long if verbose == "auto" else verbose):
-        yield from batches
-        return
-    bar = keras.utils.Progbar(count, unit_name="batch")
-    done = 0
-    for done, batch in enumerate(batches, start=1):
-        yield batch
-        bar.update(done)
-    if count is None:
-        bar.update(done, finalize=True)
-
-
-def _padded(batch, size):
-    """At least `size` samples, the last repeated: batches of one size compile once."""
-    missing = max(0, size - len(batch))
-    return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
-
-
-def _check_k(k, most, reason):
-    if check_count("k", k) > most:
-        raise ValueError(
-            f"`k` must be in [1, {most}], as {reason} {most}. Received: k={k}."
-        )

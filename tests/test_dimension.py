@@ -6,7 +6,38 @@ from hypothesis import strategies as st
 from keras_manifold import local_dimension
 from keras_manifold.dimension import RULES
 
+# The rules that scikit-dimension's lPCA has too, by its names; it has no entropy.
+SCIKIT_DIMENSION_VERSIONS = {
+    "participation_ratio": "participation_ratio",
+    "gap": "maxgap",
+    "energy": "ratio",
+}
+
 spectra = st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8)
+
+
+@st.composite
+def clouds(draw):
+    """A Gaussian cloud `(n, d)`, off centre, on turned axes whose scales decay.
+
+    Scales stop at 0.5^9 of the first: scikit-learn's PCA of a tall cloud squares it,
+    and loses in rounding what lies below 1e-8.
+    """
+    n, d = draw(st.integers(2, 150)), draw(st.integers(2, 10))
+    decay = draw(st.floats(0.5, 1.0))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    axes, _ = np.linalg.qr(rng.normal(size=(d, d)))
+    return rng.normal(size=(n, d)) * decay ** np.arange(d) @ axes + rng.normal(size=d)
+
+
+def centred_singular_values(cloud):
+    return np.linalg.svd(cloud - cloud.mean(-2, keepdims=True), compute_uv=False)
+
+
+@pytest.fixture(scope="module")
+def skdim_id():
+    # Not imported above: numba, which it needs, trails new releases of Python and NumPy.
+    return pytest.importorskip("skdim.id", reason="scikit-dimension, of the extra `test`")
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -31,6 +62,53 @@ def test_energy_counts_until_the_share_is_reached():
     spectrum = np.sqrt([6.0, 3.0, 1.0])
     shares = {0.5: 1, 0.6: 1, 0.61: 2, 0.9: 2, 0.91: 3, 1.0: 3}
     assert {s: int(local_dimension(spectrum, "energy", share=s)) for s in shares} == shares
+
+
+@pytest.mark.parametrize(("rule", "version"), SCIKIT_DIMENSION_VERSIONS.items())
+@given(cloud=clouds(), share=st.floats(0.01, 0.99))
+def test_clouds_have_the_dimensions_of_scikit_dimension(
+    skdim_id, rule, version, cloud, share
+):
+    found = local_dimension(centred_singular_values(cloud), rule, share=share)
+    lpca = skdim_id.lPCA(ver=version, alphaRatio=share)
+    with np.errstate(divide="ignore"):  # a variance of 0, if n <= d, in its ratios
+        expected = lpca.fit(cloud).dimension_
+    # Whole numbers, or two float64 factorisations of one cloud: 3e-14 was measured.
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
+def test_energy_reaches_a_share_exactly_where_scikit_dimension_does(skdim_id):
+    # Shares j/m of m equal values, and those of 6, 3, 1: `>=` and `>` differ on each.
+    cases = [(np.ones(m), j / m) for m in range(2, 12) for j in range(1, m)]
+    for variances, share in [*cases, ([6.0, 3.0, 1.0], 0.6), ([6.0, 3.0, 1.0], 0.9)]:
+        lpca = skdim_id.lPCA(ver="ratio", alphaRatio=share, fit_explained_variance=True)
+        found = local_dimension(np.sqrt(variances), "energy", share=share)
+        assert found == lpca.fit(np.asarray(variances)).dimension_
+
+
+@pytest.mark.parametrize(("rule", "version"), SCIKIT_DIMENSION_VERSIONS.items())
+def test_neighbourhoods_on_a_sphere_have_the_dimensions_of_scikit_dimension(
+    skdim_id, rng, rule, version
+):
+    x = rng.normal(size=(400, 3))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    nearest = np.argsort(-x[:40] @ x.T, axis=1)[:, :25]
+    found = local_dimension(centred_singular_values(x[nearest]), rule)
+    lpca = skdim_id.lPCA(ver=version, alphaRatio=0.95)
+    lpca.fit_pw(x, precomputed_knn=nearest)
+    np.testing.assert_allclose(found, lpca.dimension_pw_, rtol=1e-11)
+    if rule == "gap":
+        np.testing.assert_array_equal(found, 2)
+
+
+@given(rank=st.integers(1, 9), n=st.integers(12, 200), seed=st.integers(0, 2**32))
+def test_gap_of_a_cloud_in_a_subspace_is_the_rank_whatever_rounding_leaves(rank, n, seed):
+    rng = np.random.default_rng(seed)
+    cloud = rng.normal(size=(n, rank)) @ rng.normal(size=(rank, 10))
+    assert local_dimension(centred_singular_values(cloud), "gap") == rank
+    # From rounding level to an exact 0 the ratio is infinite, and says nothing.
+    exact = np.arange(rank, 0, -1.0)
+    assert local_dimension([*exact, 1e-15, 1e-30, 0.0], "gap") == rank
 
 
 @pytest.mark.parametrize("rule", RULES)

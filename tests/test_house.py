@@ -49,7 +49,7 @@ def test_every_public_name_is_documented(name):
     thing = getattr(km, name)
     assert thing.__doc__
     if inspect.isfunction(thing):
-        for section in ("Args:", "Returns:", "Raises:", "Example:"):
+        for section in ("Args:", "Returns:", "Raises:", "Examples:"):
             assert section in thing.__doc__, section
     # A module and its function may share a name: the page then names both.
     entry = rf"^::: keras_manifold\.({name}\.)?{name}$"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from keras_manifold import plot
-from keras_manifold.arguments import check_count
+from keras_manifold.arguments import check_choice, check_count
 from keras_manifold.callbacks.watch import Watch
 from keras_manifold.dimension import local_dimension
-from keras_manifold.tangent import encoder_jacobian, principal_angles, tangent_space
+from keras_manifold.tangent import principal_angles, tangent_space
 
 
 class TangentAnalyzer(Watch):
@@ -36,7 +36,7 @@ class TangentAnalyzer(Watch):
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
         k: Leading directions to keep, at least 1; more than there are means all.
-        of: `"encoder"`.
+        of: `"encoder"`, `"decoder"` or `"reconstruction"`: see `tangent_space`.
         every: Epochs between two looks, at least 1.
         directory: Folder for `<prefix>_vectors_<epoch>.png`,
             `<prefix>_spectrum_<epoch>.png` and `<prefix>_space_<epoch>.npz` (which
@@ -73,22 +73,17 @@ class TangentAnalyzer(Watch):
         prefix: str = "tangent",
     ):
         super().__init__(x, every=every, directory=directory, sinks=sinks, prefix=prefix)
-        if of != "encoder":
-            raise ValueError(f'`of` must be "encoder". Received: of={of!r}.')
         self.k = check_count("k", k)
-        self.of = of
+        self.of = check_choice("of", of, ("encoder", "decoder", "reconstruction"))
 
     def begin(self):
-        self._jacobians = None
         self._last = None
 
     def look(self, step):
-        if self._jacobians is None:
-            self._jacobians = encoder_jacobian(self.model, self.x[0])
         try:
             # All directions: the norm and the dimension need every singular value.
             space = tangent_space(
-                self._jacobians, self.x, batch_size=len(self.x), verbose=0
+                self.model, self.x, of=self.of, batch_size=len(self.x), verbose=0
             )
         except FloatingPointError as error:
             warnings.warn(f"No tangent space after epoch {step}: {error}", stacklevel=2)
@@ -117,7 +112,7 @@ class TangentAnalyzer(Watch):
     def _show(self, space, spectrum, step):
         if not self._open_sinks:
             return
-        self.emit(f"{self.prefix}_space", {**vars(space), "spectrum": spectrum}, step)
+        self.emit(f"{self.prefix}_space", {**space.arrays(), "spectrum": spectrum}, step)
         when = "before training" if step == 0 else f"after epoch {step}"
         figure = plot.spectrum(spectrum, title=f"Singular values, {when}")
         self.emit(f"{self.prefix}_spectrum", figure, step)

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_manifold.arguments import check_count
 from keras_manifold.callbacks.sinks import DirectorySink
-from keras_manifold.jacobian import floating_samples
+from keras_manifold.stream import floating_samples
 
 # Rows or columns of a figure, beyond which it can't be read.
 _MOST_SHOWN = 16

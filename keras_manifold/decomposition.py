@@ -1,0 +1,305 @@
+"""From a model to the singular triplets of its Jacobians, in one of three ways."""
+
+import functools
+import hashlib
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_manifold.arguments import check_count
+from keras_manifold.jacobian import (
+    FactorsModel,
+    JacobianModel,
+    LinearMapModel,
+    check_codes,
+    evaluated,
+)
+from keras_manifold.singular import (
+    Triplets,
+    lanczos_triplets,
+    product_triplets,
+    wide_triplets,
+)
+from keras_manifold.stream import padded
+
+# Block Lanczos: vectors in a block beyond `k`, residual relative to the largest singular
+# value at which it ends, and blocks at most.
+_OVERSAMPLING = 8
+_TOLERANCE = 1e-5
+_MOST_BLOCKS = 30
+
+# It takes about as many passes as this many times its block; where there are no more than
+# the minimum, all of the Jacobian is computed.
+_PASSES_A_VECTOR = 32
+_FEW_PASSES = 1024
+
+# Numbers that the bases of block Lanczos hold at a time.
+_ENTRIES_HELD = 2**25
+
+
+class Decomposition:
+    """Tangent vectors, singular values and code vectors of a model at given samples.
+
+    Args:
+        model: As in `tangent_space`, and so are `of`, `k`, `method` and `seed`.
+        sample: One sample, of shape `input_shape`.
+
+    Attributes:
+        k: Directions of each sample.
+        method: `"dense"`, `"factors"` or `"lanczos"`.
+    """
+
+    def __init__(self, model, sample, *, of, k, method, seed):
+        self.of = of
+        self._encoder, functions = _functions(model, of)
+        if self._encoder is not None:
+            sample = self._codes(sample[None])[0]
+        if of == "decoder":
+            check_codes(sample.shape)
+        if len(functions) == 2:
+            way: Any = _Factors(functions, sample)
+        else:
+            way = _Dense(functions, sample)
+        if of == "encoder":
+            check_codes(way.output_shape)
+        most = way.passes
+        self.k = most if k is None else k
+        check_at_most("k", self.k, most, f"the Jacobian's rank is at most {most}")
+        block = self.k + _OVERSAMPLING
+        if method == "lanczos" or (
+            method == "auto" and most > max(_FEW_PASSES, _PASSES_A_VECTOR * block)
+        ):
+            if k is None:
+                raise ValueError(
+                    "`k` must be a number of directions for block Lanczos. Received: "
+                    f"k=None, for a Jacobian of rank {most} at most. Give the number of "
+                    'leading ones, or method="dense" for all.'
+                )
+            way = _Lanczos(functions, sample, way.output_shape, self.k, block, seed)
+        self.method = way.name
+        self.seed = seed
+        self._functions = functions
+        self._way = way
+        self._shapes = way.output_shape, sample.shape
+
+    def fingerprint(self, sample):
+        """What a run must share with another one to go on where it ended.
+
+        Args:
+            sample: The first sample of the run.
+
+        Returns:
+            Mapping of names to numbers and texts; weights and sample by a digest.
+        """
+        digest = hashlib.sha256(np.ascontiguousarray(sample).tobytes())
+        encoder = () if self._encoder is None else (self._encoder,)
+        for function in (*encoder, *self._functions):
+            for variable in getattr(function, "weights", ()):
+                digest.update(ops.convert_to_numpy(variable).tobytes())
+        return {
+            "of": self.of,
+            "k": self.k,
+            "method": self.method,
+            "seed": self.seed,
+            "input_shape": list(sample.shape),
+            "weights_and_first_sample": digest.hexdigest(),
+        }
+
+    def of_batches(self, batches, skip=0):
+        """The arrays of `TangentSpace`, by name, batch by batch.
+
+        The float64 arithmetic of one batch runs beside the passes of the next.
+
+        Args:
+            batches: Iterator over NumPy arrays `(n, *input_shape)`.
+            skip: Samples to leave out at the beginning.
+
+        Yields:
+            Mappings from names to arrays.
+        """
+        pending: deque = deque()
+        full_size = 0
+        with ThreadPoolExecutor(1) as pool:
+            for batch in _pieces(batches, skip, self._way.samples_at_a_time):
+                full_size = max(full_size, len(batch))
+                derivatives = self._derivatives(padded(batch, full_size))
+                derivatives = [array[: len(batch)] for array in derivatives]
+                pending.append(pool.submit(self._arrays, derivatives))
+                if len(pending) > 1:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def _codes(self, x):
+        return ops.convert_to_numpy(evaluated(self._encoder, ops.convert_to_tensor(x)))
+
+    def _derivatives(self, batch):
+        points = batch if self._encoder is None else self._codes(batch)
+        return self._way.derivatives(points)
+
+    def _arrays(self, derivatives):
+        _check_finite(derivatives)
+        triplets = self._way.triplets(derivatives, self.k)
+        vectors, codes = triplets.right, triplets.left
+        shapes = self._shapes[::-1]
+        if self.of == "decoder":
+            vectors, codes, shapes = codes, vectors, self._shapes
+        signs = _signs_of_largest(vectors)
+        arrays = {
+            "vectors": _signed(vectors, signs).reshape(*signs.shape[:2], *shapes[0]),
+            "singular_values": triplets.sigma.astype("float32"),
+            "code_vectors": _signed(codes, signs).reshape(*signs.shape[:2], *shapes[1]),
+        }
+        if triplets.errors is not None:
+            arrays["errors"] = triplets.errors.astype("float32")
+        return arrays
+
+
+class _Dense:
+    """All of the Jacobian, by the passes of its shorter side."""
+
+    name = "dense"
+
+    def __init__(self, functions, sample):
+        self._model = JacobianModel.of(*functions, sample=sample)
+        self.passes = self._model.passes
+        self.output_shape = self._model.output_sample_shape
+        self.samples_at_a_time = self._model.samples_at_a_time(2**30)
+
+    def derivatives(self, batch):
+        vectors = self._model.predict_on_batch(batch)
+        return [vectors.reshape(*vectors.shape[:2], -1)]
+
+    def triplets(self, derivatives, k):
+        (passes,) = derivatives
+        triplets = wide_triplets(passes, k)
+        return triplets if self._model.by_rows else triplets.transposed()
+
+
+class _Factors(_Dense):
+    """The Jacobian of a decoder after an encoder, by those of the two."""
+
+    name = "factors"
+
+    def __init__(self, functions, sample):
+        self._model = FactorsModel.of(*functions, sample=sample)
+        self.output_shape = self._model.output_sample_shape
+        self.passes = min(self._model.passes, sample.size, math.prod(self.output_shape))
+        self.samples_at_a_time = self._model.samples_at_a_time(2**30)
+
+    def derivatives(self, batch):
+        factors = self._model.predict_on_batch(batch)
+        return [factor.reshape(*factor.shape[:2], -1) for factor in factors]
+
+    def triplets(self, derivatives, k):
+        rows, columns = derivatives
+        return product_triplets(columns, rows, k)
+
+
+class _Lanczos:
+    """Products with the Jacobian only."""
+
+    name = "lanczos"
+
+    def __init__(self, functions, sample, output_shape, k, block, seed):
+        sizes = math.prod(output_shape), sample.size
+        self.output_shape = output_shape
+        self._k = k
+        self._models = [
+            LinearMapModel.of(*functions, sample=sample, forwards=forwards)
+            for forwards in (True, False)
+        ]
+        # The basis is held on the shorter side.
+        self._is_wide = sizes[0] < sizes[1]
+        if self._is_wide:
+            self._models.reverse()
+        block = min(block, *sizes)
+        rng = np.random.default_rng(0 if seed is None else seed)
+        self._start = rng.normal(size=(block, min(sizes)))
+        self.samples_at_a_time = max(1, _ENTRIES_HELD // (10 * block * sum(sizes)))
+
+    def derivatives(self, batch):
+        def product(model, vectors):
+            # Blocks of one size compile once.
+            block = np.zeros((len(batch), *self._start.shape[:1], vectors.shape[2]), "f4")
+            block[:, : vectors.shape[1]] = vectors
+            images = model.predict_on_batch([batch, block])[:, : vectors.shape[1]]
+            _check_finite([images])
+            return images
+
+        push, pull = (functools.partial(product, model) for model in self._models)
+        left, sigma, right, errors = lanczos_triplets(
+            push,
+            pull,
+            np.broadcast_to(self._start, (len(batch), *self._start.shape)),
+            self._k,
+            tolerance=_TOLERANCE,
+            most_blocks=_MOST_BLOCKS,
+        )
+        return [left, sigma[..., None], right, errors[..., None]]
+
+    def triplets(self, derivatives, k):
+        left, sigma, right, errors = derivatives
+        found = Triplets(left, sigma[..., 0], right, errors[..., 0])
+        return found.transposed() if self._is_wide else found
+
+
+def _check_finite(derivatives):
+    finite = np.logical_and.reduce(
+        [np.isfinite(array).all(axis=(1, 2)) for array in derivatives]
+    )
+    if not finite.all():
+        raise FloatingPointError(
+            "The Jacobian must be finite to be decomposed. Received: NaN or infinite "
+            f"entries in {np.sum(~finite)} of {len(finite)} samples. The weights or "
+            "the inputs have overflowed: look at the training loss."
+        )
+
+
+def _functions(model, of):
+    """An encoder that gives the points of the function, if any, and the functions."""
+    encoder, decoder = (getattr(model, name, None) for name in ("encoder", "decoder"))
+    if of == "encoder" and encoder is not None:
+        return None, (encoder,)
+    if of == "decoder" and encoder is not None and decoder is not None:
+        return encoder, (decoder,)
+    if of == "reconstruction" and encoder is not None and decoder is not None:
+        return None, (encoder, decoder)
+    if not callable(model) or encoder is not None or decoder is not None:
+        parts = "an `encoder`" if of == "encoder" else "an `encoder` and a `decoder`"
+        raise TypeError(
+            f'For of="{of}", `model` must have {parts} or be callable. '
+            f"Received: model={model!r} of type {type(model).__name__}."
+        )
+    return None, (model,)
+
+
+def _pieces(batches, skip, size):
+    """The batches without the first samples, in pieces of at most a size."""
+    for batch in batches:
+        skipped = min(skip, len(batch))
+        skip -= skipped
+        for start in range(skipped, len(batch), size):
+            yield batch[start : start + size]
+
+
+def _signs_of_largest(vectors):
+    largest = np.argmax(np.abs(vectors), axis=2)[..., None]
+    return np.where(np.take_along_axis(vectors, largest, axis=2) < 0, -1.0, 1.0)
+
+
+def _signed(vectors, signs):
+    signed = np.empty(vectors.shape, "float32")
+    return np.multiply(vectors, signs, out=signed, casting="same_kind")
+
+
+def check_at_most(name, value, most, reason):
+    """Refuses a number that is not in [1, most]."""
+    if check_count(name, value) > most:
+        raise ValueError(
+            f"`{name}` must be in [1, {most}], as {reason}. Received: {name}={value}."
+        )
