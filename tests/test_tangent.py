@@ -74,7 +74,7 @@ def test_triplets_of_many_images_are_numpys(lab, rng):
     assert_singular_triplets(space, km.jacobian(lab.encoder, x))
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-15, 1e15])
+@pytest.mark.parametrize("scale", [1.0, 1e-20, 1e20])
 @pytest.mark.parametrize("shape", [(3, 8), (8, 3), (4, 4), (1, 5), (5, 1)])
 def test_triplets_of_a_linear_map_are_numpys_at_any_scale(rng, shape, scale):
     matrix = scale * rng.normal(size=shape)
@@ -205,6 +205,275 @@ def test_leading_directions_are_the_first(lab, rng):
         space.leading(6)
 
 
+class Parts:
+    def __init__(self, encoder, decoder):
+        self.encoder, self.decoder = encoder, decoder
+
+
+def chain(rng, deep_network, sizes=(9, 6, 4)):
+    """An encoder and a decoder, and their Jacobians at samples, in float64 NumPy."""
+    networks = deep_network(sizes), deep_network(sizes[::-1], seed=1)
+    x = rng.normal(size=(5, sizes[0])).astype("float32")
+    codes, first = networks[0].outputs_and_jacobian(x)
+    _, second = networks[1].outputs_and_jacobian(codes)
+    return Parts(*(n.keras_model() for n in networks)), x, first, second
+
+
+@pytest.mark.parametrize("method", ["auto", "dense", "lanczos"])
+@pytest.mark.parametrize("sizes", [(9, 6, 4), (3, 6, 5)], ids=["narrow", "wide code"])
+def test_each_part_has_the_triplets_of_the_chain_rule(method, sizes, rng, deep_network):
+    parts, x, first, second = chain(rng, deep_network, sizes)
+    k = 3
+    spaces = {
+        of: km.tangent_space(parts, x, of=of, k=k, method=method)
+        for of in ("encoder", "decoder", "reconstruction")
+    }
+    assert_singular_triplets(spaces["encoder"], first)
+    assert_singular_triplets(spaces["reconstruction"], second @ first)
+    # The image of a decoder's unit vector is its tangent.
+    decoder = spaces["decoder"]
+    turned = km.TangentSpace(decoder.code_vectors, decoder.singular_values, decoder.vectors)
+    assert_singular_triplets(turned, second)
+    for space in spaces.values():
+        v = flat(space.vectors)
+        assert (v.max(2) == np.abs(v).max(2)).all()
+        assert (space.errors is not None) == (method == "lanczos")
+
+
+def test_shapes_of_each_part_are_those_of_the_images(rng):
+    model = km.AutoEncoder.convolutional((9, 8, 2), 4, filters=(3,))
+    x = rng.uniform(size=(2, 9, 8, 2)).astype("float32")
+    for of, shape in (("encoder", (4,)), ("decoder", (4,)), ("reconstruction", (9, 8, 2))):
+        space = km.tangent_space(model, x, of=of, k=3)
+        assert space.vectors.shape == (2, 3, 9, 8, 2)
+        assert space.singular_values.shape == (2, 3)
+        assert space.code_vectors.shape == (2, 3, *shape)
+
+
+def test_a_callable_is_taken_for_the_part_that_is_named(rng):
+    matrix = rng.normal(size=(6, 3))
+    for of, size in (("encoder", 3), ("decoder", 3), ("reconstruction", 3)):
+        space = km.tangent_space(linear(matrix), np.zeros((2, size), "float32"), of=of)
+        vectors = "code_vectors" if of == "decoder" else "vectors"
+        assert getattr(space, vectors).shape == (2, 3, 3)
+        expected = np.linalg.svd(matrix, compute_uv=False)
+        np.testing.assert_allclose(space.singular_values, [expected] * 2, rtol=1e-5)
+
+
+def test_large_maps_that_do_not_factor_are_never_formed(rng):
+    # 1,600 × 1,600: a blur after a curve, whose spectrum decays.
+    ramp = np.exp(-(np.subtract.outer(np.arange(40), np.arange(40)) ** 2) / 50)
+    blur = ops.convert_to_tensor(ramp.astype("float32"))
+
+    def function(x):
+        return ops.einsum("ij,njk,kl->nil", blur, ops.tanh(x), blur)
+
+    x = rng.normal(size=(2, 40, 40)).astype("float32")
+    space = km.tangent_space(function, x, of="reconstruction", k=5)
+    assert space.errors.shape == (2, 5)
+    slope = 1 - np.tanh(x.astype("float64").reshape(2, 1, -1)) ** 2
+    jacobians = np.kron(ramp, ramp) * slope
+    images = flat(space.code_vectors)
+    turned = km.TangentSpace(space.vectors, space.singular_values, images)
+    assert_singular_triplets(turned, jacobians)
+    assert (space.errors <= 1e-5 * space.singular_values[:, :1]).all()
+    again = km.tangent_space(function, x, of="reconstruction", k=5)
+    np.testing.assert_array_equal(space.vectors, again.vectors)
+    other = km.tangent_space(function, x, of="reconstruction", k=5, seed=1)
+    np.testing.assert_allclose(other.singular_values, space.singular_values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("of", ["encoder", "decoder", "reconstruction"])
+def test_neither_batch_size_nor_company_changes_the_vectors(of, rng, deep_network):
+    parts, x, *_ = chain(rng, deep_network)
+    whole = km.tangent_space(parts, x, of=of)
+    for size in (1, 2, 4):
+        other = km.tangent_space(parts, x, of=of, batch_size=size)
+        np.testing.assert_allclose(other.vectors, whole.vectors, atol=1e-4)
+        np.testing.assert_allclose(other.code_vectors, whole.code_vectors, atol=1e-4)
+
+
+def test_a_layer_is_compiled_once_and_followed_when_its_weights_change(rng):
+    traces = []
+
+    class Counted(layers.Layer):
+        def build(self, shape):
+            self.w = self.add_weight(shape=(4, 2), initializer="random_normal")
+
+        def call(self, x):
+            traces.append(1)
+            return ops.matmul(x, self.w)
+
+    layer = Counted()
+    x = rng.normal(size=(3, 4)).astype("float32")
+    km.tangent_space(layer, x)
+    first = len(traces)
+    km.tangent_space(layer, x)
+    # PyTorch evaluates every time, and with each call once more, to find mixed samples.
+    eager = keras.backend.backend() == "torch"
+    assert len(traces) - first <= (3 if eager else 0)
+    matrix = rng.normal(size=(4, 2)).astype("float32")
+    layer.set_weights([matrix])
+    found = km.tangent_space(layer, x).singular_values
+    expected = np.linalg.svd(matrix, compute_uv=False)
+    np.testing.assert_allclose(found, [expected] * 3, rtol=1e-5)
+
+
+def test_what_is_compiled_is_freed_with_its_model(rng):
+    import gc
+    import weakref
+
+    model = km.AutoEncoder.dense((6,), 2, units=(3,))
+    x = rng.normal(size=(3, 6)).astype("float32")
+    for of in ("encoder", "decoder", "reconstruction"):
+        km.tangent_space(model, x, of=of)
+    watched = weakref.ref(model.encoder)
+    del model
+    keras.backend.clear_session()
+    gc.collect()
+    assert watched() is None
+
+
+def test_a_model_is_saved_without_what_was_compiled_for_it(tmp_path, rng):
+    model = km.AutoEncoder.dense((6,), 2, units=(3,))
+    x = rng.normal(size=(3, 6)).astype("float32")
+    expected = km.tangent_space(model, x)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert len(loaded.variables) == len(model.variables)
+    found = km.tangent_space(loaded, x)
+    np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-5)
+
+
+def test_results_go_to_disk_as_they_come(tmp_path, rng, deep_network):
+    zarr = pytest.importorskip("zarr", reason="Zarr is an optional extra")
+    parts, x, *_ = chain(rng, deep_network)
+    expected = km.tangent_space(parts, x, k=2, batch_size=2)
+    found = km.tangent_space(parts, x, k=2, batch_size=2, path=tmp_path / "space")
+    loaded = km.TangentSpace.load(tmp_path / "space")
+    elsewhere = zarr.open_group(tmp_path / "space", mode="r")
+    for name in ("vectors", "singular_values", "code_vectors"):
+        assert isinstance(getattr(found, name), zarr.Array)
+        for space in (getattr(found, name), getattr(loaded, name), elsewhere[name]):
+            np.testing.assert_allclose(space[:], getattr(expected, name), atol=1e-5)
+    assert loaded.errors is None
+    np.testing.assert_array_equal(loaded.leading(1).vectors, found.vectors[:, :1])
+    assert km.principal_angles(found, expected).max() < 1e-4
+
+
+def test_a_run_that_was_cut_off_goes_on(tmp_path, rng, deep_network):
+    pytest.importorskip("zarr", reason="Zarr is an optional extra")
+    parts, x, *_ = chain(rng, deep_network)
+    path = tmp_path / "space"
+
+    def cut_off():
+        yield x[:2]
+        yield x[2:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        km.tangent_space(parts, cut_off(), k=2, path=path, verbose=0)
+    begun = km.TangentSpace.load(path)
+    assert begun.vectors.shape[0] == 2  # the third was on its way
+
+    evaluated = []
+
+    def batches():
+        for batch in (x[:2], x[2:3], x[3:]):
+            evaluated.append(len(batch))
+            yield batch
+
+    space = km.tangent_space(parts, batches(), k=2, path=path, verbose=0)
+    expected = km.tangent_space(parts, x, k=2)
+    assert space.vectors.shape == expected.vectors.shape
+    np.testing.assert_allclose(space.vectors[:], expected.vectors, atol=1e-4)
+    # A finished run is not computed again.
+    written = {file: file.stat().st_mtime_ns for file in path.rglob("c/*")}
+    km.tangent_space(parts, x, k=2, path=path)
+    assert written == {file: file.stat().st_mtime_ns for file in path.rglob("c/*")}
+
+
+def test_another_run_is_not_mixed_into_a_folder(tmp_path, rng, deep_network):
+    pytest.importorskip("zarr", reason="Zarr is an optional extra")
+    parts, x, *_ = chain(rng, deep_network)
+    path = tmp_path / "space"
+    km.tangent_space(parts, x, k=2, path=path)
+    for change in ({"k": 1}, {"of": "decoder"}, {"method": "lanczos"}):
+        with pytest.raises(ValueError, match=rf"another .*{next(iter(change))}"):
+            km.tangent_space(parts, x, **{"k": 2, "path": path} | change)
+    weights = parts.encoder.get_weights()
+    parts.encoder.set_weights([2 * w for w in weights])
+    with pytest.raises(ValueError, match="another weights_and_first_sample"):
+        km.tangent_space(parts, x, k=2, path=path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("x")
+    for occupied in (tmp_path / "mine", tmp_path / "mine" / "notes.txt"):
+        with pytest.raises(ValueError, match=r"new or empty folder.*mine"):
+            km.tangent_space(parts, x, path=occupied)
+    with pytest.raises(ValueError, match="must hold a Zarr group"):
+        km.TangentSpace.load(tmp_path / "mine")
+
+
+def test_a_killed_run_leaves_whole_samples_and_goes_on(tmp_path):
+    pytest.importorskip("zarr", reason="Zarr is an optional extra")
+    import os
+    import signal
+    import subprocess
+    import sys
+    import textwrap
+
+    path, program = tmp_path / "space", tmp_path / "run.py"
+    program.write_text(
+        textwrap.dedent(
+            """
+            import sys, time
+            import numpy as np, keras_manifold as km
+            from keras import ops
+
+            w = np.random.default_rng(0).normal(size=(12, 3), scale=0.2).astype("float32")
+            x = np.random.default_rng(1).normal(size=(200, 12)).astype("float32")
+            def batches():
+                for start in range(0, 200, 4):
+                    print(start, flush=True)
+                    yield x[start : start + 4]
+            km.tangent_space(
+                lambda x: ops.tanh(ops.matmul(x, w)), batches(), path=sys.argv[1], verbose=0
+            )
+            """
+        )
+    )
+    command = [sys.executable, program, path]
+    for last in ("40", "120"):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                if line.strip() == last:
+                    os.kill(process.pid, signal.SIGKILL)
+                    break
+        written = km.TangentSpace.load(path)
+        count = written.vectors.shape[0]
+        assert int(last) - 20 <= count <= int(last) + 4
+        assert_orthonormal(np.asarray(written.vectors[:]))
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    w = np.random.default_rng(0).normal(size=(12, 3), scale=0.2).astype("float32")
+    x = np.random.default_rng(1).normal(size=(200, 12)).astype("float32")
+    jacobians = (1 - np.tanh(x @ w)[:, :, None] ** 2) * w.T[None]
+    found = km.TangentSpace.load(path)
+    assert found.vectors.shape == (200, 3, 12)
+    in_memory = {name: array[:] for name, array in found.arrays().items()}
+    assert_singular_triplets(km.TangentSpace(**in_memory), jacobians)
+
+
+def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
+    from keras_manifold.jacobian import _ENTRIES_HELD, JacobianModel
+
+    w = ops.convert_to_tensor(rng.normal(size=(2000, 600)).astype("float32"))
+    function = JacobianModel(lambda x: ops.matmul(x, w), sample=np.zeros(2000, "float32"))
+    count = function.samples_at_a_time(2**20)
+    assert 1 <= count < 32
+    assert count * 2000 * 600 <= _ENTRIES_HELD
+
+
 class Mixing(layers.Layer):
     def call(self, x):
         return x - ops.mean(x, axis=0, keepdims=True)
@@ -216,6 +485,15 @@ class Mixing(layers.Layer):
         ({"k": 0}, ValueError, "`k` must be .* at least 1.*k=0"),
         ({"k": 3}, ValueError, r"`k` must be in \[1, 2\].*k=3"),
         ({"of": "encodre"}, ValueError, "of='encodre'"),
+        ({"method": "svd"}, ValueError, "`method` must be .* method='svd'"),
+        ({"method": "lanczos"}, ValueError, "`k` must be a number .* k=None"),
+        ({"x": np.ones(4, "float32")}, ValueError, r"x\[None\]"),
+        ({"model": lambda x: ops.cast(x, "int32")}, ValueError, "floating-point .* int32"),
+        (
+            {"model": Parts(linear(np.eye(4)), None), "of": "decoder"},
+            TypeError,
+            "must have",
+        ),
         ({"batch_size": 0}, ValueError, "`batch_size` must be .* at least 1.*=0"),
         ({"x": np.ones((0, 4), "float32")}, ValueError, "at least one sample"),
         ({"k": 1.5}, ValueError, "`k` must be a whole number.*k=1.5"),
@@ -267,3 +545,31 @@ def test_principal_angles_agree_with_scipy(rng):
 def test_principal_angles_of_spaces_that_do_not_match_are_refused(shape):
     with pytest.raises(ValueError, match="same number of samples and the same input shape"):
         km.principal_angles(np.ones((1, 1, 4)), np.ones(shape))
+
+
+@given(st.integers(0, 2**16), st.integers(1, 4), st.integers(1, 3))
+def test_captured_energy_is_that_of_the_orthogonal_projection(seed, k, m):
+    rng = np.random.default_rng(seed)
+    vectors = np.linalg.qr(rng.normal(size=(3, 8, k)))[0].swapaxes(1, 2)
+    directions = rng.normal(size=(3, m, 8))
+    found = km.captured_energy(
+        vectors.reshape(3, k, 4, 2), 7 * directions.reshape(3, m, 4, 2)
+    )
+    for sample in range(3):
+        projection = np.linalg.lstsq(vectors[sample].T, directions[sample].T)[0]
+        projected = vectors[sample].T @ projection
+        shares = (projected**2).sum(0) / (directions[sample] ** 2).sum(1)
+        np.testing.assert_allclose(found[sample], shares, atol=1e-12)
+
+
+def test_captured_energy_of_the_vectors_themselves_is_one(lab, rng):
+    space = km.tangent_space(lab, rng.uniform(size=(2, 28, 28, 1)).astype("float32"), k=4)
+    np.testing.assert_allclose(km.captured_energy(space, space.vectors), 1, atol=1e-6)
+    beside = km.captured_energy(space.leading(2), space.vectors[:, 2:])
+    np.testing.assert_allclose(beside, 0, atol=1e-9)
+    assert km.captured_energy(space, np.zeros((2, 1, 28, 28, 1))).tolist() == [[0], [0]]
+
+
+def test_captured_energy_of_directions_that_do_not_match_is_refused():
+    with pytest.raises(ValueError, match=r"space of shape .* directions of shape"):
+        km.captured_energy(np.ones((1, 1, 4)), np.ones((1, 1, 5)))
