@@ -86,11 +86,8 @@ def jacobian_rows(function, x, chunk_size=1):
 def jacobian_columns(function, x, chunk_size=1):
     """Columns of each sample's Jacobian, by forward passes: `(inputs, batch, ...)`."""
     repeated = _repeated(x, chunk_size)
-
-    def push_forward(tangent):
-        return autodiff.jvp(function, repeated, tangent)[1]
-
-    return _images_of_unit_vectors(push_forward, repeated, chunk_size)
+    _, push = autodiff.linearize(function, repeated)
+    return _images_of_unit_vectors(push, repeated, chunk_size)
 
 
 class Linearized(NamedTuple):
@@ -115,7 +112,7 @@ def linearized_backwards(function, x):
 
 def linearized_forwards(function, x):
     r"""`Linearized` with $v \mapsto J v$."""
-    return Linearized(function(x), lambda tangent: autodiff.jvp(function, x, tangent)[1], x)
+    return Linearized(*autodiff.linearize(function, x), x)
 
 
 def linearized(function, x):

@@ -27,6 +27,8 @@ def test_jvp_and_vjp_are_adjoint(seed, inputs, outputs):
         return ops.sin(ops.matmul(ops.tanh(x), w))
 
     _, jv = autodiff.jvp(function, x, v)
+    _, push = autodiff.linearize(function, x)
+    np.testing.assert_allclose(to_numpy(push(v)), to_numpy(jv), rtol=1e-5, atol=1e-6)
     _, pullback = autodiff.vjp(function, x)
     left, right = (
         (to_numpy(u) * to_numpy(jv)).sum(),
@@ -45,6 +47,10 @@ def test_both_are_the_matrix_of_a_linear_function(rng):
     outputs, jv = autodiff.jvp(function, tensor(x), tensor(v))
     np.testing.assert_allclose(to_numpy(outputs), x @ w, atol=1e-5)
     np.testing.assert_allclose(to_numpy(jv), v @ w, atol=1e-5)
+    outputs, push = autodiff.linearize(function, tensor(x))
+    np.testing.assert_allclose(to_numpy(outputs), x @ w, atol=1e-5)
+    for _ in range(2):  # any number of times
+        np.testing.assert_allclose(to_numpy(push(tensor(v))), v @ w, atol=1e-5)
     outputs, pullback = autodiff.vjp(function, tensor(x))
     np.testing.assert_allclose(to_numpy(outputs), x @ w, atol=1e-5)
     np.testing.assert_allclose(to_numpy(pullback(tensor(u))), u @ w.T, atol=1e-5)
@@ -64,6 +70,8 @@ def test_outputs_that_do_not_depend_on_the_input_have_zero_derivatives():
         return ops.ones((2, 4))
 
     _, jv = autodiff.jvp(constant, x, ops.ones_like(x))
+    _, push = autodiff.linearize(constant, x)
+    assert to_numpy(push(ops.ones_like(x))).tolist() == np.zeros((2, 4)).tolist()
     _, pullback = autodiff.vjp(constant, x)
     assert to_numpy(jv).tolist() == np.zeros((2, 4)).tolist()
     assert to_numpy(pullback(ops.ones((2, 4)))).tolist() == np.zeros((2, 3)).tolist()

@@ -21,7 +21,7 @@ if _backend not in ("tensorflow", "jax", "torch"):
 
 _framework = importlib.import_module(f"keras_manifold.autodiff.{_backend}")
 
-__all__ = ["jvp", "recomputed_map", "vjp"]
+__all__ = ["jvp", "linearize", "recomputed_map", "vjp"]
 
 
 def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
@@ -39,6 +39,24 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
         outputs do not depend on `x` the tangent is zero.
     """
     return _framework.jvp(function, x, tangent)
+
+
+def linearize(function: Callable, x: Any) -> tuple[Any, Callable]:
+    r"""Outputs of a function and the map $v \mapsto J(x)\,v$.
+
+    Forward mode. Cost: one to three evaluations of `function`, and about one more for each
+    call of the map, which may be called any number of times; two more on PyTorch.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`.
+
+    Returns:
+        Tuple `(outputs, push)`. `push(tangent)` takes a tensor of the shape and dtype of
+        `x` and returns one of the shape of `outputs`; it is zero where the outputs do not
+        depend on `x`.
+    """
+    return _framework.linearize(function, x)
 
 
 def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:

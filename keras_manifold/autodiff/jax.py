@@ -5,6 +5,10 @@ def jvp(function, x, tangent):
     return jax.jvp(function, (x,), (tangent,))
 
 
+def linearize(function, x):
+    return jax.linearize(function, x)
+
+
 def vjp(function, x):
     outputs, pullback = jax.vjp(function, x)
     return outputs, lambda cotangent: pullback(cotangent)[0]

@@ -2,20 +2,28 @@ import tensorflow as tf
 
 
 def jvp(function, x, tangent):
+    outputs, push = linearize(function, x)
+    return outputs, push(tangent)
+
+
+def linearize(function, x):
     # The pullback is linear in the cotangent u, and the derivative of <v, J'u> by u is Jv.
     # tf.autodiff.ForwardAccumulator is slower, and takes no loops such as those of RNNs.
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         outputs, pullback = vjp(function, x)
         cotangent = tf.zeros_like(outputs)
         tape.watch(cotangent)
         pulled_back = pullback(cotangent)
-    output_tangent = tape.gradient(
-        pulled_back,
-        cotangent,
-        output_gradients=tf.convert_to_tensor(tangent, pulled_back.dtype),
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
-    return outputs, output_tangent
+
+    def push(tangent):
+        return tape.gradient(
+            pulled_back,
+            cotangent,
+            output_gradients=tf.convert_to_tensor(tangent, pulled_back.dtype),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+
+    return outputs, push
 
 
 def vjp(function, x):

@@ -8,6 +8,12 @@ def jvp(function, x, tangent):
         return torch.func.jvp(function, (x,), (tangent,))
 
 
+def linearize(function, x):
+    # Two pullbacks in place of forward mode, which evaluates the function each time, take
+    # longer: second derivatives of convolutions are slow.
+    return function(x), lambda tangent: jvp(function, x, tangent)[1]
+
+
 @torch.compiler.disable  # torch.compile can't differentiate twice
 def vjp(function, x):
     differentiate_again = torch.is_grad_enabled()
