@@ -141,6 +141,81 @@ def tangents(
     )
 
 
+def walk(
+    space: Any,
+    x: np.ndarray,
+    *,
+    model: Any = None,
+    index: int = 0,
+    directions: int = 3,
+    reach: float | None = None,
+    steps: int = 9,
+    title: str | None = None,
+) -> "Figure":
+    r"""Walks from one sample along its leading tangent vectors.
+
+    A row each: the straight line $x + t v_i$ in input space and, with a `model`, what it
+    makes of those points, $g(f(x + t v_i))$, on the manifold that it has learned. Where the
+    two rows agree the line is still close to the manifold.
+
+    Args:
+        space: `TangentSpace` of images.
+        x: The samples themselves, `(n, height, width[, channels])`.
+        model: Keras model that reconstructs images, such as an `AutoEncoder`. `None` for
+            the straight lines only.
+        index: Sample from which to walk.
+        directions: Leading tangent vectors along which to walk, at least 1.
+        reach: Greatest distance $|t|$, in units of the input, above 0. `None` for half the
+            norm of the sample.
+        steps: Images in a row, at least 2; an odd number has the sample in the middle.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`, all images on the scale of the sample.
+
+    Raises:
+        ValueError: If `space` and `x` do not match, are no images, or a number is out of
+            range.
+    """
+    x = np.asarray(x)
+    _images(x)
+    vectors = np.asarray(space.vectors[index][:directions])
+    if len(x) != len(space.vectors) or vectors.shape[1:] != x.shape[1:]:
+        raise ValueError(
+            "`space` must be that of the samples `x`. Received: vectors of shape "
+            f"{space.vectors.shape} and x of shape {x.shape}."
+        )
+    if not 1 <= directions <= space.vectors.shape[1]:
+        raise ValueError(
+            f"`directions` must be in [1, {space.vectors.shape[1]}], as the space holds no "
+            f"more. Received: directions={directions}."
+        )
+    if reach is None:
+        reach = 0.5 * float(np.linalg.norm(x[index]))
+    if not 0 < reach < np.inf or steps < 2:
+        raise ValueError(
+            "`reach` must be finite and above 0, and `steps` at least 2. Received: "
+            f"reach={reach}, steps={steps}."
+        )
+    distances = np.linspace(-reach, reach, steps)
+    offsets = distances.reshape(-1, *(1,) * x[index].ndim) * vectors[:, None]
+    points = (x[index] + offsets).astype("float32")
+    rows, labels = [], []
+    for i, straight in enumerate(points, start=1):
+        rows.append(straight)
+        labels.append(f"x + t v{_subscript(i)}")
+        if model is not None:
+            rows.append(model.predict(straight, verbose=0))
+            labels.append("reconstructed")
+    limits = _common_range([x[index]])
+    return _mosaic(
+        [[_colours(image, limits, False) for image in _images(row)] for row in rows],
+        row_labels=labels,
+        column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
+        title=title,
+    )
+
+
 def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     """Singular values against their index, on a logarithmic scale.
 

@@ -179,3 +179,51 @@ def test_every_function_returns_a_figure(space):
         plot.learning_curves({"loss": [1.0]}),
     ):
         assert isinstance(figure, Figure)
+
+
+class Flipped:
+    """What `predict` of a model is for `walk`: here it turns the image upside down."""
+
+    def predict(self, images, verbose):
+        return images[:, ::-1]
+
+
+def test_a_walk_moves_the_sample_along_its_vectors_and_through_the_model(tmp_path):
+    image = np.full((2, 4, 4, 1), 0.5)
+    image[:, 0, 0] = 1.0
+    vectors = np.zeros((2, 2, 4, 4, 1))
+    vectors[:, 0, 1, 1], vectors[:, 1, 2, 2] = 1.0, 1.0
+    space = TangentSpace(vectors, np.ones((2, 2)), np.ones((2, 2, 3)))
+    figure = plot.walk(
+        space, image, model=Flipped(), index=1, directions=2, reach=0.4, steps=3
+    )
+    rgb = pixels(figure)[..., 0]
+    cell, down = 5, 5  # 4 pixels and a gap of 1
+    for step, t in enumerate((-0.4, 0.0, 0.4)):
+        left = step * cell
+        for row, (y, x) in enumerate([(1, 1), (2, 1), (2, 2), (1, 2)]):
+            value = rgb[row * down + y, left + x]
+            assert value == pytest.approx(0.5 + t, abs=0.01), (row, step)
+        assert rgb[3, left + 3] == pytest.approx(0.5, abs=0.01)
+    assert {"t = −0.4", "t = 0", "t = 0.4", "x + t v₁", "x + t v₂"} <= set(texts(figure))
+    assert texts(figure).count("reconstructed") == 2
+    assert is_complete(figure, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"x": np.zeros((3, 4, 4, 1))}, "must be that of the samples"),
+        ({"x": np.zeros((2, 5, 4, 1))}, "must be that of the samples"),
+        ({"directions": 3}, r"in \[1, 2\].* directions=3"),
+        ({"directions": 0}, r"in \[1, 2\].* directions=0"),
+        ({"reach": 0.0}, "reach=0.0"),
+        ({"reach": float("nan")}, "reach=nan"),
+        ({"steps": 1}, "steps=1"),
+    ],
+)
+def test_walks_that_lead_nowhere_are_refused(arguments, message):
+    x = np.ones((2, 4, 4, 1))
+    space = TangentSpace(np.ones((2, 2, 4, 4, 1)), np.ones((2, 2)), np.ones((2, 2, 3)))
+    with pytest.raises(ValueError, match=message):
+        plot.walk(**({"space": space, "x": x, "directions": 1} | arguments))
