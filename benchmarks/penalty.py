@@ -13,17 +13,10 @@ processes take turns, so that all see the same machine. Results go to
 import argparse
 import json
 import os
-import platform
-import resource
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
 
 import numpy as np
+from workers import RESULTS, Worker, ratio, serve, written
 
-RESULTS = Path(__file__).parent / "results"
 WEIGHT = 0.1
 
 # Way: backend of Keras, and how `built` makes its step.
@@ -56,16 +49,21 @@ def main():
     arguments = parser.parse_args()
     if arguments.worker:
         return work(**json.loads(arguments.worker))
-    RESULTS.mkdir(exist_ok=True)
     for part in arguments.parts or ["step", "growth", "probes"]:
         {"step": steps, "growth": growth, "probes": probes}[part](arguments.rounds)
+
+
+def started(way, *, backend="tensorflow", batch=128, latent_dim=32, size=28):
+    """A process that trains in one way."""
+    task = {"way": way, "batch": batch, "latent_dim": latent_dim, "size": size}
+    return Worker(__file__, backend=backend, **task)
 
 
 # A training step of the lab's network.
 
 
 def steps(rounds):
-    workers = {name: Worker(way, backend=backend) for name, (backend, way) in WAYS.items()}
+    workers = {name: started(way, backend=backend) for name, (backend, way) in WAYS.items()}
     taken = {name: [] for name in WAYS}
     for _ in range(rounds):
         for name, worker in workers.items():
@@ -94,11 +92,6 @@ def steps(rounds):
     )
 
 
-def ratio(seconds, reference):
-    ratios = np.array(seconds) / reference
-    return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
-
-
 # Time and memory against latent_dim and image size.
 
 
@@ -125,7 +118,7 @@ def growth(rounds):
                     continue  # its graph takes minutes to build
                 key = (name, *point.values())
                 if key not in found:
-                    worker = Worker(way, backend="tensorflow", batch=32, **point)
+                    worker = started(way, batch=32, **point)
                     seconds = [worker.seconds_a_step(1) for _ in range(rounds)]
                     found[key] = np.median(seconds), worker.stop()
                     lines.append(
@@ -248,90 +241,16 @@ def input_side_errors(model, x, exact, draws):
         yield (np.sqrt(((found - exact[:, None]) ** 2).mean(1)) / exact).mean()
 
 
-def written(file, title, how, lines):
-    text = "\n".join([f"# {title}", "", how, "", machine(), "", *lines, ""])
-    (RESULTS / file).write_text(text)
-    print(text, flush=True)
-
-
-def machine():
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    from importlib.metadata import version
-
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("keras", "tensorflow", "torch", "jax")
-    )
-    return (
-        f"{time.strftime('%Y-%m-%d')}, {names[0]}, {os.cpu_count()} cores, no GPU, "
-        f"Python {platform.python_version()}, {versions}."
-    )
-
-
-# A process that trains in one way.
-
-
-class Worker:
-    """A process that takes training steps when it is told to."""
-
-    def __init__(self, way, *, backend, batch=128, latent_dim=32, size=28):
-        task = {"way": way, "batch": batch, "latent_dim": latent_dim, "size": size}
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", json.dumps(task)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-        self._answer()
-
-    def seconds_a_step(self, count):
-        return self._answer(str(count))
-
-    def stop(self):
-        """Ends it, and gives its peak memory in MiB."""
-        peak = self._answer("0")
-        self.process.wait()
-        return peak
-
-    def _answer(self, command=None):
-        if command is not None:
-            self.process.stdin.write(f"{command}\n")
-            self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line.startswith("answer "):
-            self.errors.seek(0)
-            raise RuntimeError(f"A worker failed: {self.errors.read()[-3000:]}")
-        return float(line.removeprefix("answer "))
-
-
 def work(way, batch, latent_dim, size):
     x = np.random.default_rng(0).uniform(size=(batch, size, size, 1)).astype("float32")
-    step = {
+    make = {
         "batch_jacobian": tape_step,
         "tape loop": tape_step,
         "autograd loop": torch_step,
         "jacrev": torch_step,
         "jax jacrev": jax_step,
-    }.get(way, keras_step)(way, x, latent_dim)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    step()
-    print("answer 0", flush=True)
-    for line in sys.stdin:
-        seconds = []
-        for _ in range(int(line)):
-            started = time.perf_counter()
-            step()
-            seconds.append(time.perf_counter() - started)
-        peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        print("answer", np.median(seconds) if seconds else peak, flush=True)
-        if not seconds:
-            return
+    }.get(way, keras_step)
+    serve(make(way, x, latent_dim))
 
 
 def keras_step(way, x, latent_dim):

@@ -1,0 +1,102 @@
+"""Processes that take turns, so that each way of writing a thing sees the same machine."""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class Worker:
+    """A process with its own framework that takes steps when it is told to.
+
+    Args:
+        script: File that calls `serve` when it gets `--worker` and a task in JSON.
+        backend: `KERAS_BACKEND` of the process.
+        **task: What it is told to do.
+    """
+
+    def __init__(self, script, *, backend, **task):
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            [sys.executable, script, "--worker", json.dumps(task)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        self._answer()
+
+    def seconds_a_step(self, count):
+        return self._answer(str(count))
+
+    def stop(self):
+        """Ends it, and gives its peak memory in MiB."""
+        peak = self._answer("0")
+        self.process.wait()
+        return peak
+
+    def _answer(self, command=None):
+        if command is not None:
+            self.process.stdin.write(f"{command}\n")
+            self.process.stdin.flush()
+        for line in self.process.stdout:
+            if line.startswith("answer "):
+                return float(line.removeprefix("answer "))
+        self.errors.seek(0)
+        raise RuntimeError(f"A worker failed: {self.errors.read()[-3000:]}")
+
+
+def serve(step):
+    """Takes steps as the parent process asks, after one that compiles."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    step()
+    print("answer 0", flush=True)
+    for line in sys.stdin:
+        seconds = []
+        for _ in range(int(line)):
+            started = time.perf_counter()
+            step()
+            seconds.append(time.perf_counter() - started)
+        peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print("answer", np.median(seconds) if seconds else peak, flush=True)
+        if not seconds:
+            return
+
+
+def ratio(seconds, reference):
+    """Median of the ratios within each round, and their range."""
+    ratios = np.array(seconds) / reference
+    return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
+
+
+def written(file, title, how, lines):
+    RESULTS.mkdir(exist_ok=True)
+    text = "\n".join([f"# {title}", "", how, "", _machine(), "", *lines, ""])
+    (RESULTS / file).write_text(text)
+    print(text, flush=True)
+
+
+def _machine():
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("keras", "tensorflow", "torch", "jax")
+    )
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {names[0]}, {os.cpu_count()} cores, no GPU, "
+        f"Python {platform.python_version()}, {versions}."
+    )
