@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
+
+import keras_manifold as km
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FIGURES = {
@@ -20,12 +23,21 @@ FIGURES = {
 }
 
 
-@pytest.fixture
-def digits_example():
-    spec = importlib.util.spec_from_file_location("digits", EXAMPLES / "digits.py")
+def imported(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def digits_example():
+    return imported("digits")
+
+
+@pytest.fixture
+def symmetries_example():
+    return imported("symmetries")
 
 
 def test_digits_prints_its_table_and_writes_its_figures(tmp_path):
@@ -47,6 +59,58 @@ def test_contraction_prints_a_line_a_weight_and_writes_its_figure(tmp_path):
     rows = [line.split() for line in run.stdout.splitlines()[1:7]]
     assert [float(row[0]) for row in rows] == [0, 1e-4, 1e-3, 1e-2, 1e-1, 1]
     assert (tmp_path / "contraction.png").stat().st_size > 10_000
+
+
+def test_symmetries_prints_a_table_a_side_and_writes_its_figure(tmp_path):
+    command = [sys.executable, EXAMPLES / "symmetries.py", "--dataset", "digits"]
+    command += ["--epochs", "1", "--seeds", "2", "--images", "200", "--out", tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    for side in ("encoder", "decoder", "reconstruction", "no network"):
+        table = run.stdout.split(f"\n{side} ")[1].split("\n\n")[0]
+        rows = [line.split() for line in table.splitlines()[1:]]
+        assert [row[0] for row in rows] == [*km.symmetries.KINDS, "mean"]
+        assert all(0 <= float(row[1]) <= 100 for row in rows)
+    assert (tmp_path / "symmetries.png").stat().st_size > 10_000
+
+
+def test_symmetries_concludes_from_the_numbers(symmetries_example):
+    plain = np.array([[0.1, 0.3], [0.2, 0.2], [0.2, 0.4]])
+    wavering = plain * [[1.5], [0.5], [1.1]]
+    more = plain * [[1.9], [2.0], [2.1]]
+    side = {"plain": plain, "denoising": more, "contractive": wavering}
+    shares = dict.fromkeys(symmetries_example.SIDES, side)
+    text = symmetries_example.conclusion({**shares, "no network": {"PCA": plain}})
+    assert text.count("denoising more (× 2.00 ± 0.10), contractive about as much (×") == 3
+    assert "most of all: denoising encoder, 47.3%; without a network: PCA 23.3%" in text
+    less = {**side, "denoising": plain / more * plain}
+    text = symmetries_example.conclusion({**shares, "decoder": less, "no network": {}})
+    assert "decoder tangents capture, against plain: denoising less (× 0.50" in text
+
+
+def test_symmetries_nearest_direction_is_the_projection(symmetries_example):
+    direction = np.array([[[3.0, 4.0]]]) / 5
+    nearest, share = symmetries_example.projected(direction, np.array([[[0.0, 1.0]]]))
+    np.testing.assert_allclose(nearest, [[[0.0, 1.0]]])
+    np.testing.assert_allclose(share, [0.64])
+
+
+def test_manifolds_prints_a_row_a_model_and_side_and_writes_its_figure(tmp_path):
+    command = [sys.executable, EXAMPLES / "manifolds.py", "--epochs", "1", "--samples"]
+    command += ["300", "--manifolds", "circle", "swiss_roll", "--out", tmp_path]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    for name in ("circle, 1-dimensional", "swiss_roll, 2-dimensional"):
+        table = run.stdout.split(f"\n{name}\n")[1].split("\n\n")[0]
+        rows = [line.split() for line in table.splitlines()[2:]]
+        sides = ["encoder", "decoder", "reconstruction"]
+        assert [row[-8] for row in rows[:-1]] == 4 * sides
+        assert rows[-1][:2] == ["local", "PCA,"]
+        numbers = np.array([row[-7:] for row in rows], "float64")
+        assert numbers.min() >= 0
+        assert numbers[:, :3].max() <= 90
+        assert numbers[:-1, 3:].max() <= 6
+    assert (tmp_path / "manifolds.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
