@@ -37,6 +37,9 @@ _MOST_BLOCKS = 30
 _PASSES_A_VECTOR = 32
 _FEW_PASSES = 1024
 
+# Rows of matrices whose arithmetic runs on one thread.
+_SMALL_MATRIX = 128
+
 # Numbers that the bases of block Lanczos hold at a time.
 _ENTRIES_HELD = 2**25
 
@@ -123,7 +126,7 @@ class Decomposition:
         """
         pending: deque = deque()
         full_size = 0
-        with ThreadPoolExecutor(1) as pool:
+        with _blas_threads(self._way.blas_threads), ThreadPoolExecutor(1) as pool:
             for batch in _pieces(batches, skip, self._way.samples_at_a_time):
                 full_size = max(full_size, len(batch))
                 derivatives = self._derivatives(padded(batch, full_size))
@@ -159,10 +162,22 @@ class Decomposition:
         return arrays
 
 
+def _blas_threads(count):
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(count, user_api="blas")
+
+
 class _Dense:
     """All of the Jacobian, by the passes of its shorter side."""
 
     name = "dense"
+
+    @property
+    def blas_threads(self):
+        # Small products lose more than they gain by a second thread, which waits for the
+        # cores that the passes use.
+        return 1 if self.passes <= _SMALL_MATRIX else None
 
     def __init__(self, functions, sample):
         self._model = JacobianModel.of(*functions, sample=sample)
@@ -204,6 +219,7 @@ class _Lanczos:
     """Products with the Jacobian only."""
 
     name = "lanczos"
+    blas_threads = None
 
     def __init__(self, functions, sample, output_shape, k, block, seed):
         sizes = math.prod(output_shape), sample.size
