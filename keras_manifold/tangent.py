@@ -125,7 +125,8 @@ def tangent_space(
       come from the factors $J = J_g J_f$, without forming it.
 
     They agree with a float64 SVD of the same $J$: singular values to 1e-5 of the largest,
-    vectors orthonormal to 1e-5 even where $J$ has a lower rank than `k`.
+    vectors orthonormal to 1e-5 even where $J$ has a lower rank than `k`. Where singular
+    values are equal, only the space that their vectors span is determined.
 
     Cost: `"dense"` takes a pass (about two evaluations) for each entry of the shorter side
     of $J$ and one eigendecomposition of a Gram matrix of that size, in float64; a
