@@ -125,7 +125,6 @@ def assert_recovered(decode, samples):
     assert (km.principal_angles(space.leading(d), samples.tangents) < 1e-4).all()
     # The spare entries of the code move nothing: the drop to them is the largest.
     assert (km.local_dimension(sigma, "gap") == d).all()
-    return space
 
 
 @pytest.mark.parametrize("name", CASES)
