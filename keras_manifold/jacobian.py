@@ -333,11 +333,14 @@ class LinearMapModel(_Derivatives):
         repeated = ops.repeat(x, count, axis=0)
         if self.forwards:
             tangents = ops.reshape(vectors, ops.shape(repeated))
+            tangents = ops.cast(tangents, repeated.dtype)
             images = autodiff.jvp(self._composed, repeated, tangents)[1]
         else:
             outputs, pullback = autodiff.vjp(self._composed, repeated)
-            images = pullback(ops.reshape(vectors, ops.shape(outputs)))
-        return ops.reshape(images, (-1, count, math.prod(images.shape[1:])))
+            cotangents = ops.reshape(vectors, ops.shape(outputs))
+            images = pullback(ops.cast(cotangents, outputs.dtype))
+        images = ops.reshape(images, (-1, count, math.prod(images.shape[1:])))
+        return ops.cast(images, "float32")
 
     def _composed(self, x):
         for function in self.functions:

@@ -260,6 +260,31 @@ def test_a_callable_is_taken_for_the_part_that_is_named(rng):
         np.testing.assert_allclose(space.singular_values, [expected] * 2, rtol=1e-5)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_layers_of_half_precision_give_what_half_precision_can(policy, rng, deep_network):
+    # Of 11 or 8 bits; block Lanczos sees a map that is not quite linear.
+    tolerance = {"mixed_float16": 0.02, "mixed_bfloat16": 0.15}[policy]
+    networks = deep_network((9, 6, 4)), deep_network((4, 6, 9), seed=1)
+    x = rng.normal(size=(5, 9)).astype("float32")
+    codes, first = networks[0].outputs_and_jacobian(x)
+    _, second = networks[1].outputs_and_jacobian(codes)
+    keras.config.set_dtype_policy(policy)
+    try:
+        parts = Parts(*(network.keras_model() for network in networks))
+        expected = {"encoder": first, "decoder": second, "reconstruction": second @ first}
+        for of, jacobians in expected.items():
+            sigma = np.linalg.svd(jacobians, compute_uv=False)[:, :2]
+            for method in ("dense", "lanczos"):
+                space = km.tangent_space(parts, x, of=of, k=2, method=method)
+                np.testing.assert_allclose(
+                    space.singular_values, sigma, atol=tolerance * sigma.max()
+                )
+                assert space.vectors.dtype == "float32"
+                assert_orthonormal(space.vectors)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_large_maps_that_do_not_factor_are_never_formed(rng):
     # 1,600 × 1,600: a blur after a curve, whose spectrum decays.
     ramp = np.exp(-(np.subtract.outer(np.arange(40), np.arange(40)) ** 2) / 50)
