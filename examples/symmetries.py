@@ -9,7 +9,7 @@ the reconstruction by the input. Beside them stand directions that take no netwo
 ones, and the principal components of all training images and of each image's 50 nearest.
 
     python examples/symmetries.py                   # Fashion-MNIST: 6 to 9 min, two cores
-    python examples/symmetries.py --dataset digits  # 8×8 digits, no network, 1.5 min
+    python examples/symmetries.py --dataset digits  # 8×8 digits, no network, half a minute
 """
 
 import argparse
@@ -102,8 +102,10 @@ def trained(name, x_train, x_test, seed, arguments):
         },
     }[name]
     shape = x_train.shape[1:]
-    latent_dim = 32 if shape[0] == 28 else 16
-    model = km.AutoEncoder.convolutional(shape, latent_dim, **options)
+    if shape[0] == 28:
+        model = km.AutoEncoder.convolutional(shape, latent_dim=32, **options)
+    else:
+        model = km.AutoEncoder.dense(shape, latent_dim=16, units=(128,), **options)
     model.compile("adam", loss="binary_crossentropy")
     model.fit(x_train, epochs=arguments.epochs, batch_size=64, verbose=0)
     losses = model.evaluate(x_test, verbose=0, return_dict=True)
