@@ -88,6 +88,8 @@ class AutoEncoder(keras.Model):
         self.decoder = decoder
         self.noise = noise
         self.contractive_penalty = _as_penalty(contractive_penalty)
+        if self.contractive_penalty is not None:
+            _functional_class()  # Keras 3.12 can't make a model within a compiled step
         for name in self._penalised_parts():
             check_has_derivative(name, getattr(self, name))
             _check_independent(name, getattr(self, name))

@@ -175,7 +175,10 @@ def sample_size(tensor):
 
 def _repeated(x, times):
     # Repeating the samples runs several passes at once on every backend.
-    return x if times == 1 else ops.tile(x, [times] + [1] * (len(x.shape) - 1))
+    if times == 1:
+        return x
+    tiled = ops.tile(x, [times] + [1] * (len(x.shape) - 1))
+    return ops.reshape(tiled, (-1, *x.shape[1:]))  # Keras 3.12 forgets the sides
 
 
 def _images_of_unit_vectors(linear_map, like, chunk_size):
@@ -330,7 +333,7 @@ class LinearMapModel(_Derivatives):
     def call(self, inputs):
         x, vectors = inputs
         count = vectors.shape[1]
-        repeated = ops.repeat(x, count, axis=0)
+        repeated = ops.reshape(ops.repeat(x, count, axis=0), (-1, *x.shape[1:]))
         if self.forwards:
             tangents = ops.reshape(vectors, ops.shape(repeated))
             tangents = ops.cast(tangents, repeated.dtype)
