@@ -89,7 +89,7 @@ class AutoEncoder(keras.Model):
         self.noise = noise
         self.contractive_penalty = _as_penalty(contractive_penalty)
         if self.contractive_penalty is not None:
-            _functional_class()  # Keras 3.12 can't make a model within a compiled step
+            _functional_class()  # here, not within a compiled step
         for name in self._penalised_parts():
             check_has_derivative(name, getattr(self, name))
             _check_independent(name, getattr(self, name))
@@ -530,7 +530,7 @@ def _is_plain(layer):
 @functools.cache
 def _functional_class():
     inputs = keras.Input((1,))
-    return type(keras.Model(inputs, inputs))
+    return type(keras.Model(inputs, layers.Identity()(inputs)))
 
 
 def _check_layer(name, value):
