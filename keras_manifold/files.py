@@ -57,6 +57,12 @@ class GrowingArrays:
             )
         self._group = zarr.open_group(path, mode="a")
         found = self._group.attrs.get("fingerprint")
+        if found is None and next(iter(self._group), None) is not None:
+            raise ValueError(
+                "`path` must be a new or empty folder, or one that an earlier run with "
+                f"the same arguments wrote. Received: path={os.fspath(path)!r}, a Zarr "
+                "group of something else."
+            )
         if found is None:
             self._group.attrs.update({"fingerprint": fingerprint, "written": 0})
         elif found != fingerprint:
