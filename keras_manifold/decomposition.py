@@ -304,7 +304,10 @@ def _pieces(batches, skip, size):
 
 
 def _signs_of_largest(vectors):
-    largest = np.argmax(np.abs(vectors), axis=2)[..., None]
+    # The first of those that tie, whatever rounding makes of them.
+    sizes = np.abs(vectors)
+    is_largest = sizes >= (1 - 1e-4) * sizes.max(axis=2, keepdims=True)
+    largest = np.argmax(is_largest, axis=2)[..., None]
     return np.where(np.take_along_axis(vectors, largest, axis=2) < 0, -1.0, 1.0)
 
 

@@ -189,7 +189,7 @@ def tangent_space(
     check_choice("of", of, ("encoder", "decoder", "reconstruction"))
     check_choice("method", method, ("auto", "dense", "lanczos"))
     if k is not None:
-        check_count("k", k, otherwise="None")
+        k = check_count("k", k, otherwise="None")
     batches, count = floating_batches(x, batch_size)
     first = next(batches, None)
     if first is None:
