@@ -13,12 +13,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_manifold.arguments import (
-    check_count,
-    check_has_derivative,
-    independent_output_shape,
-)
+from keras_manifold.arguments import check_count
 from keras_manifold.contractive import ContractivePenalty
+from keras_manifold.functions import check_has_derivative, independent_output_shape
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")

@@ -131,7 +131,7 @@ class ContractivePenalty(keras.layers.Layer):
         self.of = check_choice("of", of, ("code", "reconstruction"))
         self.probes: Any = probes
         if probes != "exact":
-            self.probes = check_count("probes", probes, otherwise='"exact"')
+            self.probes = check_count("probes", probes, note='or "exact"')
         kinds = ("rademacher", "orthogonal")
         self.probe_kind = check_choice("probe_kind", probe_kind, kinds)
         self.curvature = check_number("curvature", curvature)
@@ -140,7 +140,7 @@ class ContractivePenalty(keras.layers.Layer):
         )
         self.curvature_samples = check_count("curvature_samples", curvature_samples)
         if chunk_size is not None:
-            chunk_size = check_count("chunk_size", chunk_size, otherwise="None")
+            chunk_size = check_count("chunk_size", chunk_size, note="or None")
         self.chunk_size = chunk_size
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

@@ -1,8 +1,10 @@
 """From a model to the singular triplets of its Jacobians, in one of three ways."""
 
+import contextlib
 import functools
 import hashlib
 import math
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,13 +12,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_manifold.arguments import check_count
+from keras_manifold.arguments import check_at_most
+from keras_manifold.functions import check_codes, evaluated
 from keras_manifold.jacobian import (
     FactorsModel,
     JacobianModel,
     LinearMapModel,
-    check_codes,
-    evaluated,
 )
 from keras_manifold.singular import (
     Triplets,
@@ -58,6 +59,7 @@ class Decomposition:
 
     def __init__(self, model, sample, *, of, k, method, seed):
         self.of = of
+        self._input_shape = sample.shape
         self._encoder, functions = _functions(model, of)
         if self._encoder is not None:
             sample = self._codes(sample[None])[0]
@@ -89,16 +91,13 @@ class Decomposition:
         self._way = way
         self._shapes = way.output_shape, sample.shape
 
-    def fingerprint(self, sample):
+    def fingerprint(self):
         """What a run must share with another one to go on where it ended.
 
-        Args:
-            sample: The first sample of the run.
-
         Returns:
-            Mapping of names to numbers and texts; weights and sample by a digest.
+            Mapping of names to numbers and texts; weights by a digest.
         """
-        digest = hashlib.sha256(np.ascontiguousarray(sample).tobytes())
+        digest = hashlib.sha256()
         encoder = () if self._encoder is None else (self._encoder,)
         for function in (*encoder, *self._functions):
             for variable in getattr(function, "weights", ()):
@@ -108,44 +107,45 @@ class Decomposition:
             "k": self.k,
             "method": self.method,
             "seed": self.seed,
-            "input_shape": list(sample.shape),
-            "weights_and_first_sample": digest.hexdigest(),
+            "input_shape": list(self._input_shape),
+            "weights": digest.hexdigest(),
         }
 
-    def of_batches(self, batches, skip=0):
+    def of_batches(self, batches):
         """The arrays of `TangentSpace`, by name, batch by batch.
 
         The float64 arithmetic of one batch runs beside the passes of the next.
 
         Args:
             batches: Iterator over NumPy arrays `(n, *input_shape)`.
-            skip: Samples to leave out at the beginning.
 
         Yields:
-            Mappings from names to arrays.
+            Tuples of the samples of a batch, or of a part of it, and a mapping from names
+            to arrays.
         """
         pending: deque = deque()
-        full_size = 0
-        with _blas_threads(self._way.blas_threads), ThreadPoolExecutor(1) as pool:
-            for batch in _pieces(batches, skip, self._way.samples_at_a_time):
+        full_size = start = 0
+        with self._way.blas_threads, ThreadPoolExecutor(1) as pool:
+            for batch in _pieces(batches, self._way.samples_at_a_time):
                 full_size = max(full_size, len(batch))
-                derivatives = self._derivatives(padded(batch, full_size))
+                derivatives = self._derivatives(padded(batch, full_size), start)
                 derivatives = [array[: len(batch)] for array in derivatives]
-                pending.append(pool.submit(self._arrays, derivatives))
+                pending.append((batch, pool.submit(self._arrays, derivatives, start)))
+                start += len(batch)
                 if len(pending) > 1:
-                    yield pending.popleft().result()
+                    yield _done(pending.popleft())
             while pending:
-                yield pending.popleft().result()
+                yield _done(pending.popleft())
 
     def _codes(self, x):
         return ops.convert_to_numpy(evaluated(self._encoder, ops.convert_to_tensor(x)))
 
-    def _derivatives(self, batch):
+    def _derivatives(self, batch, start):
         points = batch if self._encoder is None else self._codes(batch)
-        return self._way.derivatives(points)
+        return self._way.derivatives(points, start)
 
-    def _arrays(self, derivatives):
-        _check_finite(derivatives)
+    def _arrays(self, derivatives, start):
+        _check_finite(derivatives, start)
         triplets = self._way.triplets(derivatives, self.k)
         vectors, codes = triplets.right, triplets.left
         shapes = self._shapes[::-1]
@@ -162,10 +162,38 @@ class Decomposition:
         return arrays
 
 
-def _blas_threads(count):
-    from threadpoolctl import threadpool_limits
+class _OneBlasThread(contextlib.AbstractContextManager):
+    """One thread for NumPy's products of matrices, while anybody is inside.
 
-    return threadpool_limits(count, user_api="blas")
+    The limit belongs to the process: the first to enter sets it, the last lifts it.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def __enter__(self):
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            if self._inside == 0:
+                self._limit = threadpool_limits(1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
+
+
+def _done(samples_and_future):
+    samples, future = samples_and_future
+    return samples, future.result()
 
 
 class _Dense:
@@ -177,7 +205,8 @@ class _Dense:
     def blas_threads(self):
         # Small products lose more than they gain by a second thread, which waits for the
         # cores that the passes use.
-        return 1 if self.passes <= _SMALL_MATRIX else None
+        is_small = self.passes <= _SMALL_MATRIX
+        return _ONE_BLAS_THREAD if is_small else contextlib.nullcontext()
 
     def __init__(self, functions, sample):
         self._model = JacobianModel.of(*functions, sample=sample)
@@ -185,7 +214,7 @@ class _Dense:
         self.output_shape = self._model.output_sample_shape
         self.samples_at_a_time = self._model.samples_at_a_time(2**30)
 
-    def derivatives(self, batch):
+    def derivatives(self, batch, start):
         vectors = self._model.predict_on_batch(batch)
         return [vectors.reshape(*vectors.shape[:2], -1)]
 
@@ -206,7 +235,7 @@ class _Factors(_Dense):
         self.passes = min(self._model.passes, sample.size, math.prod(self.output_shape))
         self.samples_at_a_time = self._model.samples_at_a_time(2**30)
 
-    def derivatives(self, batch):
+    def derivatives(self, batch, start):
         factors = self._model.predict_on_batch(batch)
         return [factor.reshape(*factor.shape[:2], -1) for factor in factors]
 
@@ -219,7 +248,7 @@ class _Lanczos:
     """Products with the Jacobian only."""
 
     name = "lanczos"
-    blas_threads = None
+    blas_threads = contextlib.nullcontext()
 
     def __init__(self, functions, sample, output_shape, k, block, seed):
         sizes = math.prod(output_shape), sample.size
@@ -238,13 +267,13 @@ class _Lanczos:
         self._start = rng.normal(size=(block, min(sizes)))
         self.samples_at_a_time = max(1, _ENTRIES_HELD // (10 * block * sum(sizes)))
 
-    def derivatives(self, batch):
+    def derivatives(self, batch, start):
         def product(model, vectors):
             # Blocks of one size compile once.
             block = np.zeros((len(batch), *self._start.shape[:1], vectors.shape[2]), "f4")
             block[:, : vectors.shape[1]] = vectors
             images = model.predict_on_batch([batch, block])[:, : vectors.shape[1]]
-            _check_finite([images])
+            _check_finite([images], start)
             return images
 
         push, pull = (functools.partial(product, model) for model in self._models)
@@ -264,15 +293,16 @@ class _Lanczos:
         return found.transposed() if self._is_wide else found
 
 
-def _check_finite(derivatives):
+def _check_finite(derivatives, start):
     finite = np.logical_and.reduce(
         [np.isfinite(array).all(axis=(1, 2)) for array in derivatives]
     )
     if not finite.all():
         raise FloatingPointError(
             "The Jacobian must be finite to be decomposed. Received: NaN or infinite "
-            f"entries in {np.sum(~finite)} of {len(finite)} samples. The weights or "
-            "the inputs have overflowed: look at the training loss."
+            f"entries in {np.sum(~finite)} of {len(finite)} samples, first in sample "
+            f"{start + np.argmin(finite)}. The weights or the inputs have overflowed: look "
+            "at the training loss."
         )
 
 
@@ -294,12 +324,10 @@ def _functions(model, of):
     return None, (model,)
 
 
-def _pieces(batches, skip, size):
-    """The batches without the first samples, in pieces of at most a size."""
+def _pieces(batches, size):
+    """The batches in pieces of at most a size."""
     for batch in batches:
-        skipped = min(skip, len(batch))
-        skip -= skipped
-        for start in range(skipped, len(batch), size):
+        for start in range(0, len(batch), size):
             yield batch[start : start + size]
 
 
@@ -314,11 +342,3 @@ def _signs_of_largest(vectors):
 def _signed(vectors, signs):
     signed = np.empty(vectors.shape, "float32")
     return np.multiply(vectors, signs, out=signed, casting="same_kind")
-
-
-def check_at_most(name, value, most, reason):
-    """Refuses a number that is not in [1, most]."""
-    if check_count(name, value) > most:
-        raise ValueError(
-            f"`{name}` must be in [1, {most}], as {reason}. Received: {name}={value}."
-        )

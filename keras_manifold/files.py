@@ -4,6 +4,9 @@ import contextlib
 import os
 from pathlib import Path
 
+# A chunk of an array on disk: the file that is written again when rows are added to it.
+_BYTES_A_CHUNK = 2**22
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -28,6 +31,31 @@ def replacing(path):
         aside.unlink(missing_ok=True)
 
 
+def locked(path):
+    """A lock that one process at a time can hold, released with it however it ends.
+
+    Args:
+        path: Name of the lock file, made if missing, in a folder that exists.
+
+    Returns:
+        `filelock.FileLock`, acquired; call its `release`.
+
+    Raises:
+        BlockingIOError: If somebody else holds it.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise BlockingIOError(
+            f"Another run holds {os.fspath(path)!r}: it is writing to the same place. Wait "
+            "for it to end, or choose another."
+        ) from None
+    return lock
+
+
 class GrowingArrays:
     """Arrays in a Zarr group on disk that grow along their first axis.
 
@@ -40,31 +68,36 @@ class GrowingArrays:
 
     Attributes:
         written: Rows that are whole.
+        note: Text that came with the last append, or `""`.
 
     Raises:
         ValueError: If the folder holds something else, or a run with another fingerprint.
         ImportError: If Zarr is not installed.
-        OSError: If it cannot be written.
+        OSError: If it cannot be written; `BlockingIOError` if another run is writing.
     """
 
     def __init__(self, path, fingerprint):
         zarr = _zarr()
         path = Path(path)
         if path.exists() and not (path / "zarr.json").exists() and _holds_anything(path):
-            raise ValueError(
-                "`path` must be a new or empty folder, or one that an earlier run with "
-                f"the same arguments wrote. Received: path={os.fspath(path)!r}."
-            )
-        self._group = zarr.open_group(path, mode="a")
-        found = self._group.attrs.get("fingerprint")
-        if found is None and next(iter(self._group), None) is not None:
-            raise ValueError(
-                "`path` must be a new or empty folder, or one that an earlier run with "
-                f"the same arguments wrote. Received: path={os.fspath(path)!r}, a Zarr "
-                "group of something else."
-            )
+            _refuse(path, "which holds something else")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the group, whose readers warn of files that they don't know.
+        self._lock = locked(path.with_name(f".{path.name}.lock"))
+        try:
+            self._group = _opened(zarr, path, "a")
+            self._check_or_begin(path, fingerprint)
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_or_begin(self, path, fingerprint):
+        attributes = self._group.attrs
+        found = attributes.get("fingerprint")
         if found is None:
-            self._group.attrs.update({"fingerprint": fingerprint, "written": 0})
+            if next(iter(self._group), None) is not None:
+                _refuse(path, "a Zarr group of something else")
+            attributes.update({"fingerprint": fingerprint, "written": 0, "note": ""})
         elif found != fingerprint:
             differing = [key for key in fingerprint if found.get(key) != fingerprint[key]]
             raise ValueError(
@@ -72,18 +105,21 @@ class GrowingArrays:
                 f"path={os.fspath(path)!r}, whose run has another "
                 f"{', '.join(differing)}. Delete the folder or choose another."
             )
-        self.written = self._group.attrs["written"]
+        self.written, self.note = attributes["written"], attributes["note"]
+        for _, array in self._group.arrays():
+            array.resize((self.written, *array.shape[1:]))  # the rest is not whole
 
-    def append(self, arrays):
+    def append(self, arrays, note=""):
         """Adds rows to each array, by name; the first rows make the arrays."""
         count = len(next(iter(arrays.values())))
+        sizes = [rows[:1].nbytes for rows in arrays.values()]
+        rows_a_chunk = max(1, _BYTES_A_CHUNK // max(sizes))
         for name, rows in arrays.items():
             if name not in self._group:
-                # Chunks of one append: none is read again.
                 self._group.create_array(
                     name,
                     shape=(0, *rows.shape[1:]),
-                    chunks=(count, *rows.shape[1:]),
+                    chunks=(rows_a_chunk, *rows.shape[1:]),
                     dtype=rows.dtype,
                     compressors=None,  # directions are noise to a compressor
                 )
@@ -91,23 +127,40 @@ class GrowingArrays:
             array.resize((self.written + count, *rows.shape[1:]))
             array[self.written :] = rows
         self.written += count
-        self._group.attrs["written"] = self.written
+        self.note = note
+        self._group.attrs.update({"written": self.written, "note": note})
+
+    def rows(self, name, count):
+        """The first rows of one array, in memory."""
+        return self._group[name][:count]
 
     def finished(self):
         """The arrays as they are on disk, by name."""
         return dict(self._group.arrays())
 
+    def close(self):
+        """Lets others write."""
+        self._lock.release()
+
     @staticmethod
-    def load(path):
-        """Arrays of a folder by name, read when sliced; in memory if it is unfinished."""
-        try:
-            group = _zarr().open_group(path, mode="r")
-        except FileNotFoundError:
+    def load(path, names):
+        """Arrays of a folder, read when sliced; in memory if it is unfinished.
+
+        Args:
+            path: Folder of the group.
+            names: Arrays to read, where there are such.
+
+        Raises:
+            ValueError: If there is no group, or nothing is written yet.
+        """
+        group = _opened(_zarr(), Path(path), "r")
+        arrays = {name: group[name] for name in names if name in group}
+        written = group.attrs.get("written", None)
+        if not arrays or written == 0:
             raise ValueError(
-                f"`path` must hold a Zarr group. Received: path={os.fspath(path)!r}."
-            ) from None
-        written = group.attrs.get("written", 0)
-        arrays = dict(group.arrays())
+                f"`path` must hold results. Received: path={os.fspath(path)!r}, where "
+                "nothing of them is written yet."
+            )
         if all(array.shape[0] == written for array in arrays.values()):
             return arrays
         return {name: array[:written] for name, array in arrays.items()}
@@ -117,11 +170,27 @@ def _holds_anything(path):
     return not path.is_dir() or next(path.iterdir(), None) is not None
 
 
+def _refuse(path, found):
+    raise ValueError(
+        "`path` must be a new or empty folder, or one that an earlier run with "
+        f"the same arguments wrote. Received: path={os.fspath(path)!r}, {found}."
+    )
+
+
+def _opened(zarr, path, mode):
+    try:
+        return zarr.open_group(path, mode=mode)
+    except (FileNotFoundError, zarr.errors.ContainsArrayError):
+        raise ValueError(
+            f"`path` must hold a Zarr group. Received: path={os.fspath(path)!r}."
+        ) from None
+
+
 def _zarr():
     try:
         import zarr
     except ImportError:
         raise ImportError(
-            "Results on disk need Zarr 3. Install it: pip install zarr."
+            "Results on disk need Zarr 3.1. Install it: pip install keras_manifold[zarr]."
         ) from None
     return zarr

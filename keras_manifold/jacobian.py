@@ -1,5 +1,6 @@
 """The Jacobian of a function that maps each sample on its own."""
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,9 +10,11 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
-from keras_manifold.arguments import (
-    check_count,
+from keras_manifold.arguments import check_count
+from keras_manifold.functions import (
+    check_codes,
     check_has_derivative,
+    evaluated,
     independent_output_shape,
 )
 from keras_manifold.stream import floating_samples, padded
@@ -53,6 +56,7 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
     Raises:
         ValueError: If `x` has no samples, if `chunk_size` is below 1, or if `function`
             mixes samples, declares integer inputs or returns integers.
+        TypeError: If `function` returns more than one tensor.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km
@@ -61,7 +65,7 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
         (3, 2, 5)
     """
     if chunk_size is not None:
-        check_count("chunk_size", chunk_size, otherwise="None")
+        check_count("chunk_size", chunk_size, note="or None")
     x = floating_samples(x)
     model = JacobianModel.of(function, sample=x[0], chunk_size=chunk_size)
     jacobians = np.empty((len(x), *model.output_sample_shape, *x.shape[1:]), "float32")
@@ -188,13 +192,6 @@ def _images_of_unit_vectors(linear_map, like, chunk_size):
     return images_of_vectors(linear_map, vectors, like, None, chunk_size)[:size]
 
 
-def evaluated(function, x):
-    """The outputs of a Keras layer in inference mode, or of a callable."""
-    if isinstance(function, keras.Layer):
-        return function(x, training=False)
-    return function(x)
-
-
 class _Derivatives(keras.Model):
     """A model whose predictions are derivatives of functions at its inputs.
 
@@ -218,18 +215,27 @@ class _Derivatives(keras.Model):
         if not all(isinstance(function, keras.Layer) for function in functions):
             return cls(*functions, sample=sample, **settings)
 
-        def state():
-            return [
-                (id(f), len(getattr(f, "layers", ())), *map(id, f.variables))
-                for f in functions
-            ]
-
         kept = vars(functions[0]).setdefault(_KEPT, {})
-        key = (cls, sample.shape, sample.dtype, *settings.items(), *map(id, functions))
-        if key not in kept or kept[key][0] != state():
+        key = (cls, len(functions), sample.shape, *settings.items())
+        if key not in kept or kept[key][0] != list(map(_state, functions)):
             model = cls(*functions, sample=sample, **settings)
-            kept[key] = state(), model  # the first call has built the layers
+            # The first call has built the layers.
+            kept[key] = list(map(_state, functions)), model
         return kept[key][1]
+
+
+def _state(layer):
+    """What may change of a layer that is compiled, other than its values."""
+    is_container = hasattr(layer, "layers")
+    parts = list(map(_state, layer.layers)) if is_container else _config(layer)
+    return id(layer), layer.dtype_policy.name, list(map(id, layer.variables)), parts
+
+
+def _config(layer):
+    try:
+        return json.dumps(layer.get_config(), default=str, sort_keys=True)
+    except NotImplementedError:  # its arguments have no place in a config
+        return None
 
 
 class JacobianModel(_Derivatives):
@@ -349,13 +355,3 @@ class LinearMapModel(_Derivatives):
         for function in self.functions:
             x = evaluated(function, x)
         return x
-
-
-def check_codes(code_shape):
-    """Refuses codes that are not vectors."""
-    if len(code_shape) != 1:
-        raise ValueError(
-            "Codes must be of shape (batch, latent_dim). Received: codes of shape "
-            f"{(None, *code_shape)}. Add a Flatten layer, or pass a callable that "
-            "reshapes them."
-        )

@@ -15,12 +15,13 @@ against. All return a `Manifold` and follow the same rules:
 """
 
 import math
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from keras_manifold.arguments import check_count, check_number
 
 # Images rendered at once: their float64 derivatives stay far below what is returned.
 _IMAGES_AT_ONCE = 256
@@ -85,8 +86,8 @@ def line(
         >>> manifolds.line(100, ambient_dim=5, seed=0).tangents.shape
         (100, 1, 5)
     """
-    n = _count("n", n)
-    length = _number("length", length)
+    n = check_count("n", n)
+    length = check_number("length", length, positive=True)
     space = _space(1, ambient_dim, noise, seed)
     t = space.rng.uniform(-length / 2, length / 2, (n, 1))
     return _embedded(t, t, np.ones((n, 1, 1)), space)
@@ -130,8 +131,8 @@ def circle(
         >>> np.allclose(y @ samples.embedding.T, samples.x, atol=1e-6)
         True
     """
-    n = _count("n", n)
-    radius = _number("radius", radius)
+    n = check_count("n", n)
+    radius = check_number("radius", radius, positive=True)
     space = _space(2, ambient_dim, noise, seed)
     t = space.rng.uniform(0, 2 * np.pi, n)
     y = radius * _columns(np.cos(t), np.sin(t))
@@ -175,10 +176,10 @@ def helix(
         >>> manifolds.helix(100, turns=3, seed=0).x.shape
         (100, 3)
     """
-    n = _count("n", n)
-    radius = _number("radius", radius)
-    pitch = _number("pitch", pitch)
-    turns = _number("turns", turns)
+    n = check_count("n", n)
+    radius = check_number("radius", radius, positive=True)
+    pitch = check_number("pitch", pitch, positive=True)
+    turns = check_number("turns", turns, positive=True)
     space = _space(3, ambient_dim, noise, seed)
     t = space.rng.uniform(0, 2 * np.pi * turns, n)
     rise = pitch / (2 * np.pi)
@@ -230,9 +231,9 @@ def sphere(
         >>> manifolds.sphere(100, dimension=4, seed=0).tangents.shape
         (100, 4, 5)
     """
-    n = _count("n", n)
-    d = _count("dimension", dimension)
-    radius = _number("radius", radius)
+    n = check_count("n", n)
+    d = check_count("dimension", dimension)
+    radius = check_number("radius", radius, positive=True)
     space = _space(d + 1, ambient_dim, noise, seed)
     # The direction of a Gaussian vector is uniform.
     gaussian = space.rng.standard_normal((n, d + 1))
@@ -289,9 +290,9 @@ def torus(
         >>> manifolds.torus(100, ambient_dim=10, noise=0.01, seed=0).tangents.shape
         (100, 2, 10)
     """
-    n = _count("n", n)
-    major = _number("major_radius", major_radius)
-    minor = _number("minor_radius", minor_radius)
+    n = check_count("n", n)
+    major = check_number("major_radius", major_radius, positive=True)
+    minor = check_number("minor_radius", minor_radius, positive=True)
     if minor >= major:
         raise ValueError(
             "`minor_radius` must be smaller than `major_radius`, or the torus meets "
@@ -354,10 +355,10 @@ def swiss_roll(
         >>> manifolds.swiss_roll(100, scale=0.1, seed=0).parameters.shape
         (100, 2)
     """
-    n = _count("n", n)
-    turns = _number("turns", turns)
-    height = _number("height", height)
-    scale = _number("scale", scale)
+    n = check_count("n", n)
+    turns = check_number("turns", turns, positive=True)
+    height = check_number("height", height, positive=True)
+    scale = check_number("scale", scale, positive=True)
     space = _space(3, ambient_dim, noise, seed)
     start, end = 1.5 * np.pi, (1.5 + 2 * turns) * np.pi
     t, h = _sampled(
@@ -412,9 +413,9 @@ def mobius_band(
         >>> manifolds.mobius_band(100, width=0.5, seed=0).dimension
         2
     """
-    n = _count("n", n)
-    radius = _number("radius", radius)
-    half = _number("width", width) / 2
+    n = check_count("n", n)
+    radius = check_number("radius", radius, positive=True)
+    half = check_number("width", width, positive=True) / 2
     if half >= radius:
         raise ValueError(
             "`width` must be less than twice `radius`, or the band meets itself. "
@@ -477,10 +478,12 @@ def linear_subspace(
         >>> manifolds.linear_subspace(100, dimension=3, ambient_dim=20).embedding.shape
         (20, 3)
     """
-    n = _count("n", n)
-    d = _count("dimension", dimension)
-    ambient_dim = _count("ambient_dim", ambient_dim, least=d, why="`dimension`")
-    stddev = _number("stddev", stddev)
+    n = check_count("n", n)
+    d = check_count("dimension", dimension)
+    ambient_dim = check_count(
+        "ambient_dim", ambient_dim, least=d, note="which is `dimension`"
+    )
+    stddev = check_number("stddev", stddev, positive=True)
     space = _space(d, ambient_dim, noise, seed)
     y = stddev * space.rng.standard_normal((n, d))
     return _embedded(y, y, np.broadcast_to(np.eye(d), (n, d, d)), space)
@@ -539,10 +542,10 @@ def blobs(
         >>> manifolds.blobs(10, image_size=(20, 24), seed=0).tangents.shape
         (10, 3, 20, 24, 1)
     """
-    n = _count("n", n)
+    n = check_count("n", n)
     size = _image_size(image_size)
-    length = _number("length", length)
-    width = _number("width", width)
+    length = check_number("length", length, positive=True)
+    width = check_number("width", width, positive=True)
     if width < 0.5:
         raise ValueError(f"`width` must be at least 0.5 pixels. Received: width={width!r}.")
     if not isinstance(rotation, bool | np.bool_):
@@ -555,7 +558,7 @@ def blobs(
             "as a round blob does not change when turned. "
             f"Received: length={length!r}, width={width!r}, rotation={rotation!r}."
         )
-    margin = 2 * length if margin is None else _number("margin", margin, positive=False)
+    margin = 2 * length if margin is None else check_number("margin", margin)
     if 2 * margin >= min(size) - 1:
         raise ValueError(
             f"`margin` must be less than {(min(size) - 1) / 2} for image_size={size}. "
@@ -657,8 +660,8 @@ class _Space(NamedTuple):
 def _space(natural_dim, ambient_dim, noise, seed) -> _Space:
     if ambient_dim is not None:
         why = "the natural dimension; None means just that"
-        ambient_dim = _count("ambient_dim", ambient_dim, least=natural_dim, why=why)
-    noise = _number("noise", noise, positive=False)
+        ambient_dim = check_count("ambient_dim", ambient_dim, least=natural_dim, note=why)
+    noise = check_number("noise", noise)
     rng, embedding_rng, noise_rng = _streams(seed)
     embedding = None
     if ambient_dim is not None:
@@ -742,7 +745,7 @@ def _orthonormal(vectors):
 def _streams(seed):
     """Generators for parameters, embedding and noise, none of which disturbs another."""
     if seed is not None:
-        seed = _count("seed", seed, least=0, why="or None")
+        seed = check_count("seed", seed, least=0, note="or None")
     return np.random.default_rng(seed).spawn(3)
 
 
@@ -752,26 +755,7 @@ def _image_size(value: Any) -> tuple[int, int]:
             "`image_size` must be a pair (height, width). "
             f"Received: image_size={value!r}. There is always one channel."
         )
-    height, width = (_count("image_size", v, least=3, why="in each entry") for v in value)
+    height, width = (
+        check_count("image_size", v, least=3, note="in each entry") for v in value
+    )
     return height, width
-
-
-def _count(name: str, value: Any, *, least: int = 1, why: str = "") -> int:
-    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_whole or int(value) < least:
-        reason = f", {why}" if why else ""
-        raise ValueError(
-            f"`{name}` must be a whole number of at least {least}{reason}. "
-            f"Received: {name}={value!r}."
-        )
-    return int(value)
-
-
-def _number(name: str, value: Any, *, positive: bool = True) -> float:
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0 or (positive and value == 0):
-        bound = "above 0" if positive else "of at least 0"
-        raise ValueError(
-            f"`{name}` must be a finite number {bound}. Received: {name}={value!r}."
-        )
-    return float(value)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_manifold.arguments import check_count, check_number
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -161,10 +163,11 @@ def walk(
     Args:
         space: `TangentSpace` of images.
         x: The samples themselves, `(n, height, width[, channels])`.
-        model: Keras model that reconstructs images, such as an `AutoEncoder`. `None` for
-            the straight lines only.
+        model: Keras model that reconstructs images, such as an `AutoEncoder`, or any
+            callable from NumPy arrays to NumPy arrays. `None` for the straight lines only.
         index: Sample from which to walk.
-        directions: Leading tangent vectors along which to walk, at least 1.
+        directions: Leading tangent vectors along which to walk, at least 1; more than
+            there are means all.
         reach: Greatest distance $|t|$, in units of the input, above 0. `None` for half the
             norm of the sample.
         steps: Images in a row, at least 2; an odd number has the sample in the middle.
@@ -179,24 +182,23 @@ def walk(
     """
     x = np.asarray(x)
     _images(x)
-    vectors = np.asarray(space.vectors[index][:directions])
-    if len(x) != len(space.vectors) or vectors.shape[1:] != x.shape[1:]:
+    if len(x) != len(space.vectors) or space.vectors.shape[2:] != x.shape[1:]:
         raise ValueError(
             "`space` must be that of the samples `x`. Received: vectors of shape "
             f"{space.vectors.shape} and x of shape {x.shape}."
         )
-    if not 1 <= directions <= space.vectors.shape[1]:
+    index = check_count("index", index, least=0)
+    if index >= len(x):
         raise ValueError(
-            f"`directions` must be in [1, {space.vectors.shape[1]}], as the space holds no "
-            f"more. Received: directions={directions}."
+            f"`index` must be below the number of samples, {len(x)}. "
+            f"Received: index={index}."
         )
+    vectors = np.asarray(space.vectors[index][: check_count("directions", directions)])
+    steps = check_count("steps", steps, least=2)
     if reach is None:
-        reach = 0.5 * float(np.linalg.norm(x[index]))
-    if not 0 < reach < np.inf or steps < 2:
-        raise ValueError(
-            "`reach` must be finite and above 0, and `steps` at least 2. Received: "
-            f"reach={reach}, steps={steps}."
-        )
+        # A sample that is 0 has no length of its own.
+        reach = 0.5 * float(np.linalg.norm(x[index])) or 1.0
+    reach = check_number("reach", reach, positive=True)
     distances = np.linspace(-reach, reach, steps)
     offsets = distances.reshape(-1, *(1,) * x[index].ndim) * vectors[:, None]
     points = (x[index] + offsets).astype("float32")
@@ -205,7 +207,7 @@ def walk(
         rows.append(straight)
         labels.append(f"x + t v{_subscript(i)}")
         if model is not None:
-            rows.append(model.predict(straight, verbose=0))
+            rows.append(_reconstructed(model, straight))
             labels.append("reconstructed")
     limits = _common_range([x[index]])
     return _mosaic(
@@ -214,6 +216,12 @@ def walk(
         column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
         title=title,
     )
+
+
+def _reconstructed(model, x):
+    if hasattr(model, "predict"):
+        return model.predict(x, verbose=0)
+    return np.asarray(model(x))
 
 
 def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":

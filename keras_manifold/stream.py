@@ -1,5 +1,7 @@
 """Samples, batch by batch, from arrays and from every stream that Keras takes."""
 
+from collections.abc import Iterable, Mapping
+
 import keras
 import numpy as np
 from keras import ops
@@ -11,21 +13,21 @@ _LONG_RUN = 50
 
 
 def floating_samples(x):
-    """`x` as a floating-point NumPy array with at least one sample."""
+    """`x` as a float32 NumPy array with at least one sample."""
     x = ops.convert_to_numpy(x)
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(
             "`x` must be of shape (batch, *input_shape) with at least one sample. "
             f"Received: x of shape {x.shape}. For a single sample pass x[None]."
         )
-    if x.dtype in ("float32", "float64"):
-        return x
+    if x.size == 0:
+        raise ValueError(f"Samples must have entries. Received: x of shape {x.shape}.")
     is_number = x.dtype == bool or np.issubdtype(x.dtype, np.integer)
     if not is_number and not keras.backend.is_float_dtype(x.dtype.name):
         raise ValueError(
             f"`x` must hold real numbers. Received: x of dtype {x.dtype.name}."
         )
-    return x.astype("float32")
+    return x.astype("float32", copy=False)
 
 
 def floating_batches(x, batch_size):
@@ -45,9 +47,14 @@ def floating_batches(x, batch_size):
         starts = range(0, len(x), batch_size)
         return (x[start : start + batch_size] for start in starts), len(starts)
     if isinstance(x, keras.utils.PyDataset):
+        if x.num_batches is None:
+            raise ValueError(
+                "A PyDataset must say how many batches it has, as it would not end "
+                "otherwise. Received: num_batches=None."
+            )
         stream, count = (x[index] for index in range(x.num_batches)), x.num_batches
     else:
-        stream, count = iter(x), _length(x)
+        stream, count = _iterator(x), _length(x)
     return _of_one_shape(floating_samples(_inputs(element)) for element in stream), count
 
 
@@ -64,6 +71,15 @@ def _of_one_shape(batches):
         yield batch
 
 
+def _iterator(x):
+    if isinstance(x, Iterable) and not isinstance(x, (str, bytes, Mapping)):
+        return iter(x)
+    raise TypeError(
+        "`x` must be an array of shape (n, *input_shape) or an iterable of batches. "
+        f"Received: x of type {type(x).__name__}."
+    )
+
+
 def _length(stream):
     try:
         return len(stream)
@@ -73,6 +89,12 @@ def _length(stream):
 
 def _inputs(element):
     inputs, _, _ = keras.utils.unpack_x_y_sample_weight(element)
+    if isinstance(inputs, (Mapping, tuple)):
+        raise TypeError(
+            "A batch must hold one array of inputs. Received: inputs of type "
+            f"{type(inputs).__name__} with {len(inputs)} entries. Wrap a model of several "
+            "inputs in a function of the one that the Jacobian is by."
+        )
     # A tf.data pipeline yields TensorFlow's tensors on every backend.
     return inputs if ops.is_tensor(inputs) else np.asarray(inputs)
 

@@ -1,5 +1,6 @@
 """Tangent spaces: the singular vectors of a Jacobian."""
 
+import contextlib
 import itertools
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -8,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_manifold.arguments import check_choice, check_count
-from keras_manifold.decomposition import Decomposition, check_at_most
+from keras_manifold.arguments import check_at_most, check_choice, check_count
+from keras_manifold.decomposition import Decomposition
 from keras_manifold.files import GrowingArrays, replacing
+from keras_manifold.results import InMemory, OnDisk
 from keras_manifold.stream import floating_batches, with_progress
 
 
@@ -24,7 +26,8 @@ class TangentSpace:
     Attributes:
         vectors: Tangent vectors in input space (of a decoder: in the space of
             reconstructions), orthonormal for each sample, shape `(n, k, *input_shape)`.
-            Each one's entry of largest magnitude is positive.
+            Each one's entry of largest magnitude is positive; of entries that are equal in
+            magnitude to 1e-4, the first.
         singular_values: How much the function stretches each of them, descending,
             shape `(n, k)`, at least 0, in units of output per unit of input.
         code_vectors: The matching orthonormal directions in code space, shape
@@ -82,17 +85,22 @@ class TangentSpace:
         Raises:
             ValueError: If the file does not hold a tangent space.
         """
-        if Path(path).is_dir():
-            return cls(**GrowingArrays.load(path))
         names = [field.name for field in fields(cls)]
+        if Path(path).is_dir():
+            return cls._of(path, GrowingArrays.load(path, names))
         with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in names[:3] if name not in arrays]
-            if missing:
-                raise ValueError(
-                    f"The file must hold the arrays {', '.join(names[:3])}. "
-                    f"Received: {path} without {', '.join(missing)}."
-                )
-            return cls(**{name: arrays[name] for name in names if name in arrays})
+            return cls._of(path, {name: arrays[name] for name in names if name in arrays})
+
+    @classmethod
+    def _of(cls, path, arrays):
+        needed = ("vectors", "singular_values", "code_vectors")
+        missing = [name for name in needed if name not in arrays]
+        if missing:
+            raise ValueError(
+                f"A tangent space is made of the arrays {', '.join(needed)}. "
+                f"Received: {path} without {', '.join(missing)}."
+            )
+        return cls(**arrays)
 
     def arrays(self) -> dict[str, Any]:
         """The arrays by name, without `errors` where there are none."""
@@ -133,8 +141,9 @@ def tangent_space(
     reconstruction through its code takes `latent_dim` passes through each half. `"lanczos"`
     never forms $J$: it takes about 16 products with $J$ and with $J^\top$ for each of `k +
     8` vectors. The compilation comes on top, once for an encoder or decoder that is a Keras
-    layer, at each call for other callables. Where `keras.distribution` joins several
-    processes, each of them computes all samples of `x`: they are not split.
+    layer, at each call for other callables. As with `predict`, a plain Python attribute of
+    a layer is read when it is compiled, and not again. Where `keras.distribution` joins
+    several processes, each of them computes all samples of `x`: they are not split.
 
     Args:
         model: `AutoEncoder`, or any object with an `encoder` and a `decoder`. Or a Keras
@@ -153,12 +162,13 @@ def tangent_space(
             `k + 8`.
         batch_size: Samples at a time, at least 1; fewer where their Jacobians would take
             more than about 200 MB. Streams bring their own.
-        seed: Integer, for the random vectors with which `"lanczos"` begins; `None` for the
-            same ones in every run.
+        seed: Integer, at least 0, for the random vectors with which `"lanczos"` begins;
+            `None` for the same ones in every run.
         path: Folder into which the results go as they come, as a Zarr group with the arrays
             of `TangentSpace` (`pip install zarr`): memory does not grow with the
             number of samples. A run that was cut off goes on from what it wrote if it is
-            called again with the same arguments. `None` to keep them in memory.
+            called again with the same model, samples and arguments. `None` to keep them
+            in memory.
         verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are long
             or of unknown length.
 
@@ -170,9 +180,12 @@ def tangent_space(
         ValueError: If an argument is out of range, `x` is empty, the codes are not of rank
             2, a function mixes samples, declares integer inputs or returns integers, or
             `path` holds something else.
-        TypeError: If `model` can't be called and lacks the part that `of` names.
+        TypeError: If `model` can't be called and lacks the part that `of` names, or `x` is
+            neither an array nor an iterable of batches of one.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
         ImportError: If there is a `path` and Zarr is not installed.
+        OSError: If `path` can't be written; `BlockingIOError` if another run is writing
+            to it.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -188,39 +201,25 @@ def tangent_space(
     """
     check_choice("of", of, ("encoder", "decoder", "reconstruction"))
     check_choice("method", method, ("auto", "dense", "lanczos"))
+    if seed is not None:
+        seed = check_count("seed", seed, least=0, note="or None")
     if k is not None:
-        k = check_count("k", k, otherwise="None")
+        k = check_count("k", k, note="or None")
     batches, count = floating_batches(x, batch_size)
     first = next(batches, None)
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
-    results: Any = _InMemory()
-    if path is not None:
-        results = GrowingArrays(path, decomposition.fingerprint(first[0]))
+    if path is None:
+        results: Any = InMemory(len(x) if hasattr(x, "shape") else None)
+    else:
+        results = OnDisk(path, decomposition.fingerprint())
     batches = with_progress(itertools.chain([first], batches), count, verbose)
-    for arrays in decomposition.of_batches(batches, skip=results.written):
-        results.append(arrays)
-    return TangentSpace(**results.finished())
-
-
-class _InMemory:
-    """Arrays that grow along their first axis, in memory."""
-
-    written = 0
-
-    def __init__(self):
-        self._parts = []
-
-    def append(self, arrays):
-        self._parts.append(arrays)
-
-    def finished(self):
-        # One array at a time, so that parts and result are not both held of all.
-        names = list(self._parts[0])
-        return {
-            name: np.concatenate([part.pop(name) for part in self._parts]) for name in names
-        }
+    with contextlib.closing(results):
+        results.check_function(decomposition, first)
+        for samples, arrays in decomposition.of_batches(results.missing(batches)):
+            results.append(samples, arrays)
+        return TangentSpace(**results.finished())
 
 
 def principal_angles(

@@ -63,6 +63,18 @@ def test_a_pullback_can_be_called_again(rng):
     np.testing.assert_array_equal(to_numpy(pullback(ones)), to_numpy(pullback(ones)))
 
 
+def test_one_sample_may_stand_for_many(rng):
+    """As views of one place in memory, where the backend has such."""
+    x, v = rng.normal(size=(2, 1, 3))
+    many, vs = (ops.broadcast_to(tensor(values), (4, 3)) for values in (x, v))
+    expected = np.repeat(np.cos(x) * v, 4, axis=0)
+    np.testing.assert_allclose(to_numpy(autodiff.jvp(ops.sin, many, vs)[1]), expected, 1e-5)
+    pushed = autodiff.linearize(ops.sin, many)[1](vs)
+    np.testing.assert_allclose(to_numpy(pushed), expected, 1e-5)
+    pulled = autodiff.vjp(ops.sin, many)[1](vs)
+    np.testing.assert_allclose(to_numpy(pulled), expected, 1e-5)
+
+
 def test_outputs_that_do_not_depend_on_the_input_have_zero_derivatives():
     x = tensor(np.ones((2, 3)))
 

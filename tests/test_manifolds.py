@@ -777,7 +777,11 @@ def test_sizes_that_are_not_above_zero_are_refused(where, value):
         ("sphere", {"dimension": 2.0}, "`dimension` must be .*dimension=2.0"),
         ("sphere", {"dimension": 5, "ambient_dim": 5}, "at least 6, .*ambient_dim=5"),
         ("linear_subspace", {"dimension": True}, "`dimension` must be .*dimension=True"),
-        ("linear_subspace", {"dimension": 5}, "at least 5, `dimension`.*ambient_dim=4"),
+        (
+            "linear_subspace",
+            {"dimension": 5},
+            "at least 5, which .*ambient_dim=4",
+        ),
         ("linear_subspace", {"ambient_dim": None}, "ambient_dim=None"),
         (
             "torus",

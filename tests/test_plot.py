@@ -210,13 +210,23 @@ def test_a_walk_moves_the_sample_along_its_vectors_and_through_the_model(tmp_pat
     assert is_complete(figure, tmp_path)
 
 
+def test_walks_of_few_directions_through_a_callable_from_a_black_image(tmp_path):
+    x = np.zeros((2, 4, 4, 1))
+    space = TangentSpace(np.ones((2, 2, 4, 4, 1)), np.ones((2, 2)), np.ones((2, 2, 3)))
+    figure = plot.walk(space, x, model=lambda images: images[:, ::-1])
+    assert {"x + t v₁", "x + t v₂"} <= set(texts(figure))
+    assert is_complete(figure, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"x": np.zeros((3, 4, 4, 1))}, "must be that of the samples"),
         ({"x": np.zeros((2, 5, 4, 1))}, "must be that of the samples"),
-        ({"directions": 3}, r"in \[1, 2\].* directions=3"),
-        ({"directions": 0}, r"in \[1, 2\].* directions=0"),
+        ({"directions": 0}, "at least 1.* directions=0"),
+        ({"index": 2}, "below the number of samples, 2.* index=2"),
+        ({"index": -1}, "at least 0.* index=-1"),
+        ({"steps": 2.5}, "steps=2.5"),
         ({"reach": 0.0}, "reach=0.0"),
         ({"reach": float("nan")}, "reach=nan"),
         ({"steps": 1}, "steps=1"),

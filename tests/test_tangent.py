@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -344,6 +347,39 @@ def test_a_layer_is_compiled_once_and_followed_when_its_weights_change(rng):
     np.testing.assert_allclose(found, [expected] * 3, rtol=1e-5)
 
 
+def test_a_layer_that_is_built_anew_is_compiled_anew(rng):
+    """Its activation, its precision, and what it is made of may change."""
+    x = rng.normal(size=(2, 4)).astype("float32")
+    dense = layers.Dense(3, activation="linear")
+    inner = keras.Sequential([keras.Input((4,)), dense])
+    outer = keras.Sequential([keras.Input((4,)), inner])
+
+    def sigma():
+        return km.tangent_space(outer, x).singular_values
+
+    def expected(*matrices):
+        return np.linalg.svd(np.linalg.multi_dot(matrices), compute_uv=False)
+
+    w = dense.get_weights()[0]
+    np.testing.assert_allclose(sigma()[0], expected(w, np.eye(3)), rtol=1e-5)
+    dense.activation = keras.activations.tanh
+    slopes = [np.diag(1 - np.tanh(sample @ w) ** 2) for sample in x]
+    np.testing.assert_allclose(sigma()[0], expected(w, slopes[0]), rtol=1e-4)
+    inner.add(layers.Dense(2))
+    last = inner.layers[-1].get_weights()[0]
+    np.testing.assert_allclose(sigma()[1], expected(w, slopes[1], last), rtol=1e-4)
+
+
+def test_a_decoder_that_was_replaced_is_not_kept(rng, deep_network):
+    parts, x, *_ = chain(rng, deep_network)
+    km.tangent_space(parts, x, of="reconstruction")
+    replaced = weakref.ref(parts.decoder)
+    parts.decoder = deep_network((4, 6, 9), seed=2).keras_model()
+    km.tangent_space(parts, x, of="reconstruction")
+    gc.collect()
+    assert replaced() is None
+
+
 def test_what_is_compiled_is_freed_with_its_model(rng):
     import gc
     import weakref
@@ -370,125 +406,6 @@ def test_a_model_is_saved_without_what_was_compiled_for_it(tmp_path, rng):
     np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-5)
 
 
-def test_results_go_to_disk_as_they_come(tmp_path, rng, deep_network):
-    zarr = pytest.importorskip("zarr", reason="Zarr is an optional extra")
-    parts, x, *_ = chain(rng, deep_network)
-    expected = km.tangent_space(parts, x, k=2, batch_size=2)
-    found = km.tangent_space(parts, x, k=2, batch_size=2, path=tmp_path / "space")
-    loaded = km.TangentSpace.load(tmp_path / "space")
-    elsewhere = zarr.open_group(tmp_path / "space", mode="r")
-    for name in ("vectors", "singular_values", "code_vectors"):
-        assert isinstance(getattr(found, name), zarr.Array)
-        for space in (getattr(found, name), getattr(loaded, name), elsewhere[name]):
-            np.testing.assert_allclose(space[:], getattr(expected, name), atol=1e-5)
-    assert loaded.errors is None
-    np.testing.assert_array_equal(loaded.leading(1).vectors, found.vectors[:, :1])
-    assert km.principal_angles(found, expected).max() < 1e-4
-
-
-def test_a_run_that_was_cut_off_goes_on(tmp_path, rng, deep_network):
-    pytest.importorskip("zarr", reason="Zarr is an optional extra")
-    parts, x, *_ = chain(rng, deep_network)
-    path = tmp_path / "space"
-
-    def cut_off():
-        yield x[:2]
-        yield x[2:3]
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        km.tangent_space(parts, cut_off(), k=2, path=path, verbose=0)
-    begun = km.TangentSpace.load(path)
-    assert begun.vectors.shape[0] == 2  # the third was on its way
-
-    evaluated = []
-
-    def batches():
-        for batch in (x[:2], x[2:3], x[3:]):
-            evaluated.append(len(batch))
-            yield batch
-
-    space = km.tangent_space(parts, batches(), k=2, path=path, verbose=0)
-    expected = km.tangent_space(parts, x, k=2)
-    assert space.vectors.shape == expected.vectors.shape
-    np.testing.assert_allclose(space.vectors[:], expected.vectors, atol=1e-4)
-    # A finished run is not computed again.
-    written = {file: file.stat().st_mtime_ns for file in path.rglob("c/*")}
-    km.tangent_space(parts, x, k=2, path=path)
-    assert written == {file: file.stat().st_mtime_ns for file in path.rglob("c/*")}
-
-
-def test_another_run_is_not_mixed_into_a_folder(tmp_path, rng, deep_network):
-    pytest.importorskip("zarr", reason="Zarr is an optional extra")
-    parts, x, *_ = chain(rng, deep_network)
-    path = tmp_path / "space"
-    km.tangent_space(parts, x, k=2, path=path)
-    for change in ({"k": 1}, {"of": "decoder"}, {"method": "lanczos"}):
-        with pytest.raises(ValueError, match=rf"another .*{next(iter(change))}"):
-            km.tangent_space(parts, x, **{"k": 2, "path": path} | change)
-    weights = parts.encoder.get_weights()
-    parts.encoder.set_weights([2 * w for w in weights])
-    with pytest.raises(ValueError, match="another weights_and_first_sample"):
-        km.tangent_space(parts, x, k=2, path=path)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("x")
-    for occupied in (tmp_path / "mine", tmp_path / "mine" / "notes.txt"):
-        with pytest.raises(ValueError, match=r"new or empty folder.*mine"):
-            km.tangent_space(parts, x, path=occupied)
-    with pytest.raises(ValueError, match="must hold a Zarr group"):
-        km.TangentSpace.load(tmp_path / "mine")
-
-
-def test_a_killed_run_leaves_whole_samples_and_goes_on(tmp_path):
-    pytest.importorskip("zarr", reason="Zarr is an optional extra")
-    import os
-    import signal
-    import subprocess
-    import sys
-    import textwrap
-
-    path, program = tmp_path / "space", tmp_path / "run.py"
-    program.write_text(
-        textwrap.dedent(
-            """
-            import sys, time
-            import numpy as np, keras_manifold as km
-            from keras import ops
-
-            w = np.random.default_rng(0).normal(size=(12, 3), scale=0.2).astype("float32")
-            x = np.random.default_rng(1).normal(size=(200, 12)).astype("float32")
-            def batches():
-                for start in range(0, 200, 4):
-                    print(start, flush=True)
-                    yield x[start : start + 4]
-            km.tangent_space(
-                lambda x: ops.tanh(ops.matmul(x, w)), batches(), path=sys.argv[1], verbose=0
-            )
-            """
-        )
-    )
-    command = [sys.executable, program, path]
-    for last in ("40", "120"):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            for line in process.stdout:
-                if line.strip() == last:
-                    os.kill(process.pid, signal.SIGKILL)
-                    break
-        written = km.TangentSpace.load(path)
-        count = written.vectors.shape[0]
-        assert int(last) - 20 <= count <= int(last) + 4
-        assert_orthonormal(np.asarray(written.vectors[:]))
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-    w = np.random.default_rng(0).normal(size=(12, 3), scale=0.2).astype("float32")
-    x = np.random.default_rng(1).normal(size=(200, 12)).astype("float32")
-    jacobians = (1 - np.tanh(x @ w)[:, :, None] ** 2) * w.T[None]
-    found = km.TangentSpace.load(path)
-    assert found.vectors.shape == (200, 3, 12)
-    in_memory = {name: array[:] for name, array in found.arrays().items()}
-    assert_singular_triplets(km.TangentSpace(**in_memory), jacobians)
-
-
 def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
     from keras_manifold.jacobian import _ENTRIES_HELD, JacobianModel
 
@@ -502,6 +419,35 @@ def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
 class Mixing(layers.Layer):
     def call(self, x):
         return x - ops.mean(x, axis=0, keepdims=True)
+
+
+class Endless(keras.utils.PyDataset):
+    num_batches = None
+
+    def __getitem__(self, index):
+        return np.ones((2, 4), "float32")
+
+
+@pytest.mark.parametrize("method", ["dense", "lanczos"])
+def test_the_sample_that_is_not_finite_is_named(method):
+    x = np.ones((9, 4), "float32")
+    x[7, 2] = np.inf
+    with pytest.raises(FloatingPointError, match="1 of 1 samples, first in sample 7"):
+        km.tangent_space(ops.sin, x, k=1, method=method, batch_size=1)
+
+
+def test_samples_of_double_precision_go_through_functions_of_single_precision(rng):
+    x = rng.normal(size=(3, 4))
+    w = rng.normal(size=(2, 4))
+    space = km.tangent_space(linear(w), x)
+    assert_singular_triplets(space, np.broadcast_to(w.astype("float32"), (3, 2, 4)))
+
+
+def test_of_entries_that_tie_the_first_is_positive(rng):
+    w = -np.array([[0.5, 0.5, -0.5, 0.5]]) * (1 + 1e-6 * rng.normal(size=(50, 4)))[:, None]
+    for matrix in w:
+        space = km.tangent_space(linear(matrix), np.ones((1, 4)))
+        np.testing.assert_allclose(space.vectors[0, 0], [0.5, 0.5, -0.5, 0.5], atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -531,7 +477,21 @@ class Mixing(layers.Layer):
         ({"model": 3}, TypeError, "`encoder` or be callable.*model=3"),
         ({"model": Mixing()}, ValueError, "sample 0 changes by"),
         ({"model": layers.Reshape((2, 2))}, ValueError, r"\(batch, latent_dim\).*2, 2"),
-        ({"model": linear(np.full((2, 4), np.nan))}, FloatingPointError, "2 of 2 samples"),
+        (
+            {"model": linear(np.full((2, 4), np.nan))},
+            FloatingPointError,
+            "2 of 2 samples, first in sample 0",
+        ),
+        ({"x": None}, TypeError, "iterable of batches. Received: x of type NoneType"),
+        ({"x": {"a": np.ones((2, 4))}}, TypeError, "Received: x of type dict"),
+        ({"x": [{"a": np.ones((2, 4))}]}, TypeError, "inputs of type dict with 1 entries"),
+        ({"x": Endless()}, ValueError, "how many batches .* num_batches=None"),
+        ({"x": np.ones((2, 0), "float32")}, ValueError, r"entries. Received: .*\(2, 0\)"),
+        ({"model": lambda x: (x, x)}, TypeError, "one tensor. Received: a tuple of 2"),
+        ({"model": lambda x: x[:, :0]}, ValueError, r"at least one entry .*\(None, 0\)"),
+        ({"seed": -1}, ValueError, "`seed` must be .* at least 0, or None.*seed=-1"),
+        ({"seed": "a"}, ValueError, "seed='a'"),
+        ({"seed": 1.5}, ValueError, "seed=1.5"),
     ],
 )
 def test_bad_input_is_refused(arguments, error, message):

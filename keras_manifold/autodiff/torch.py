@@ -4,6 +4,8 @@ from torch.utils.checkpoint import checkpoint
 
 
 def jvp(function, x, tangent):
+    # Forward mode writes to both, which entries that share a place in memory don't allow.
+    x, tangent = x.contiguous(), tangent.contiguous()
     with _plain_attention():
         return torch.func.jvp(function, (x,), (tangent,))
 
