@@ -9,6 +9,7 @@ from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.contractive import ContractivePenalty as ContractivePenalty
+from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
 from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobian import jacobian as jacobian
 from keras_manifold.noise import NoiseInjection as NoiseInjection
@@ -29,6 +30,7 @@ __all__ = [
     "TangentSpace",
     "autodiff",
     "captured_energy",
+    "denoiser_dimension",
     "jacobian",
     "local_dimension",
     "manifolds",
