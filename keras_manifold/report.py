@@ -142,7 +142,8 @@ def report(
         names = [folder.resolve().name for folder in folders]
     if len(names) != len(folders):
         raise ValueError(
-            f"`labels` must be one a run, {len(folders)} in all. Received: labels={labels!r}."
+            f"`labels` must be one a run, {len(folders)} in all. Received: "
+            f"labels={labels!r}."
         )
     if len(set(names)) < len(names):
         raise ValueError(
@@ -223,14 +224,14 @@ def _template():
         "style": (folder / "page.css").read_text("utf-8"),
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }.items():
-        page = page.replace("{{%s}}" % name, text)
+        page = page.replace("{{" + name + "}}", text)
     head, _, tail = page.partition("{{runs}}")
     return head, tail
 
 
 def _filled(template, values):
     for name, value in values.items():
-        template = template.replace("{{%s}}" % name, html.escape(value))
+        template = template.replace("{{" + name + "}}", html.escape(value))
     return template.encode("utf-8", "xmlcharrefreplace")
 
 
@@ -261,11 +262,9 @@ def _fragment_lines(directory) -> Iterator[bytes]:
 
 
 def _old_lines(page):
-    try:
-        file = open(page, "rb")
-    except FileNotFoundError:
+    if not page.exists():
         return
-    with file:
+    with open(page, "rb") as file:
         for line in file:
             found = _FRAGMENT.match(line)
             # A line that was cut short, by whoever copied the page, is not kept.
@@ -320,7 +319,7 @@ def _fragment(path) -> dict[str, Any] | None:
         return None
     if kind == "scalars":
         return {"kind": kind, "values": _scalars(path)}
-    name, step = _LOOK.fullmatch(path.name).groups()
+    name, _, step = path.stem.rpartition("_")
     name = name.removesuffix("_space")
     with np.load(path, allow_pickle=False) as arrays:
         if kind == "tangents":
@@ -358,7 +357,7 @@ def _number(cell):
 def _tangents(name, arrays):
     vectors = arrays["vectors"][:_MOST_SHOWN, :_MOST_SHOWN]
     singular_values = arrays["singular_values"]
-    spectrum = arrays["spectrum"] if "spectrum" in arrays else singular_values
+    spectrum = arrays.get("spectrum", singular_values)
     spectrum = spectrum.astype("float64")
     shown = spectrum[:, :_MOST_VALUES]
     limits = [_largest(row) for row in vectors]

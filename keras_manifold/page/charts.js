@@ -71,11 +71,12 @@ function curvesChart(runs, panel, { width, domain }) {
   const lines = linesOf(runs, panel);
   const steps = d3.groups(lines.flatMap((line) => line.points.map((p) => ({ ...p, line }))), (p) => p.step);
   const largest = d3.max(lines, (line) => d3.max(line.points, (p) => p.value)) ?? 1;
+  const right = (panel.isAngle ? 40 : 12) + (runs.length > 1 ? 14 : 0);
   const chart = Plot.plot({
     width,
     height: 210,
     marginLeft: 48,
-    marginRight: panel.isAngle ? 44 : runs.length > 1 ? 20 : 12,
+    marginRight: right,
     marginBottom: 32,
     style: { fontSize: "12px" },
     ariaLabel: `Curves of ${panel.title}`,
@@ -92,12 +93,7 @@ function curvesChart(runs, panel, { width, domain }) {
         }),
         Plot.dot(dotted(line.points), { x: "step", y: "value", fill: line.colour, r: 2.5 }),
       ]),
-      panel.isAngle
-        ? Plot.axisY(
-          d3.ticks(0, (largest * 180) / Math.PI, 4).map((degrees) => (degrees * Math.PI) / 180),
-          { anchor: "right", label: null, tickFormat: (radians) => `${Math.round((radians * 1800) / Math.PI) / 10}°` },
-        )
-        : null,
+      ...(panel.isAngle ? angleAxes(largest) : []),
       Plot.tip(
         steps.map(([step, points]) => ({
           step,
@@ -109,8 +105,21 @@ function curvesChart(runs, panel, { width, domain }) {
     ],
   });
   chart.setAttribute("role", "img");
-  if (runs.length > 1) addLetters(chart, lines, width - (panel.isAngle ? 44 : 20));
+  if (runs.length > 1) addLetters(chart, lines, width - 14);
   return chart;
+}
+
+// Radians at the left, as in the logs, and degrees at the right.
+function angleAxes(largest) {
+  const degrees = d3.ticks(0, (largest * 180) / Math.PI, 4);
+  return [
+    Plot.axisY({ label: null, ticks: 5, tickFormat: axisNumber }),
+    Plot.axisY(degrees.map((angle) => (angle * Math.PI) / 180), {
+      anchor: "right",
+      label: null,
+      tickFormat: (_, i) => `${degrees[i]}°`,
+    }),
+  ];
 }
 
 function axisNumber(value) {
@@ -149,7 +158,7 @@ function addLetters(chart, lines, x) {
   for (const { line, at } of ends) {
     d3.select(chart)
       .append("text")
-      .attr("x", x + 5)
+      .attr("x", x)
       .attr("y", at)
       .attr("dy", "0.35em")
       .attr("font-weight", 700)

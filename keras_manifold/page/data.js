@@ -42,13 +42,13 @@ function finishRun(run) {
   for (const kind of ["tangents", "reconstructions"]) {
     for (const looks of Object.values(run[kind])) looks.sort((a, b) => a.step - b.step);
   }
-  // Folders without a CSV file still have what follows from the spectra. Where there is
-  // one, it stands: its numbers are those that training saw.
+  // Folders without a CSV file still have what follows from the spectra, and those with one
+  // may lack the look before training. Numbers that training saw stand.
   for (const looks of Object.values(run.tangents)) {
-    const known = new Set(Object.keys(run.scalars));
     for (const look of looks) {
       for (const [name, value] of Object.entries(look.scalars)) {
-        if (!known.has(name)) (run.scalars[name] ??= new Map()).set(look.step, value);
+        const column = (run.scalars[name] ??= new Map());
+        if (!column.has(look.step)) column.set(look.step, value);
       }
     }
   }

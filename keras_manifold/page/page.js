@@ -113,7 +113,7 @@ function showSamples() {
     input.setAttribute("aria-label", `Sample ${sample + 1}`);
     input.addEventListener("change", () => choose({ sample }));
     const label = element("label", {}, input);
-    if (sources && sample < (sources.isInput ? sources.sprite.columns : sources.sprite.rows)) {
+    if (sample < (sources.isInput ? sources.sprite.columns : sources.sprite.rows)) {
       const tile = newTile(sources.sprite, "");
       tile.setAttribute("aria-hidden", "true");
       drawTile(tile, sources.sprite, ...(sources.isInput ? [0, sample] : [sample, 0]));
@@ -125,8 +125,9 @@ function showSamples() {
   byId("samples").querySelector("div").replaceChildren(...labels);
   const all = looks.at(-1).samples;
   const legend = all > labels.length ? `Sample, the first ${labels.length} of ${all}` : "Sample";
-  byId("samples").querySelector("legend").textContent = legend + (sources?.note ?? "");
-  byId("samples").hidden = labels.length < 2 && !sources?.isInput;
+  byId("samples").querySelector("legend").textContent = legend;
+  byId("samples").querySelector(".note").textContent = sources.note ?? "";
+  byId("samples").hidden = labels.length < 2 && !sources.isInput;
 }
 
 // Pictures of the samples: from the file of the looks itself, or else the inputs of the
@@ -136,9 +137,9 @@ function samplePictures(look) {
   const grid = Object.values(runs.find((run) => run.tangents[state.tangents]).reconstructions)[0]?.[0];
   const isAlike = grid && ["image", "channels", "height", "width"].every((key) => grid.pictures[key] === look.pictures[key]);
   if (isAlike) {
-    return { sprite: grid.pictures, isInput: true, note: " (pictures: inputs of the reconstructions, taken to be the same samples)" };
+    return { sprite: grid.pictures, isInput: true, note: "Pictures: inputs of the reconstructions, taken to be the same samples." };
   }
-  return { sprite: look.pictures, isInput: false, note: " (pictures: the first tangent vector of each)" };
+  return { sprite: look.pictures, isInput: false, note: "Pictures: the first tangent vector of each." };
 }
 
 function lookNote(look) {
@@ -241,7 +242,7 @@ async function reconstructionColumn(look, index, range, width) {
     return column;
   }
   const { columns, image } = look.pictures;
-  const fit = Math.max(1, Math.floor((width - 92) / (image ? 52 : 120)));
+  const fit = Math.max(1, Math.floor((width - 102) / (image ? 50 : 120)));
   // Lines of about equal length.
   const lines = Math.ceil(columns / fit);
   const perLine = Math.ceil(columns / lines);
@@ -259,7 +260,7 @@ async function reconstructionColumn(look, index, range, width) {
 
 function strips(look, samples, perLine, range, drawn) {
   const grid = element("div", { class: "strips" });
-  grid.style.gridTemplateColumns = `5.25rem repeat(${perLine}, minmax(0, 6.5rem))`;
+  grid.style.gridTemplateColumns = `5.9rem repeat(${perLine}, minmax(0, 6.5rem))`;
   look.rows.forEach((row, i) => {
     grid.append(rowOf(element("span", {}, row.replace("_", " ")), samples, perLine, (sample) => {
       const tile = newTile(look.pictures, `${row.replace("_", " ")} of sample ${sample + 1}`);
