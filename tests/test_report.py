@@ -655,6 +655,7 @@ def test_a_run_that_goes_on_is_loaded_again_and_the_slider_stays(run, browse):
     folder, _ = run
     page = browse(write_page(folder, running=True), clock=True)
     page.get_by_role("button", name="Previous look").click()
+    page.get_by_role("slider").focus()
     shown(page, 3)
     write_tangents(folder, 5, shape=(8, 8, 1))
     write_page(folder, running=True)
@@ -662,6 +663,7 @@ def test_a_run_that_goes_on_is_loaded_again_and_the_slider_stays(run, browse):
         page.clock.fast_forward(6_000)
     shown(page, 3)
     assert page.get_by_role("slider").get_attribute("aria-valuetext") == "epoch 3 of 5"
+    assert page.evaluate("document.activeElement.id") == "slider"
     page.get_by_label("Follow the last look").check()
     write_tangents(folder, 6, shape=(8, 8, 1))
     write_page(folder)
@@ -716,10 +718,41 @@ def test_runs_stand_side_by_side_on_one_scale(tmp_path, browse):
 def test_samples_of_other_shapes_are_drawn(tmp_path, browse, shape):
     write_tangents(tmp_path, 1, shape=shape)
     write_reconstructions(tmp_path, 1, shape=shape)
-    page = browse(write_page(tmp_path))
+    page = browse(write_page(tmp_path), color_scheme="dark")
     for selector in (".vectors canvas", ".strips canvas", ".samples canvas"):
-        colours = pixels(page, selector)
-        assert len({tuple(colours[i : i + 4]) for i in range(0, len(colours), 4)}) > 2
+        data = pixels(page, selector)
+        colours = {tuple(data[i : i + 4]) for i in range(0, len(data), 4)}
+        if len(shape) == 3:
+            assert len(colours) > 32
+        else:
+            assert (0x74, 0xBB, 0xF2, 255) in colours  # the first colour of dark pages
+
+
+def test_several_callbacks_of_a_kind_are_chosen_from(tmp_path, browse):
+    looks = [write_tangents(tmp_path, 1, name=name, seed=i) for i, name in enumerate("ab")]
+    page = browse(write_page(tmp_path))
+    choice = page.get_by_label("Tangent spaces of")
+    assert choice.locator("option").all_inner_texts() == ["a", "b"]
+    for look, name in zip(looks, "ab"):
+        choice.select_option(name)
+        sigma = look["singular_values"][0]
+        page.wait_for_selector(f'.vectors data[value^="{float(sigma[0])}"]')
+        np.testing.assert_array_equal(np.float32(numbers(page, ".vectors")), sigma)
+
+
+def test_pictures_of_samples_say_where_they_come_from(tmp_path, browse):
+    arrays = write_tangents(tmp_path, 1)
+    note = browse(write_page(tmp_path)).locator("#samples .note").inner_text()
+    assert note == "Pictures: the first tangent vector of each."
+    write_reconstructions(tmp_path, 1)
+    note = browse(write_page(tmp_path)).locator("#samples .note").inner_text()
+    assert note == "Pictures: inputs of the reconstructions, taken to be the same samples."
+    samples = np.linspace(0, 1, 3 * 36).reshape(3, 6, 6, 1)
+    np.savez(tmp_path / "tangent_space_0001.npz", **arrays, input=samples)
+    page = browse(write_page(tmp_path))
+    assert page.locator("#samples .note").inner_text() == ""
+    greys = np.reshape(pixels(page, ".samples canvas", 1), (6, 6, 4))[..., 0]
+    np.testing.assert_allclose(greys / 255, samples[1, ..., 0], atol=0.01)
 
 
 @pytest.mark.parametrize("samples", [1, 16])

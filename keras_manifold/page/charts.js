@@ -219,7 +219,7 @@ function spectrumChart(look, first, { width, domain, sample, colour, label }) {
     marks: [
       Plot.areaY(band, { x: "index", y1: "low", y2: "high", fill: colour, fillOpacity: 0.14 }),
       first === look ? null : line(first.spectrum[sample], { stroke: "currentColor", strokeOpacity: 0.4, strokeWidth: 1.5 }),
-      line(look.mean, { stroke: colour, strokeWidth: 1.5, strokeDasharray: DASHES }),
+      look.samples === 1 ? null : line(look.mean, { stroke: colour, strokeWidth: 1.5, strokeDasharray: DASHES }),
       line(own, { stroke: colour, strokeWidth: 2 }),
       own && own.length <= 40 ? Plot.dot(points(own), { x: "index", y: "value", fill: colour, r: 2.5 }) : null,
       Plot.tip(

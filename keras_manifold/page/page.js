@@ -48,7 +48,8 @@ function showHead() {
   const last = steps.at(-1);
   const facts = [];
   if (runs.length > 1) facts.push(plural(runs.length, "run"));
-  if (last !== undefined) facts.push(`${plural(steps.length, "look")}, the last at epoch ${last}`);
+  const word = PICTURES.some((kind) => state[kind]) ? "look" : "epoch";
+  if (last !== undefined) facts.push(`${plural(steps.length, word)}, the last ${word === "look" ? "at epoch " : ""}${last}`);
   facts.push(`written ${written.toLocaleString()}`);
   if (isRunning) facts.push("the run goes on, this page loads itself again");
   byId("facts").textContent = `${facts.join(" · ")}.`;
@@ -58,6 +59,7 @@ function showHead() {
   byId("notes").hidden = unreadable.length === 0;
   byId("notes").textContent =
     `Could not be read: ${unreadable.slice(0, 5).join(", ")}${unreadable.length > 5 ? " and others" : ""}.`;
+  for (const box of document.querySelectorAll(".runs")) box.classList.toggle("alone", runs.length === 1);
   byId("legend").hidden = runs.length === 1;
   byId("legend").replaceChildren(...runs.map((run, i) => element("li", {}, runName(run, i))));
 }
@@ -108,7 +110,7 @@ function showSamples() {
   if (!looks) return;
   const sources = samplePictures(looks.at(-1));
   const labels = d3.range(samplesShown()).map((sample) => {
-    const input = element("input", { type: "radio", name: "sample", value: sample });
+    const input = element("input", { type: "radio", name: "sample", value: sample, id: `sample-${sample}` });
     input.checked = sample === state.sample;
     input.setAttribute("aria-label", `Sample ${sample + 1}`);
     input.addEventListener("change", () => choose({ sample }));
@@ -181,7 +183,9 @@ async function tangentColumn(look, index, limit) {
 
 function scaleBar(pictures, limit) {
   const label = `±${formatted(limit)}`;
-  if (!pictures.image || pictures.channels === 3) return element("p", { class: "scale" }, `Scale: ${label}`);
+  if (!pictures.image || pictures.channels === 3) {
+    return element("p", { class: "scale" }, `Scale: ${label}${pictures.image ? ", zero is grey" : ""}`);
+  }
   const bar = element("canvas", { role: "img", "aria-label": `Scale of the colours, ${label}; negative blue, positive red` });
   drawScale(bar);
   return element("div", { class: "scale" }, `−${formatted(limit)}`, bar, `+${formatted(limit)}`);
@@ -204,7 +208,8 @@ function spectrumColumns(width) {
     }
     const first = run.tangents[name][0];
     const colour = colourOf(index);
-    const entries = [[`sample ${state.sample + 1}`, colour], [`mean of ${plural(look.samples, "sample")} (band: range)`, colour, true]];
+    const entries = [[`sample ${state.sample + 1}`, colour]];
+    if (look.samples > 1) entries.push([`mean of ${plural(look.samples, "sample")} (band: range)`, colour, true]);
     if (first !== look) entries.push([`sample ${state.sample + 1} at epoch ${first.step}`, "var(--quiet)"]);
     const label = `Singular values at epoch ${look.step}, from ${formatted(look.mean[0])} to ${formatted(look.mean.at(-1))} in the mean`;
     const chart = spectrumChart(look, first, { width, domain, sample: state.sample, colour, label });
@@ -376,7 +381,6 @@ async function show() {
 
 // How wide one run's column of a grid will be, before it is filled.
 function columnWidth(box) {
-  box.classList.toggle("alone", runs.length === 1);
   if (box.childElementCount !== runs.length) box.replaceChildren(...runs.map(() => element("div")));
   return box.firstElementChild.clientWidth || box.clientWidth;
 }
@@ -458,7 +462,22 @@ function followWidth() {
 function reloadLater() {
   const age = (Date.now() - written) / 1000;
   const seconds = Math.max(5, Math.min(60, age / 20));
-  setTimeout(() => (playing || document.hidden ? reloadLater() : location.reload()), 1000 * seconds);
+  setTimeout(() => {
+    const isInUse = playing || document.hidden || Date.now() - lastTouch < 3000;
+    if (isInUse) return reloadLater();
+    choose({ focus: document.activeElement.id });
+    location.reload();
+  }, 1000 * seconds);
+}
+
+let lastTouch = 0;
+
+function keepFocus() {
+  for (const kind of ["pointerdown", "keydown", "input"]) {
+    document.addEventListener(kind, () => (lastTouch = Date.now()), { capture: true });
+  }
+  if (state.focus) byId(state.focus)?.focus({ preventScroll: true });
+  state.focus = "";
 }
 
 restore();
@@ -468,4 +487,5 @@ showCurves();
 showSamples();
 show();
 followWidth();
+keepFocus();
 if (isRunning) reloadLater();

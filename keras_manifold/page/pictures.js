@@ -114,7 +114,7 @@ function paletteOf(isSigned) {
 function drawSeries(canvas, sprite, planes, [low, high]) {
   const context = canvas.getContext("2d");
   const { width, height } = canvas;
-  const style = getComputedStyle(canvas);
+  const style = getComputedStyle(document.documentElement);
   const y = (value) => height - 6 - ((value - low) / (high - low)) * (height - 12);
   const x = (i) => ((i + 0.5) / sprite.width) * width;
   context.clearRect(0, 0, width, height);
