@@ -6,6 +6,7 @@ did not change and reads only the others.
 """
 
 import base64
+import contextlib
 import csv
 import functools
 import hashlib
@@ -208,8 +209,11 @@ def _template():
             "vendor/d3.min.js",
             "vendor/plot.umd.min.js",
             "data.js",
+            "state.js",
             "pictures.js",
             "charts.js",
+            "head.js",
+            "columns.js",
             "page.js",
         )
     ]
@@ -239,11 +243,10 @@ def _fragment_lines(directory) -> Iterator[bytes]:
     """A line for each file of a run; one at a time, as there may be hundreds."""
     stamps = {}
     for path in _files(directory):
-        status = path.stat()
-        stamps[_attribute(path.name)] = (
-            path,
-            f"{_FORMAT}-{status.st_mtime_ns}-{status.st_size}".encode(),
-        )
+        with contextlib.suppress(FileNotFoundError):  # deleted a moment ago
+            status = path.stat()
+            stamp = f"{_FORMAT}-{status.st_mtime_ns}-{status.st_size}".encode()
+            stamps[_attribute(path.name)] = path, stamp
     for name, stamp, line in _old_lines(directory / "index.html"):
         if name in stamps and stamps[name][1] == stamp:
             del stamps[name]
@@ -252,7 +255,7 @@ def _fragment_lines(directory) -> Iterator[bytes]:
         try:
             fragment = _fragment(path)
         except FileNotFoundError:
-            continue  # deleted a moment ago
+            continue
         except _UNREADABLE:
             fragment, stamp = {"kind": "unreadable"}, b""  # and tried again next time
         yield (

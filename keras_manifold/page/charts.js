@@ -33,7 +33,8 @@ function panelsOf(runs) {
       label,
       isDashed,
     });
-    if (has("dimension")) panels.push({ title: `${prefix} dimension`, series: [one("dimension")] });
+    if (has("dimension"))
+      panels.push({ title: `${prefix} dimension`, series: [one("dimension")] });
     if (has("norm") || has("top")) {
       const series = [one("norm", "norm, ‖J‖"), one("top", "largest singular value", true)];
       panels.push({
@@ -69,7 +70,10 @@ function linesOf(runs, panel) {
 
 function curvesChart(runs, panel, { width, domain }) {
   const lines = linesOf(runs, panel);
-  const steps = d3.groups(lines.flatMap((line) => line.points.map((p) => ({ ...p, line }))), (p) => p.step);
+  const steps = d3.groups(
+    lines.flatMap((line) => line.points.map((p) => ({ ...p, line }))),
+    (p) => p.step,
+  );
   const largest = d3.max(lines, (line) => d3.max(line.points, (p) => p.value)) ?? 1;
   const right = (panel.isAngle ? 40 : 12) + (runs.length > 1 ? 14 : 0);
   const chart = Plot.plot({
@@ -80,7 +84,12 @@ function curvesChart(runs, panel, { width, domain }) {
     marginBottom: 32,
     style: { fontSize: "12px" },
     ariaLabel: `Curves of ${panel.title}`,
-    x: { domain, label: "epoch", ticks: Math.min(6, width / 60), tickFormat: (d) => (Number.isInteger(d) ? String(d) : "") },
+    x: {
+      domain,
+      label: "epoch",
+      ticks: Math.min(6, width / 60),
+      tickFormat: (d) => (Number.isInteger(d) ? String(d) : ""),
+    },
     y: { nice: true, label: null, grid: true, ticks: 5, tickFormat: axisNumber },
     marks: [
       ...lines.flatMap((line) => [
@@ -100,7 +109,13 @@ function curvesChart(runs, panel, { width, domain }) {
           value: points.find((p) => p.value != null)?.value,
           text: tipText(runs, panel, step, points),
         })),
-        Plot.pointerX({ x: "step", y: "value", title: "text", fontSize: 12, lineHeight: 1.3 }),
+        Plot.pointerX({
+          x: "step",
+          y: "value",
+          title: "text",
+          fontSize: 12,
+          lineHeight: 1.3,
+        }),
       ),
     ],
   });
@@ -114,11 +129,14 @@ function angleAxes(largest) {
   const degrees = d3.ticks(0, (largest * 180) / Math.PI, 4);
   return [
     Plot.axisY({ label: null, ticks: 5, tickFormat: axisNumber }),
-    Plot.axisY(degrees.map((angle) => (angle * Math.PI) / 180), {
-      anchor: "right",
-      label: null,
-      tickFormat: (_, i) => `${degrees[i]}°`,
-    }),
+    Plot.axisY(
+      degrees.map((angle) => (angle * Math.PI) / 180),
+      {
+        anchor: "right",
+        label: null,
+        tickFormat: (_, i) => `${degrees[i]}°`,
+      },
+    ),
   ];
 }
 
@@ -131,13 +149,16 @@ function axisNumber(value) {
 // Points that no line shows, and all of them where there are few.
 function dotted(points) {
   if (points.length <= 40) return points;
-  return points.filter((_, i) => points[i - 1]?.value == null && points[i + 1]?.value == null);
+  return points.filter(
+    (_, i) => points[i - 1]?.value == null && points[i + 1]?.value == null,
+  );
 }
 
 function tipText(runs, panel, step, points) {
   const rows = points.map(({ value, line }) => {
     const names = [runs.length > 1 ? runs[line.run].label : "", line.label].filter(Boolean);
-    const degrees = panel.isAngle && value != null ? ` (${formatted((value * 180) / Math.PI)}°)` : "";
+    const degrees =
+      panel.isAngle && value != null ? ` (${formatted((value * 180) / Math.PI)}°)` : "";
     return `${names.length ? `${names.join(", ")}: ` : ""}${formatted(value)}${degrees}`;
   });
   return [`epoch ${step}`, ...rows].join("\n");
@@ -192,21 +213,26 @@ function stepUnder(chart, event) {
 function spectrumDomain(runs, name) {
   const looks = runs.flatMap((run) => run.tangents[name] ?? []);
   const high = d3.max(looks, (look) => d3.max(look.high)) || 1;
-  const low = d3.min(looks, (look) => d3.min(look.low.filter((v) => v > high * 1e-5))) ?? high / 10;
+  const low =
+    d3.min(looks, (look) => d3.min(look.low.filter((v) => v > high * 1e-5))) ?? high / 10;
   return low < high ? [low, high] : [high / 10, high];
 }
 
 function spectrumChart(look, first, { width, domain, sample, colour, label }) {
   const [floor] = domain;
   const points = (values) =>
-    (values ?? []).map((value, i) => ({ index: i + 1, value: value == null ? null : Math.max(value, floor) }));
+    (values ?? []).map((value, i) => ({
+      index: i + 1,
+      value: value == null ? null : Math.max(value, floor),
+    }));
   const band = look.low.map((low, i) => ({
     index: i + 1,
     low: low == null ? null : Math.max(low, floor),
     high: look.high[i] == null ? null : Math.max(look.high[i], floor),
   }));
   const own = look.spectrum[sample];
-  const line = (values, options) => Plot.line(points(values), { x: "index", y: "value", ...options });
+  const line = (values, options) =>
+    Plot.line(points(values), { x: "index", y: "value", ...options });
   const chart = Plot.plot({
     width,
     height: 250,
@@ -214,21 +240,48 @@ function spectrumChart(look, first, { width, domain, sample, colour, label }) {
     marginBottom: 32,
     style: { fontSize: "12px" },
     ariaLabel: label,
-    x: { domain: [1, Math.max(2, look.mean.length)], label: "index", ticks: Math.min(8, look.mean.length, width / 50), tickFormat: (d) => (Number.isInteger(d) ? String(d) : "") },
+    x: {
+      domain: [1, Math.max(2, look.mean.length)],
+      label: "index",
+      ticks: Math.min(8, look.mean.length, width / 50),
+      tickFormat: (d) => (Number.isInteger(d) ? String(d) : ""),
+    },
     y: { type: "log", domain, label: null, grid: true, ticks: 4, tickFormat: axisNumber },
     marks: [
-      Plot.areaY(band, { x: "index", y1: "low", y2: "high", fill: colour, fillOpacity: 0.14 }),
-      first === look ? null : line(first.spectrum[sample], { stroke: "currentColor", strokeOpacity: 0.4, strokeWidth: 1.5 }),
-      look.samples === 1 ? null : line(look.mean, { stroke: colour, strokeWidth: 1.5, strokeDasharray: DASHES }),
+      Plot.areaY(band, {
+        x: "index",
+        y1: "low",
+        y2: "high",
+        fill: colour,
+        fillOpacity: 0.14,
+      }),
+      first === look
+        ? null
+        : line(first.spectrum[sample], {
+            stroke: "currentColor",
+            strokeOpacity: 0.4,
+            strokeWidth: 1.5,
+          }),
+      look.samples === 1
+        ? null
+        : line(look.mean, { stroke: colour, strokeWidth: 1.5, strokeDasharray: DASHES }),
       line(own, { stroke: colour, strokeWidth: 2 }),
-      own && own.length <= 40 ? Plot.dot(points(own), { x: "index", y: "value", fill: colour, r: 2.5 }) : null,
+      own && own.length <= 40
+        ? Plot.dot(points(own), { x: "index", y: "value", fill: colour, r: 2.5 })
+        : null,
       Plot.tip(
         band.map(({ index }) => ({
           index,
           value: Math.max(own?.[index - 1] ?? look.mean[index - 1] ?? floor, floor),
           text: spectrumText(look, first, own, index - 1),
         })),
-        Plot.pointerX({ x: "index", y: "value", title: "text", fontSize: 12, lineHeight: 1.3 }),
+        Plot.pointerX({
+          x: "index",
+          y: "value",
+          title: "text",
+          fontSize: 12,
+          lineHeight: 1.3,
+        }),
       ),
     ],
   });
@@ -243,5 +296,7 @@ function spectrumText(look, first, own, i) {
     `mean: ${formatted(look.mean[i])}`,
     `range: ${formatted(look.low[i])} to ${formatted(look.high[i])}`,
     first === look ? null : `mean at epoch ${first.step}: ${formatted(first.mean[i])}`,
-  ].filter(Boolean).join("\n");
+  ]
+    .filter(Boolean)
+    .join("\n");
 }

@@ -64,7 +64,9 @@ function stepsOf(runs) {
   );
   const steps = looks.length
     ? looks.map((look) => look.step)
-    : runs.flatMap((run) => Object.values(run.scalars).flatMap((column) => [...column.keys()]));
+    : runs.flatMap((run) =>
+        Object.values(run.scalars).flatMap((column) => [...column.keys()]),
+      );
   return [...new Set(steps)].sort((a, b) => a - b);
 }
 
@@ -81,9 +83,12 @@ function formatted(value) {
   if (value == null) return "–";
   const size = Math.abs(value);
   const isPlain = size === 0 || (size >= 1e-3 && size < 1e5);
-  const text = Number.isInteger(value) && size < 1e5
-    ? String(value)
-    : isPlain ? value.toPrecision(4) : value.toExponential(3);
+  const text =
+    Number.isInteger(value) && size < 1e5
+      ? String(value)
+      : isPlain
+        ? value.toPrecision(4)
+        : value.toExponential(3);
   return text.replace(/-/g, "−");
 }
 

@@ -9,10 +9,32 @@ const isDark = matchMedia("(prefers-color-scheme: dark)");
 const MISSING = [128, 128, 128];
 const RED_BLUE = {
   // ColorBrewer's RdBu, blue first; on dark pages zero is dark.
-  light: ["#053061", "#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7",
-    "#fddbc7", "#f4a582", "#d6604d", "#b2182b", "#67001f"],
-  dark: ["#d6ecff", "#9fd0fb", "#5fa8e6", "#2f74b0", "#1d466c", "#1b1c20",
-    "#6b2a22", "#b0463a", "#e8735f", "#ffab93", "#ffe1d6"],
+  light: [
+    "#053061",
+    "#2166ac",
+    "#4393c3",
+    "#92c5de",
+    "#d1e5f0",
+    "#f7f7f7",
+    "#fddbc7",
+    "#f4a582",
+    "#d6604d",
+    "#b2182b",
+    "#67001f",
+  ],
+  dark: [
+    "#d6ecff",
+    "#9fd0fb",
+    "#5fa8e6",
+    "#2f74b0",
+    "#1d466c",
+    "#1b1c20",
+    "#6b2a22",
+    "#b0463a",
+    "#e8735f",
+    "#ffab93",
+    "#ffe1d6",
+  ],
 };
 
 function signedColours() {
@@ -91,9 +113,10 @@ function drawImage(canvas, sprite, planes, [low, high]) {
     const values = planes.map((plane) => plane[i]);
     let colour = MISSING;
     if (!values.some(Number.isNaN)) {
-      colour = values.length === 3
-        ? values.map((value) => 255 * share(value))
-        : palette[Math.round(255 * share(values[0]))];
+      colour =
+        values.length === 3
+          ? values.map((value) => 255 * share(value))
+          : palette[Math.round(255 * share(values[0]))];
     }
     image.data.set([...colour, 255], 4 * i);
   }
@@ -126,7 +149,8 @@ function drawSeries(canvas, sprite, planes, [low, high]) {
     if (sprite.width <= 32 && planes.length === 1) {
       const bar = Math.max(2, (0.7 * width) / sprite.width);
       plane.forEach((value, i) => {
-        if (!Number.isNaN(value)) context.fillRect(x(i) - bar / 2, y(0), bar, y(value) - y(0));
+        if (!Number.isNaN(value))
+          context.fillRect(x(i) - bar / 2, y(0), bar, y(value) - y(0));
       });
       return;
     }
