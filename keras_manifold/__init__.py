@@ -13,6 +13,7 @@ from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
 from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobian import jacobian as jacobian
 from keras_manifold.noise import NoiseInjection as NoiseInjection
+from keras_manifold.report import report as report
 from keras_manifold.tangent import TangentSpace as TangentSpace
 from keras_manifold.tangent import captured_energy as captured_energy
 from keras_manifold.tangent import principal_angles as principal_angles
@@ -36,6 +37,7 @@ __all__ = [
     "manifolds",
     "plot",
     "principal_angles",
+    "report",
     "symmetries",
     "tangent_space",
 ]
