@@ -552,10 +552,21 @@ def run(tmp_path):
     return folder, looks
 
 
+def test_looks_by_batches_are_said_to_be_such(run, browse):
+    folder, _ = run
+    write_scalars(folder, [["step", "epoch"], [4, 1]], "batches_scalars.csv")
+    page = browse(write_page(folder))
+    slider = page.get_by_role("slider", name="Look")
+    assert slider.get_attribute("aria-valuetext") == "batch 4 of 4"
+    assert "at batch 4" in page.inner_text("#facts")
+    assert "epoch" not in page.inner_text("#curves").lower()
+    assert numbers(page, '#numbers [data-name="epoch"]') == 1
+
+
 def test_the_slider_moves_by_keyboard_and_all_that_is_shown_moves_with_it(run, browse):
     folder, looks = run
     page = browse(write_page(folder))
-    slider = page.get_by_role("slider", name="Epoch")
+    slider = page.get_by_role("slider", name="Look")
     assert slider.get_attribute("aria-valuetext") == "epoch 4 of 4"
     before = pixels(page, ".vectors canvas"), pixels(page, ".strips canvas")
     slider.focus()

@@ -6,7 +6,9 @@ const DASHES = "6 4";
 // Quantities by panel: training with its validation, the norm with the largest singular
 // value. Each is {title, series: [{name, label, isDashed}]}.
 function panelsOf(runs) {
-  const names = [...new Set(runs.flatMap((run) => Object.keys(run.scalars)))];
+  const names = [...new Set(runs.flatMap((run) => Object.keys(run.scalars)))].filter(
+    (name) => name !== "epoch", // of looks by batches
+  );
   const base = (name) => name.replace(/^val_/, "");
   const bases = [...new Set(names.map(base))];
   const panels = [];
@@ -86,7 +88,7 @@ function curvesChart(runs, panel, { width, domain }) {
     ariaLabel: `Curves of ${panel.title}`,
     x: {
       domain,
-      label: "epoch",
+      label: UNIT,
       ticks: Math.min(6, width / 60),
       tickFormat: (d) => (Number.isInteger(d) ? String(d) : ""),
     },
@@ -161,7 +163,7 @@ function tipText(runs, panel, step, points) {
       panel.isAngle && value != null ? ` (${formatted((value * 180) / Math.PI)}°)` : "";
     return `${names.length ? `${names.join(", ")}: ` : ""}${formatted(value)}${degrees}`;
   });
-  return [`epoch ${step}`, ...rows].join("\n");
+  return [`${UNIT} ${step}`, ...rows].join("\n");
 }
 
 // The letter of each run at the end of its curve, moved apart where curves end together.
@@ -295,7 +297,7 @@ function spectrumText(look, first, own, i) {
     own ? `this sample: ${formatted(own[i])}` : null,
     `mean: ${formatted(look.mean[i])}`,
     `range: ${formatted(look.low[i])} to ${formatted(look.high[i])}`,
-    first === look ? null : `mean at epoch ${first.step}: ${formatted(first.mean[i])}`,
+    first === look ? null : `mean at ${UNIT} ${first.step}: ${formatted(first.mean[i])}`,
   ]
     .filter(Boolean)
     .join("\n");

@@ -66,7 +66,7 @@ function samplePictures(look) {
 }
 
 function lookNote(look) {
-  return look.step === state.step ? "" : ` Look of epoch ${look.step}.`;
+  return look.step === state.step ? "" : ` Look of ${UNIT} ${look.step}.`;
 }
 
 async function tangentColumns() {
@@ -162,8 +162,8 @@ function spectrumColumns(width) {
         true,
       ]);
     if (first !== look)
-      entries.push([`sample ${state.sample + 1} at epoch ${first.step}`, "var(--quiet)"]);
-    const label = `Singular values at epoch ${look.step}, from ${formatted(look.mean[0])} to ${formatted(look.mean.at(-1))} in the mean`;
+      entries.push([`sample ${state.sample + 1} at ${UNIT} ${first.step}`, "var(--quiet)"]);
+    const label = `Singular values at ${UNIT} ${look.step}, from ${formatted(look.mean[0])} to ${formatted(look.mean.at(-1))} in the mean`;
     const chart = spectrumChart(look, first, {
       width,
       domain,

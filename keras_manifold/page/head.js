@@ -5,10 +5,10 @@ function showHead() {
   const last = steps.at(-1);
   const facts = [];
   if (runs.length > 1) facts.push(plural(runs.length, "run"));
-  const word = PICTURES.some((kind) => state[kind]) ? "look" : "epoch";
+  const word = PICTURES.some((kind) => state[kind]) ? "look" : UNIT;
   if (last !== undefined)
     facts.push(
-      `${plural(steps.length, word)}, the last ${word === "look" ? "at epoch " : ""}${last}`,
+      `${plural(steps.length, word)}, the last ${word === "look" ? `at ${UNIT} ` : ""}${last}`,
     );
   facts.push(`written ${written.toLocaleString()}`);
   if (isRunning) facts.push("the run goes on, this page loads itself again");

@@ -45,7 +45,7 @@ function showNumbers() {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.scalars)))];
   byId("numbers").hidden = names.length === 0;
   const table = byId("numbers").querySelector("table");
-  table.caption.textContent = `At epoch ${state.step}.`;
+  table.caption.textContent = `At ${UNIT} ${state.step}.`;
   const heads =
     runs.length > 1
       ? runs.map((run, i) => element("th", { scope: "col" }, runName(run, i)))
@@ -83,7 +83,7 @@ function showPosition() {
   slider.max = Math.max(0, steps.length - 1);
   slider.value = position();
   slider.disabled = steps.length < 2;
-  const text = steps.length ? `epoch ${state.step} of ${steps.at(-1)}` : "no looks";
+  const text = steps.length ? `${UNIT} ${state.step} of ${steps.at(-1)}` : "no looks";
   slider.setAttribute("aria-valuetext", text);
   byId("position").textContent = text[0].toUpperCase() + text.slice(1);
   byId("previous").disabled = position() <= 0;

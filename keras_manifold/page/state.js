@@ -4,6 +4,8 @@
 const byId = (id) => document.getElementById(id);
 const runs = readRuns();
 const steps = stepsOf(runs);
+// Looks by batches tell the epoch beside the step.
+const UNIT = runs.some((run) => run.scalars.epoch) ? "batch" : "epoch";
 const isRunning = document.documentElement.dataset.running === "true";
 const written = new Date(document.documentElement.dataset.written);
 const PICTURES = ["tangents", "reconstructions"];
