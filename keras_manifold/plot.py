@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 SIGNED = "RdBu_r"
 UNSIGNED = "gray"
+NOT_FINITE = (1.0, 0.6, 0.0)  # orange, which neither of the two holds
 
 # What `TangentAnalyzer` reports, in words.
 _CURVE_TITLES = {
@@ -40,7 +41,8 @@ def image_grid(
         signed: Whether values have a sign that matters: then 0 is white, positive red and
             negative blue, on a scale centred on 0 that is noted at the row's end (with 3
             channels 0 is grey instead). One bool, or one a row. Rows without a sign
-            share one scale, from black, the smallest value or 0, to white.
+            share one scale, from black, the smallest value or 0, to white. NaN and
+            infinite entries are orange.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -114,6 +116,7 @@ def tangents(
     inputs = None if images is None else _images(images)
     is_single = len(spaces) == len(samples) == 1
     cells, labels, names, notes = [], [], [], []
+    named = 0  # columns; below their names numbers suffice, as text is dear to draw
     for sample in samples:
         for name, of_model in spaces.items():
             sigma = of_model.singular_values[sample, :k]
@@ -123,7 +126,11 @@ def tangents(
             for start in range(0, len(vectors), wrap):
                 shown = range(start, min(start + wrap, len(vectors)))
                 row = [_colours(vectors[i], limits, signed=True) for i in shown]
-                texts = [f"σ{_subscript(i + 1)} = {sigma[i]:#.2g}" for i in shown]
+                texts = [
+                    (f"σ{_subscript(i + 1)} = " if i >= named else "") + f"{sigma[i]:#.2g}"
+                    for i in shown
+                ]
+                named = max(named, shown.stop)
                 if inputs is not None:
                     image = _colours(inputs[sample], _common_range([inputs]), False)
                     row.insert(0, None if start else image)
@@ -366,28 +373,32 @@ def _images(row):
 
 
 def _common_range(rows):
-    if not rows:
+    finite = [row[np.isfinite(row)] for row in rows]
+    finite = [values for values in finite if values.size]
+    if not finite:
         return 0.0, 1.0
-    low = min(0.0, *(np.nanmin(row) for row in rows))
-    high = max(np.nanmax(row) for row in rows)
+    low = min(0.0, *(values.min() for values in finite))
+    high = max(values.max() for values in finite)
     return low, high if high > low else low + 1.0
 
 
 def _symmetric_range(row):
-    limit = np.nanmax(np.abs(row))
+    limit = np.abs(row[np.isfinite(row)]).max(initial=0.0)
     limit = limit if limit > 0 else 1.0
     return -limit, limit
 
 
 def _colours(image, limits, signed):
-    """RGB of one image."""
+    """RGB of one image, with entries that are not finite in a colour of their own."""
     import matplotlib
 
     low, high = limits
-    share = np.clip((image - low) / (high - low), 0.0, 1.0)
+    is_finite = np.isfinite(image)
+    share = np.clip((np.where(is_finite, image, low) - low) / (high - low), 0.0, 1.0)
     if image.ndim == 3:
-        return share
-    return matplotlib.colormaps[SIGNED if signed else UNSIGNED](share)[..., :3]
+        return np.where(is_finite, share, NOT_FINITE)
+    colours = matplotlib.colormaps[SIGNED if signed else UNSIGNED](share)[..., :3]
+    return np.where(is_finite[..., None], colours, NOT_FINITE)
 
 
 def _mosaic(
@@ -428,7 +439,8 @@ def _mosaic(
         title,
     )
     ax = figure.subplots()
-    ax.imshow(canvas, interpolation="nearest")
+    # Bytes are drawn in half the time of floating-point numbers.
+    ax.imshow((canvas * 255).round().astype("uint8"), interpolation="nearest")
     outlines = PatchCollection(frames, facecolor="none", edgecolor="0.7", linewidth=0.6)
     outlines.set_clip_on(False)
     ax.add_collection(outlines)
@@ -441,14 +453,16 @@ def _mosaic(
     ax.set_xticks(column_centres if column_labels else [], column_labels or [])
     for r, texts in enumerate(cell_labels or []):
         for c, text in enumerate(texts):
-            ax.text(
+            label = ax.text(
                 column_centres[c],
                 r * down - 0.8,
                 text,
                 ha="center",
                 va="bottom",
                 fontsize=6.5,
+                parse_math=False,
             )
+            label.set_in_layout(r == 0)  # below it they lie within the axes
     for r, note in enumerate(row_notes or []):
         x = len(cells[r]) * right - 0.5
         ax.text(x, row_centres[r], note, va="center", fontsize="x-small")
