@@ -40,7 +40,8 @@ class NotebookSink:
         if name in self._handles:
             self._handles[name].update(image)
         else:
-            self._handles[name] = self._display.display(image, display_id=True)
+            self._handles[name] = self._display.DisplayHandle()
+            self._handles[name].display(image)
 
     def close(self) -> None:
         """Lets the figures of this training stand: the next one shows its own."""

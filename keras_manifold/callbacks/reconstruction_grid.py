@@ -116,7 +116,8 @@ class ReconstructionGrid(Watch):
 
     def go_on(self, find):
         arrays = find(self.prefix) or {}
-        if self._noisy is not None and np.array_equal(arrays.get("input"), self.x):
+        same_samples = np.array_equal(arrays.get("input", ()), self.x)
+        if self._noisy is not None and same_samples:
             self._noisy = arrays.get("noisy_input", self._noisy)  # the same corruption
 
     def look(self, step):

@@ -70,6 +70,24 @@ class Record:
         """Epochs that were trained at a step of which there is a row."""
         return int(float(self.rows[step].get("epoch", step)))
 
+    def columns(self, names: list[str]) -> dict[str, list]:
+        """The rows with any of some numbers, as `"step"` and a list for each present name.
+
+        A number that such a row lacks is NaN.
+        """
+        rows = {
+            at: self.rows[at]
+            for at in sorted(self.rows)
+            if self.rows[at].keys() & set(names)
+        }
+        present = [name for name in names if any(name in row for row in rows.values())]
+        return {
+            "step": list(rows),
+            **{
+                name: [float(r.get(name, "nan")) for r in rows.values()] for name in present
+            },
+        }
+
     def as_text(self) -> str:
         """What `write` writes."""
         text = io.StringIO(newline="")

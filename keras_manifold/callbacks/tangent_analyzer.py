@@ -35,7 +35,8 @@ class TangentAnalyzer(Watch):
 
     On epochs without a look the last values stand. Callbacks that stand before this one
     (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the list.
-    Otherwise the order of the callbacks does not matter.
+    Otherwise the order does not matter, but that `BackupAndRestore` is best placed last: of
+    an epoch which it saves right before a kill, Keras's own numbers are lost.
 
     `history` holds the scalars of every look, the first one too. Figures show the first 16
     samples, npz files hold all. Where the weights are not finite the scalars are NaN, with
@@ -140,7 +141,7 @@ class TangentAnalyzer(Watch):
 
     def go_on(self, find):
         arrays = find(self._full_name("space"))
-        if arrays is not None and np.array_equal(arrays.get("input"), self.x):
+        if arrays is not None and np.array_equal(arrays.get("input", ()), self.x):
             names = ("vectors", "singular_values", "code_vectors")
             self._last_space = TangentSpace(**{name: arrays[name] for name in names})
 

@@ -61,7 +61,7 @@ class Watch(keras.callbacks.Callback):
         self._directory_sink: DirectorySink | None = None
         self._lock: RunLock | None = None
         self._open_sinks: list[Any] = []
-        self._step: int | None = None
+        self._step: Any = None  # the first epoch sets it
 
     def on_train_begin(self, logs=None):
         self._finish()  # what a `fit` that was interrupted left open
@@ -157,9 +157,6 @@ class Watch(keras.callbacks.Callback):
             self._finish()  # gives the lock back
             raise
         self._take_up_history()
-        steps, directory = self.history["step"], self._directory_sink
-        if steps and directory in self._open_sinks:
-            self.go_on(lambda name: directory.arrays(name, steps[-1]))
         self._look()
         self._tell("flush")
 
@@ -172,20 +169,21 @@ class Watch(keras.callbacks.Callback):
 
     def _take_up_history(self):
         """The looks before this training: of the folder, or else of an earlier `fit`."""
-        past = list(zip(*self.history.values()))
-        names = list(map(self._full_name, self.scalars))
-        if self._directory_sink in self._open_sinks:
-            rows = sorted(self._directory_sink.record.rows.items())
-            present = [name for name in names if any(name in row for _, row in rows)]
-            past = [
-                (at, *(float(row.get(name, "nan")) for name in present))
-                for at, row in rows
-                if any(name in row for name in present)
-            ]
-            self.history = {"step": [], **{name: [] for name in present}}
-        past = [row for row in past if row[0] < self._step]
-        for index, name in enumerate(self.history):
-            self.history[name] = [row[index] for row in past]
+        directory = self._directory_in_use()
+        if directory is not None:
+            names = [self._full_name(name) for name in self.scalars]
+            self.history = directory.record.columns(names)
+        kept = [i for i, at in enumerate(self.history["step"]) if at < self._step]
+        for name, values in self.history.items():
+            self.history[name] = [values[i] for i in kept]
+        if directory is not None and kept:
+            last = self.history["step"][-1]
+            self.go_on(lambda name: directory.arrays(name, last))
+
+    def _directory_in_use(self):
+        """The folder's sink, in the process that writes."""
+        is_open = self._directory_sink in self._open_sinks
+        return self._directory_sink if is_open else None
 
     def _look(self):
         self._last = {
@@ -196,9 +194,8 @@ class Watch(keras.callbacks.Callback):
             self.emit(name, value, self._step)
         if self.unit == "batch":
             self.emit("epoch", self._epochs, self._step)
-        past = len(self.history["step"])
         for name, value in {"step": self._step, **self._last}.items():
-            self.history.setdefault(name, [float("nan")] * past).append(value)
+            self.history.setdefault(name, []).append(value)
 
     def _pass_on(self, logs):
         """Hands the numbers of Keras on, in the unit of the looks."""
