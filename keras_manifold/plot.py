@@ -70,10 +70,7 @@ def image_grid(
     unsigned = _common_range([row for row, sign in zip(rows, signs) if not sign])
     ranges = [_symmetric_range(row) if sign else unsigned for row, sign in zip(rows, signs)]
     return _mosaic(
-        [
-            [_colours(image, limits, sign) for image in row]
-            for row, limits, sign in zip(rows, ranges, signs)
-        ],
+        [_colours(row, limits, sign) for row, limits, sign in zip(rows, ranges, signs)],
         row_labels=row_labels,
         column_labels=column_labels,
         row_notes=[
@@ -125,14 +122,14 @@ def tangents(
             wrap = 8 if is_single else len(vectors)
             for start in range(0, len(vectors), wrap):
                 shown = range(start, min(start + wrap, len(vectors)))
-                row = [_colours(vectors[i], limits, signed=True) for i in shown]
+                row = [*_colours(vectors[start : shown.stop], limits, signed=True)]
                 texts = [
                     (f"σ{_subscript(i + 1)} = " if i >= named else "") + f"{sigma[i]:#.2g}"
                     for i in shown
                 ]
                 named = max(named, shown.stop)
                 if inputs is not None:
-                    image = _colours(inputs[sample], _common_range([inputs]), False)
+                    (image,) = _colours(inputs[[sample]], _common_range([inputs]), False)
                     row.insert(0, None if start else image)
                     texts.insert(0, "" if start else "input")
                 cells.append(row)
@@ -216,7 +213,7 @@ def walk(
             labels.append("reconstructed")
     limits = _common_range([x[index]])
     return _mosaic(
-        [[_colours(image, limits, False) for image in _images(row)] for row in rows],
+        [_colours(_images(row), limits, False) for row in rows],
         row_labels=labels,
         column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
         title=title,
@@ -238,7 +235,9 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     named = (
         singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
     )
-    figure = _figure_of_size(5.5, 3.6, title)
+    # Fixed margins: to lay out a logarithmic axis takes twice as long as to draw it.
+    figure = _figure_of_size(5.5, 3.6, title, layout=None)
+    figure.subplots_adjust(left=0.16, right=0.97, bottom=0.14, top=0.9 if title else 0.96)
     ax = figure.subplots()
     for name, values in named.items():
         values = np.atleast_2d(getattr(values, "singular_values", values)).astype("float64")
@@ -388,14 +387,14 @@ def _symmetric_range(row):
     return -limit, limit
 
 
-def _colours(image, limits, signed):
-    """RGB of one image, with entries that are not finite in a colour of their own."""
+def _colours(images, limits, signed):
+    """RGB of a row of images, with entries that are not finite in a colour of their own."""
     import matplotlib
 
     low, high = limits
-    is_finite = np.isfinite(image)
-    share = np.clip((np.where(is_finite, image, low) - low) / (high - low), 0.0, 1.0)
-    if image.ndim == 3:
+    is_finite = np.isfinite(images)
+    share = np.clip((np.where(is_finite, images, low) - low) / (high - low), 0.0, 1.0)
+    if images.ndim == 4:
         return np.where(is_finite, share, NOT_FINITE)
     colours = matplotlib.colormaps[SIGNED if signed else UNSIGNED](share)[..., :3]
     return np.where(is_finite[..., None], colours, NOT_FINITE)
@@ -477,10 +476,10 @@ def _subscript(number):
     return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
-def _figure_of_size(width, height, title):
+def _figure_of_size(width, height, title, layout="constrained"):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout=layout)
     if title is not None:
         figure.suptitle(title)
     return figure

@@ -146,6 +146,8 @@ class TangentAnalyzer(Watch):
             self._last_space = TangentSpace(**{name: arrays[name] for name in names})
 
     def look(self, step):
+        from threadpoolctl import threadpool_limits
+
         try:
             # All directions: the norm and the dimension need every singular value.
             space = tangent_space(
@@ -164,7 +166,10 @@ class TangentAnalyzer(Watch):
         leading = space.leading(min(self.k, sigma.shape[1]))
         drift = 0.0
         if self._last_space is not None:
-            drift = principal_angles(self._last_space, leading).mean()
+            # Beside the threads of the backend, those of BLAS wait for a core: 200 times as
+            # long as the small products take on one.
+            with threadpool_limits(1, user_api="blas"):
+                drift = principal_angles(self._last_space, leading).mean()
         self._last_space = leading
         if self.has_sinks:
             self._show(leading, sigma, step)
