@@ -422,23 +422,33 @@ def _mosaic(
     right = width + max(1, round(0.08 * width))
     down = height + max(1, round((0.35 if cell_labels else 0.08) * height))
     rows, columns = len(cells), max(len(row) for row in cells)
-    canvas = np.ones((rows * down - (down - height), columns * right - (right - width), 3))
+    canvas = np.ones((rows * down - (down - height), columns * right - (right - width), 4))
     frames = []
     for r, row in enumerate(cells):
         for c, image in enumerate(row):
             if image is not None:
                 top, left = r * down, c * right
-                canvas[top : top + height, left : left + width] = image
+                canvas[top : top + height, left : left + width, :3] = image
                 frames.append(Rectangle((left - 0.5, top - 0.5), width, height))
 
     inches = 0.85 / width  # a cell is 0.85 inches wide
-    figure = _figure_of_size(
+    size = (
         canvas.shape[1] * inches + (1.7 if row_labels else 0.9),
         canvas.shape[0] * inches + (0.7 if title else 0.3),
-        title,
     )
+    if row_labels:  # of any length
+        figure = _figure_of_size(*size, title)
+    else:  # what stands around the images is of a known size: no need to measure it
+        figure = _figure_of_size(*size, title, layout=None)
+        top = (0.4 if title else 0.1) + (0.2 if cell_labels or column_labels else 0.0)
+        figure.subplots_adjust(
+            left=0.05 / size[0],
+            right=1 - (0.75 if any(row_notes or ()) else 0.05) / size[0],
+            bottom=0.05 / size[1],
+            top=1 - top / size[1],
+        )
     ax = figure.subplots()
-    # Bytes are drawn in half the time of floating-point numbers.
+    # RGBA in bytes is drawn in half the time of RGB in floating-point numbers.
     ax.imshow((canvas * 255).round().astype("uint8"), interpolation="nearest")
     outlines = PatchCollection(frames, facecolor="none", edgecolor="0.7", linewidth=0.6)
     outlines.set_clip_on(False)

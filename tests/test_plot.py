@@ -18,7 +18,7 @@ def _no_global_state():
 
 def pixels(figure):
     """The picture inside the axes as matplotlib was given it, RGB in [0, 1]."""
-    return figure.axes[0].images[0].get_array() / 255
+    return figure.axes[0].images[0].get_array()[..., :3] / 255
 
 
 def texts(figure):
