@@ -154,6 +154,8 @@ class ReconstructionGrid(Watch):
         function = self.reconstruction or model
         if isinstance(function, keras.Model):
             outputs = function.predict_on_batch(x)
+            if hasattr(outputs, "shape"):  # under tf.distribute, each replica's in turn
+                outputs = outputs[: len(x)]
         else:
             outputs = evaluated(function, ops.convert_to_tensor(x))
         shape = tuple(getattr(outputs, "shape", ()))

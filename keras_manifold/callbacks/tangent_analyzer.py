@@ -206,7 +206,8 @@ class TangentAnalyzer(Watch):
         if encoder is None:
             return {}
         if isinstance(encoder, keras.Model):  # which is compiled
-            codes = encoder.predict_on_batch(self.x)
+            # Under tf.distribute, each replica's in turn.
+            codes = encoder.predict_on_batch(self.x)[: len(self.x)]
         else:
             codes = evaluated(encoder, ops.convert_to_tensor(self.x))
         return {"codes": ops.convert_to_numpy(codes).astype("float32")}
