@@ -42,6 +42,8 @@ def main():
         # A denoising model is judged on what it is for: noisy in, clean out.
         x_valid_seen = x_valid if model.noise is None else noise(x_valid, training=True)
         every = max(1, epochs // 6)
+        for record in (out / name).glob("*_scalars.csv"):
+            record.unlink()  # of an earlier run of this example, which this one replaces
         histories[name] = model.fit(
             x_train,
             validation_data=(x_valid_seen, x_valid),

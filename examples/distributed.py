@@ -109,10 +109,14 @@ def work(arguments):
             (8, 8, 1), latent_dim=16, units=(128,), **regularisation
         )
         model.compile(keras.optimizers.Adam(1e-3), loss="binary_crossentropy")
+        folder = Path(arguments.out) / f"{run} {arguments.processes}"
+        if not arguments.process:
+            for record in folder.glob("*_scalars.csv"):
+                record.unlink()  # of an earlier run of this example, which this replaces
         watch = km.TangentAnalyzer(
             x_test[:8],
             every=arguments.epochs,
-            directory=Path(arguments.out) / f"{run} {arguments.processes}",
+            directory=folder,
             sinks=[lambda name, value, step: handed_on.append(name)],
         )
         history = model.fit(

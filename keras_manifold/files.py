@@ -46,9 +46,10 @@ def locked(path):
     """
     import filelock
 
-    lock = filelock.FileLock(path)
+    # Any thread may let it go, as the one that took it may have ended.
+    lock = filelock.FileLock(path, blocking=False, thread_local=False)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire()
     except filelock.Timeout:
         raise BlockingIOError(
             f"Another run holds {os.fspath(path)!r}: it is writing to the same place. Wait "

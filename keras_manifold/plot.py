@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SIGNED = "RdBu_r"
 UNSIGNED = "gray"
+NOT_FINITE = (1.0, 0.6, 0.0)  # orange, which neither of the two holds
 
 # What `TangentAnalyzer` reports, in words.
 _CURVE_TITLES = {
@@ -42,7 +43,8 @@ def image_grid(
         signed: Whether values have a sign that matters: then 0 is white, positive red and
             negative blue, on a scale centred on 0 that is noted at the row's end (with 3
             channels 0 is grey instead). One bool, or one a row. Rows without a sign
-            share one scale, from black, the smallest value or 0, to white.
+            share one scale, from black, the smallest value or 0, to white. NaN and
+            infinite entries are orange.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -70,10 +72,7 @@ def image_grid(
     unsigned = _common_range([row for row, sign in zip(rows, signs) if not sign])
     ranges = [_symmetric_range(row) if sign else unsigned for row, sign in zip(rows, signs)]
     return _mosaic(
-        [
-            [_colours(image, limits, sign) for image in row]
-            for row, limits, sign in zip(rows, ranges, signs)
-        ],
+        [_colours(row, limits, sign) for row, limits, sign in zip(rows, ranges, signs)],
         row_labels=row_labels,
         column_labels=column_labels,
         row_notes=[
@@ -116,6 +115,7 @@ def tangents(
     inputs = None if images is None else _images(images)
     is_single = len(spaces) == len(samples) == 1
     cells, labels, names, notes = [], [], [], []
+    named = 0  # columns; below their names numbers suffice, as text is dear to draw
     for sample in samples:
         for name, of_model in spaces.items():
             sigma = of_model.singular_values[sample, :k]
@@ -124,10 +124,14 @@ def tangents(
             wrap = 8 if is_single else len(vectors)
             for start in range(0, len(vectors), wrap):
                 shown = range(start, min(start + wrap, len(vectors)))
-                row = [_colours(vectors[i], limits, signed=True) for i in shown]
-                texts = [f"σ{_subscript(i + 1)} = {sigma[i]:#.2g}" for i in shown]
+                row = [*_colours(vectors[start : shown.stop], limits, signed=True)]
+                texts = [
+                    (f"σ{_subscript(i + 1)} = " if i >= named else "") + f"{sigma[i]:#.2g}"
+                    for i in shown
+                ]
+                named = max(named, shown.stop)
                 if inputs is not None:
-                    image = _colours(inputs[sample], _common_range([inputs]), False)
+                    (image,) = _colours(inputs[[sample]], _common_range([inputs]), False)
                     row.insert(0, None if start else image)
                     texts.insert(0, "" if start else "input")
                 cells.append(row)
@@ -211,7 +215,7 @@ def walk(
             labels.append("reconstructed")
     limits = _common_range([x[index]])
     return _mosaic(
-        [[_colours(image, limits, False) for image in _images(row)] for row in rows],
+        [_colours(_images(row), limits, False) for row in rows],
         row_labels=labels,
         column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
         title=title,
@@ -239,7 +243,9 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     named = (
         singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
     )
-    figure = _figure_of_size(5.5, 3.6, title)
+    # Fixed margins: to lay out a logarithmic axis takes twice as long as to draw it.
+    figure = _figure_of_size(5.5, 3.6, title, layout=None)
+    figure.subplots_adjust(left=0.16, right=0.97, bottom=0.14, top=0.9 if title else 0.96)
     ax = figure.subplots()
     for name, values in named.items():
         values = np.asarray(getattr(values, "singular_values", values), "float64")
@@ -375,28 +381,32 @@ def _images(row):
 
 
 def _common_range(rows):
-    if not rows:
+    finite = [row[np.isfinite(row)] for row in rows]
+    finite = [values for values in finite if values.size]
+    if not finite:
         return 0.0, 1.0
-    low = min(0.0, *(np.nanmin(row) for row in rows))
-    high = max(np.nanmax(row) for row in rows)
+    low = min(0.0, *(values.min() for values in finite))
+    high = max(values.max() for values in finite)
     return low, high if high > low else low + 1.0
 
 
 def _symmetric_range(row):
-    limit = np.nanmax(np.abs(row))
+    limit = np.abs(row[np.isfinite(row)]).max(initial=0.0)
     limit = limit if limit > 0 else 1.0
     return -limit, limit
 
 
-def _colours(image, limits, signed):
-    """RGB of one image."""
+def _colours(images, limits, signed):
+    """RGB of a row of images, with entries that are not finite in a colour of their own."""
     import matplotlib
 
     low, high = limits
-    share = np.clip((image - low) / (high - low), 0.0, 1.0)
-    if image.ndim == 3:
-        return share
-    return matplotlib.colormaps[SIGNED if signed else UNSIGNED](share)[..., :3]
+    is_finite = np.isfinite(images)
+    share = np.clip((np.where(is_finite, images, low) - low) / (high - low), 0.0, 1.0)
+    if images.ndim == 4:
+        return np.where(is_finite, share, NOT_FINITE)
+    colours = matplotlib.colormaps[SIGNED if signed else UNSIGNED](share)[..., :3]
+    return np.where(is_finite[..., None], colours, NOT_FINITE)
 
 
 def _mosaic(
@@ -421,23 +431,34 @@ def _mosaic(
     right = width + max(1, round(0.08 * width))
     down = height + max(1, round((0.35 if cell_labels else 0.08) * height))
     rows, columns = len(cells), max(len(row) for row in cells)
-    canvas = np.ones((rows * down - (down - height), columns * right - (right - width), 3))
+    canvas = np.ones((rows * down - (down - height), columns * right - (right - width), 4))
     frames = []
     for r, row in enumerate(cells):
         for c, image in enumerate(row):
             if image is not None:
                 top, left = r * down, c * right
-                canvas[top : top + height, left : left + width] = image
+                canvas[top : top + height, left : left + width, :3] = image
                 frames.append(Rectangle((left - 0.5, top - 0.5), width, height))
 
     inches = 0.85 / width  # a cell is 0.85 inches wide
-    figure = _figure_of_size(
+    size = (
         canvas.shape[1] * inches + (1.7 if row_labels else 0.9),
         canvas.shape[0] * inches + (0.7 if title else 0.3),
-        title,
     )
+    if row_labels:  # of any length
+        figure = _figure_of_size(*size, title)
+    else:  # what stands around the images is of a known size: no need to measure it
+        figure = _figure_of_size(*size, title, layout=None)
+        top = (0.4 if title else 0.1) + (0.2 if cell_labels or column_labels else 0.0)
+        figure.subplots_adjust(
+            left=0.05 / size[0],
+            right=1 - (0.75 if any(row_notes or ()) else 0.05) / size[0],
+            bottom=0.05 / size[1],
+            top=1 - top / size[1],
+        )
     ax = figure.subplots()
-    ax.imshow(canvas, interpolation="nearest")
+    # RGBA in bytes is drawn in half the time of RGB in floating-point numbers.
+    ax.imshow((canvas * 255).round().astype("uint8"), interpolation="nearest")
     outlines = PatchCollection(frames, facecolor="none", edgecolor="0.7", linewidth=0.6)
     outlines.set_clip_on(False)
     ax.add_collection(outlines)
@@ -450,14 +471,16 @@ def _mosaic(
     ax.set_xticks(column_centres if column_labels else [], column_labels or [])
     for r, texts in enumerate(cell_labels or []):
         for c, text in enumerate(texts):
-            ax.text(
+            label = ax.text(
                 column_centres[c],
                 r * down - 0.8,
                 text,
                 ha="center",
                 va="bottom",
                 fontsize=6.5,
+                parse_math=False,
             )
+            label.set_in_layout(r == 0)  # below it they lie within the axes
     for r, note in enumerate(row_notes or []):
         x = len(cells[r]) * right - 0.5
         ax.text(x, row_centres[r], note, va="center", fontsize="x-small")
@@ -472,10 +495,10 @@ def _subscript(number):
     return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
-def _figure_of_size(width, height, title):
+def _figure_of_size(width, height, title, layout="constrained"):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout=layout)
     if title is not None:
         figure.suptitle(title)
     return figure

@@ -25,6 +25,25 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture
+def spoiled():
+    """A callback that makes all weights NaN at one epoch and restores them at another."""
+
+    class Spoil(keras.callbacks.Callback):
+        def __init__(self, first, last):
+            super().__init__()
+            self.first, self.last = first, last
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == self.first:
+                self.weights = self.model.get_weights()
+                self.model.set_weights([w * np.nan for w in self.weights])
+            if epoch == self.last:
+                self.model.set_weights(self.weights)
+
+    return Spoil
+
+
 @pytest.fixture(scope="session")
 def digits():
     """Real handwritten digits, (1797, 8, 8, 1) in [0, 1]."""

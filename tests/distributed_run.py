@@ -47,7 +47,10 @@ def trained(samples, **regularisation):
         model = km.AutoEncoder.dense((4, 4, 1), 3, units=(8,), **regularisation)
         model.compile(keras.optimizers.Adam(1e-2), loss="mse", weighted_metrics=["mae"])
     handed_on = []
-    watched = {"directory": folder, "sinks": [lambda name, *_: handed_on.append(name)]}
+    watched = {
+        "directory": f"{folder}/{samples} {'-'.join(regularisation)}",
+        "sinks": [lambda name, *_: handed_on.append(name)],
+    }
     history = model.fit(
         x[:samples],
         epochs=2,

@@ -59,7 +59,7 @@ def test_two_devices_train_as_one(tmp_path):
         np.testing.assert_allclose(
             shared["singular_values"], alone["singular_values"], rtol=1e-4
         )
-    files = [{p.name for p in (tmp_path / m).iterdir()} for m in ("one", mode)]
+    files = [{p.name for p in (tmp_path / m).rglob("*.*")} for m in ("one", mode)]
     assert files[0] == files[1]
 
 

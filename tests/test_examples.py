@@ -113,6 +113,56 @@ def test_manifolds_prints_a_row_a_model_and_side_and_writes_its_figure(tmp_path)
     assert (tmp_path / "manifolds.png").stat().st_size > 10_000
 
 
+def watching(place, out):
+    command = [sys.executable, EXAMPLES / "watching.py", "--to", place]
+    command += ["--epochs", "2", "--out", out]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "tangent dimension" in run.stdout
+    (folder,) = out.iterdir()
+    return folder, run.stdout
+
+
+def test_watching_writes_files(tmp_path):
+    folder, _ = watching("directory", tmp_path)
+    names = {path.name for path in folder.iterdir()}
+    assert {"tangent_vectors_0002.png", "reconstruction_scalars.csv"} <= names
+
+
+def test_watching_writes_event_files(tmp_path):
+    pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
+    folder, _ = watching("tensorboard", tmp_path)
+    (events,) = folder.glob("events.out.tfevents.*")
+    assert b"tangent_drift" in events.read_bytes()
+
+
+def test_watching_logs_numbers_and_figures_to_mlflow(tmp_path):
+    mlflow = pytest.importorskip("mlflow", reason="of the extra `tools`")
+    folder, _ = watching("mlflow", tmp_path)
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("watching").experiment_id
+    (run,) = client.search_runs([experiment])
+    for name, steps in {"val_loss": [1, 2], "tangent_norm": [0, 1, 2]}.items():
+        metrics = client.get_metric_history(run.info.run_id, name)
+        # Both callbacks hand the numbers of Keras on.
+        assert sorted({metric.step for metric in metrics}) == steps
+    names = {path.path for path in client.list_artifacts(run.info.run_id)}
+    assert {"reconstruction_0002.png", "tangent_spectrum_0000.png"} <= names
+
+
+def test_watching_logs_to_weights_and_biases(tmp_path):
+    pytest.importorskip("wandb", reason="not in an extra: large")
+    folder, _ = watching("wandb", tmp_path)
+    (run,) = (folder / "wandb").glob("offline-run-*")
+    assert list(run.glob("files/media/images/tangent_vectors_2_*.png"))
+
+
+def test_watching_prints_where_there_is_no_notebook(tmp_path):
+    pytest.importorskip("IPython", reason="of the extra `tools`")
+    _, printed = watching("notebook", tmp_path)
+    assert printed.count("Image object") == 3 * 3, "three figures, three looks"
+
+
 @pytest.mark.parametrize(
     ("dataset", "place"), [("mnist", "mnist.npz"), ("fashion_mnist", "fashion-mnist")]
 )

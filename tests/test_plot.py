@@ -17,8 +17,8 @@ def _no_global_state():
 
 
 def pixels(figure):
-    """The picture inside the axes, as the RGB array that matplotlib was given."""
-    return figure.axes[0].images[0].get_array()
+    """The picture inside the axes as matplotlib was given it, RGB in [0, 1]."""
+    return figure.axes[0].images[0].get_array()[..., :3] / 255
 
 
 def texts(figure):
@@ -64,7 +64,23 @@ def test_unsigned_rows_share_a_scale_from_black_to_white():
 def test_colour_images_are_shown_as_they_are(rng):
     images = rng.uniform(size=(1, 1, 4, 4, 3))
     images[0, 0, 0, 0] = 1.0
-    np.testing.assert_allclose(pixels(plot.image_grid(images)), images[0, 0], atol=1e-6)
+    found = pixels(plot.image_grid(images))
+    np.testing.assert_allclose(found, images[0, 0], atol=0.5 / 255)
+
+
+def test_entries_that_are_not_finite_are_orange(tmp_path, recwarn):
+    images = np.zeros((2, 2, 3, 3))
+    images[0, 0, 0, 0], images[0, 0, 2, 2] = np.nan, 2.0
+    images[1, 0, 0, 0], images[1, 0, 2, 2] = -np.inf, 2.0
+    images[:, 1] = np.nan
+    figure = plot.image_grid(images, signed=[False, True])
+    rgb = pixels(figure)
+    for y, x in ((0, 0), (4, 0), (0, 4), (6, 6)):
+        np.testing.assert_allclose(rgb[y, x], [1.0, 0.6, 0.0], atol=0.01)
+    np.testing.assert_allclose(rgb[2, 2], 1.0, atol=0.01)
+    assert rgb[6, 2, 0] > rgb[6, 2, 2] + 0.2, "the finite ones keep their scale"
+    figure.savefig(tmp_path / "figure.png")
+    assert [str(warning.message) for warning in recwarn if "invalid" in str(warning)] == []
 
 
 def test_images_stand_in_their_places(rng):
@@ -125,9 +141,10 @@ def test_tangents_of_all_samples_or_several_models_are_a_row_each(space, tmp_pat
     images = rng.uniform(size=(3, 6, 6, 1))
     figure = plot.tangents(space, index=None, k=4, images=images)
     assert sum(text == "input" for text in texts(figure)) == 3
-    assert sum(text.startswith("σ₄") for text in texts(figure)) == 3
-    figure = plot.tangents({"plain": space, "denoising": space.leading(5)}, images=images)
-    assert {"plain", "denoising", "σ₁₀ = 1.0"} <= set(texts(figure))
+    assert texts(figure).count("σ₄ = 7.0") == 1, "columns are named in the first row"
+    assert texts(figure).count("7.0") == 2
+    figure = plot.tangents({"plain": space.leading(5), "denoising": space}, images=images)
+    assert {"plain", "denoising", "σ₅ = 6.0", "6.0", "σ₁₀ = 1.0"} <= set(texts(figure))
     assert is_complete(figure, tmp_path)
 
 

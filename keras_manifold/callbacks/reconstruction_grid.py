@@ -1,37 +1,62 @@
 """Inputs above their reconstructions, while `fit` runs."""
 
 import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from keras_manifold import plot
 from keras_manifold.callbacks.watch import Watch
+from keras_manifold.functions import evaluated
 
 
 class ReconstructionGrid(Watch):
     """Watches the reconstructions of a few samples while `fit` trains.
 
-    It looks once before training and then every `every` epochs. With a model that has
-    `noise`, the samples are also corrupted, once and for all, and what the model makes of
-    the corrupted ones is shown too. Figures show the first 16 samples, npz files hold all.
+    It looks once before training and then every `every` epochs or batches. With a model
+    that has `noise`, the samples are also corrupted, once and for all, and what the model
+    makes of the corrupted ones is shown too. Figures show the first 16 samples, npz files
+    hold all; entries that are not finite are orange, with one warning.
+
+    `history` holds `<prefix>_mse`, the mean squared error of the samples, for every look,
+    and with noise `<prefix>_denoised_mse`, that of what became of the corrupted ones. They
+    go to the sinks, not into Keras's `logs`. What `TangentAnalyzer` says of the order of
+    callbacks, of training that resumes and of directories holds here too. Cost of a look:
+    one or two predictions, and the figure if it goes anywhere.
 
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
-        every: Epochs between two looks, at least 1.
-        directory: Folder for `<prefix>_<epoch>.png` (for images) and
-            `<prefix>_<epoch>.npz`, with arrays `input` and `reconstruction`, and with noise
-            `noisy_input` and `denoised`, each of the shape of `x`; made if missing. `None`
-            for no files.
-        sinks: Callables `(name, value, step)` that get each figure and mapping of arrays.
-            `step` is the number of epochs trained.
+        every: Epochs or batches between two looks, at least 1.
+        unit: `"epoch"` or `"batch"`: see `TangentAnalyzer`.
+        directory: Folder for `<prefix>_<step>.png` (for images), `<prefix>_<step>.npz`,
+            with arrays `input` and `reconstruction`, and with noise `noisy_input` and
+            `denoised`, each of the shape of `x`, and `<prefix>_scalars.csv`, with the
+            numbers of Keras too; made if missing. `None` for no files.
+        log_dir: Folder for TensorBoard, made if missing: see `callbacks.TensorBoardSink`.
+            May be the same for several callbacks. `None` for none.
+        sinks: Callables `(name, value, step)` that get each number, figure and mapping of
+            arrays: see `TangentAnalyzer`.
         prefix: First part of all names.
+        reconstruction: Model or callable from samples to their reconstructions. `None` for
+            the output of the trained model.
+
+    Attributes:
+        history: Mapping from `"step"` and the name of each scalar to the list of its values
+            at all looks.
 
     Raises:
-        ValueError: If `x` or `every` is out of range.
-        OSError: At the start of `fit`, if `directory` can't be made or written.
+        ValueError: If `x`, `every` or `unit` is out of range; before the first batch, if
+            reconstructions are not of the shape of `x`, or `directory` holds another run
+            or is in use.
+        TypeError: If a sink or `reconstruction` can't be called.
+        OSError: At the start of `fit`, if `directory` or `log_dir` can't be made or
+            written.
+        ImportError: At the start of `fit`, with `log_dir`, if tensorboardX is missing.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -43,51 +68,114 @@ class ReconstructionGrid(Watch):
         ...     x[:4], every=2, sinks=[lambda name, value, step: steps.append(step)])
         >>> history = model.fit(x, epochs=4, callbacks=[grid], verbose=0)
         >>> sorted(set(steps))
+        [0, 1, 2, 3, 4]
+        >>> grid.history["step"]  # at the other steps, Keras's numbers came
         [0, 2, 4]
     """
+
+    scalars = ("mse", "denoised_mse")
 
     def __init__(
         self,
         x: Any,
         *,
         every: int = 1,
+        unit: str = "epoch",
         directory: str | PathLike | None = None,
+        log_dir: str | PathLike | None = None,
         sinks: Sequence[Callable[[str, Any, int], Any]] = (),
         prefix: str = "reconstruction",
+        reconstruction: Callable | None = None,
     ):
-        super().__init__(x, every=every, directory=directory, sinks=sinks, prefix=prefix)
+        super().__init__(
+            x,
+            every=every,
+            unit=unit,
+            directory=directory,
+            log_dir=log_dir,
+            sinks=sinks,
+            prefix=prefix,
+        )
+        if reconstruction is not None and not callable(reconstruction):
+            raise TypeError(
+                "`reconstruction` must be a Keras model, another callable, or None. "
+                f"Received: reconstruction={reconstruction!r}."
+            )
+        self.reconstruction = reconstruction
 
-    def begin(self):
+    def on_begin(self):
+        self._has_warned = False
         self._noisy = None
         noise = getattr(self.model, "noise", None)
-        if noise is not None:
+        if isinstance(noise, keras.Layer):
             # A draw from the model's own layer would change the training after it, but a
             # layer without a config can't be copied.
             with contextlib.suppress(NotImplementedError, TypeError):
                 noise = noise.__class__.from_config(noise.get_config())
             self._noisy = _as_float32(noise(self.x, training=True))
 
+    def go_on(self, find):
+        arrays = find(self.prefix) or {}
+        same_samples = np.array_equal(arrays.get("input", ()), self.x)
+        if self._noisy is not None and same_samples:
+            self._noisy = arrays.get("noisy_input", self._noisy)  # the same corruption
+
     def look(self, step):
-        if not self._open_sinks:
-            return {}
-        rows = {"input": self.x, "reconstruction": self._predicted(self.x)}
+        rows = {"input": self.x, "reconstruction": self._reconstructed(self.x)}
+        scalars = {"mse": _mean_square(rows["reconstruction"], self.x)}
         if self._noisy is not None:
             rows["noisy_input"] = self._noisy
-            rows["denoised"] = self._predicted(self._noisy)
+            rows["denoised"] = self._reconstructed(self._noisy)
+            scalars["denoised_mse"] = _mean_square(rows["denoised"], self.x)
+        if not np.isfinite(list(scalars.values())).all() and not self._has_warned:
+            warnings.warn(
+                f"Reconstructions {self.when(step)} have NaN or infinite entries (orange "
+                "in the figures); further such looks are not reported.",
+                stacklevel=2,
+            )
+            self._has_warned = True
+        if self.has_sinks:
+            self._show(rows, step)
+        return scalars
+
+    def _show(self, rows, step):
         self.emit(self.prefix, rows, step)
         images = [self.shown(row) for row in rows.values()]
         if all(plot.are_images(row) for row in images):
-            when = "before training" if step == 0 else f"after epoch {step}"
             figure = plot.image_grid(
                 images,
                 row_labels=[name.replace("_", " ") for name in rows],
-                title=f"Reconstructions, {when}",
+                title=f"Reconstructions, {self.when(step)}",
             )
             self.emit(self.prefix, figure, step)
-        return {}
 
-    def _predicted(self, x):
-        return _as_float32(self.model.predict_on_batch(x))
+    def _reconstructed(self, x):
+        model = self.model  # which reads the present weights, on JAX too
+        function = self.reconstruction or model
+        if isinstance(function, keras.Model):
+            outputs = function.predict_on_batch(x)
+            if hasattr(outputs, "shape"):  # under tf.distribute, each replica's in turn
+                outputs = outputs[: len(x)]
+        else:
+            outputs = evaluated(function, ops.convert_to_tensor(x))
+        shape = tuple(getattr(outputs, "shape", ()))
+        if shape != x.shape:
+            raise ValueError(
+                "ReconstructionGrid needs outputs of the shape of its inputs. Received: "
+                f"{_described(outputs)} for inputs of shape {x.shape}. Pass "
+                "reconstruction=..., a callable from inputs to their reconstructions."
+            )
+        return _as_float32(outputs)
+
+
+def _described(outputs):
+    if hasattr(outputs, "shape"):
+        return f"outputs of shape {tuple(outputs.shape)}"
+    return f"outputs of type {type(outputs).__name__}"
+
+
+def _mean_square(a, b):
+    return np.square(a.astype("float64") - b).mean()
 
 
 def _as_float32(values):

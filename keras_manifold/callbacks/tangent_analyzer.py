@@ -4,51 +4,90 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
+from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
+from keras import ops
 
 from keras_manifold import plot
 from keras_manifold.arguments import check_choice, check_count
 from keras_manifold.callbacks.watch import Watch
 from keras_manifold.dimension import local_dimension
-from keras_manifold.tangent import principal_angles, tangent_space
+from keras_manifold.functions import evaluated
+from keras_manifold.tangent import TangentSpace, principal_angles, tangent_space
 
 
 class TangentAnalyzer(Watch):
     r"""Watches the tangent space at a few samples while `fit` trains.
 
-    It looks once before training and then every `every` epochs. Four scalars, each a mean
-    over the samples, go into Keras's `logs`, so that `History`, the progress bar and the
-    callbacks that stand after this one in `callbacks=[...]` see them:
+    It looks once before training and then every `every` epochs or batches. Four scalars,
+    each a mean over the samples, go into Keras's `logs` at the end of each epoch, so that
+    `History`, the progress bar and the callbacks that stand after this one in
+    `callbacks=[...]` see them:
 
     - `tangent_norm`: $\|J\|_F$, how strongly the code follows the input;
     - `tangent_dimension`: the participation ratio of the singular values;
     - `tangent_top`: the largest singular value;
     - `tangent_drift`: the mean principal angle, in radians, in [0, π/2], between the
-      leading `k` directions and those of the look before.
+      leading `k` directions and those of the look before; 0 at the first.
 
-    On epochs without a look the last values stand. Figures show the first 16 samples, npz
-    files hold all. Where `keras.distribution` joins several processes, all of them look and
+    On epochs without a look the last values stand. Callbacks that stand before this one
+    (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the list.
+    Otherwise the order does not matter, but that `BackupAndRestore` is best placed last: of
+    an epoch which it saves right before a kill, Keras's own numbers are lost.
+
+    `history` holds the scalars of every look, the first one too. Figures show the first 16
+    samples, npz files hold all. Where the weights are not finite the scalars are NaN, with
+    one warning. Where `keras.distribution` joins several processes, all of them look and
     only the first one writes. Cost of a look: one `tangent_space` of the samples, compiled
-    at the first, and the figures if they go anywhere.
+    at the first look for layers and models, at each look for other callables, and the
+    figures if they go anywhere.
+
+    After `BackupAndRestore`, or with `initial_epoch`, results and `history` go on with what
+    stands in `directory`, even if the process was killed. A new run is refused there; but
+    `fit` with the same callback object, from epoch 0, replaces what that object wrote. One
+    callback at a time may write under a `prefix` in a directory.
 
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
         k: Leading directions to keep, at least 1; more than there are means all.
         of: `"encoder"`, `"decoder"` or `"reconstruction"`: see `tangent_space`.
-        every: Epochs between two looks, at least 1.
-        directory: Folder for `<prefix>_vectors_<epoch>.png`,
-            `<prefix>_spectrum_<epoch>.png` and `<prefix>_space_<epoch>.npz` (which
-            `TangentSpace.load` reads), made if missing. `None` for no files.
+        every: Epochs or batches between two looks, at least 1.
+        unit: `"epoch"` or `"batch"`: what `every` and all steps count. Batches are those
+            trained since epoch 0, also after a resume (of data of unknown length the
+            optimizer's count is taken then). Where `steps_per_execution` hides the batch,
+            the look is at the next that can be seen.
+        directory: Folder for `<prefix>_vectors_<step>.png`,
+            `<prefix>_spectrum_<step>.png`, `<prefix>_space_<step>.npz` (which
+            `TangentSpace.load` reads; also with `spectrum`, all singular values, `codes`
+            and `input`) and `<prefix>_scalars.csv`, with the numbers of Keras too; made if
+            missing. `None` for no files.
+        log_dir: Folder for TensorBoard, made if missing: see `callbacks.TensorBoardSink`.
+            May be the same for several callbacks. `None` for none.
         sinks: Callables `(name, value, step)` that get each number, figure and mapping of
-            arrays. `step` is the number of epochs trained.
+            arrays, and the numbers in Keras's `logs` at the end of each epoch, under their
+            Keras names; with `unit="batch"` also `epoch`, the epochs trained. They may
+            have methods `begin`, `flush` and `close`: see `keras_manifold.callbacks.sinks`.
         prefix: First part of all names.
+        encoder: Layer, model or callable from samples to codes `(n, latent_dim)`. `None`
+            for `encoder` of the trained model.
+        decoder: The same from codes to reconstructions. `None` for `decoder` of the trained
+            model. With `of="reconstruction"`, a model without the two is taken whole.
+
+    Attributes:
+        history: Mapping from `"step"` and the name of each scalar to the list of its values
+            at all looks.
 
     Raises:
-        ValueError: If `x`, `k`, `of` or `every` is out of range; at the first look, if the
-            model's codes are not of rank 2.
-        OSError: At the start of `fit`, if `directory` can't be made or written.
+        ValueError: If `x`, `k`, `of`, `every` or `unit` is out of range; before the first
+            batch, if the encoder or decoder that `of` needs is missing, `directory` holds
+            another run or is in use, or the codes are not of rank 2.
+        TypeError: If a sink, `encoder` or `decoder` can't be called.
+        OSError: At the start of `fit`, if `directory` or `log_dir` can't be made or
+            written.
+        ImportError: At the start of `fit`, with `log_dir`, if tensorboardX is missing.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -59,7 +98,12 @@ class TangentAnalyzer(Watch):
         >>> history = model.fit(x, epochs=2, callbacks=[watch], verbose=0)
         >>> len(history.history["tangent_dimension"])
         2
+        >>> watch.history["step"]
+        [0, 1, 2]
     """
+
+    scalars = ("norm", "dimension", "top", "drift")
+    in_logs = True
 
     def __init__(
         self,
@@ -68,60 +112,129 @@ class TangentAnalyzer(Watch):
         k: int = 16,
         of: str = "encoder",
         every: int = 1,
+        unit: str = "epoch",
         directory: str | PathLike | None = None,
+        log_dir: str | PathLike | None = None,
         sinks: Sequence[Callable[[str, Any, int], Any]] = (),
         prefix: str = "tangent",
+        encoder: Callable | None = None,
+        decoder: Callable | None = None,
     ):
-        super().__init__(x, every=every, directory=directory, sinks=sinks, prefix=prefix)
+        super().__init__(
+            x,
+            every=every,
+            unit=unit,
+            directory=directory,
+            log_dir=log_dir,
+            sinks=sinks,
+            prefix=prefix,
+        )
         self.k = check_count("k", k)
         self.of = check_choice("of", of, ("encoder", "decoder", "reconstruction"))
+        self.encoder = _checked_callable("encoder", encoder)
+        self.decoder = _checked_callable("decoder", decoder)
 
-    def begin(self):
-        self._last = None
+    def on_begin(self):
+        self._last_space = None
+        self._has_warned = False
+        self._watched()  # a part that is missing is told of now
+
+    def go_on(self, find):
+        arrays = find(self._full_name("space"))
+        if arrays is not None and np.array_equal(arrays.get("input", ()), self.x):
+            names = ("vectors", "singular_values", "code_vectors")
+            self._last_space = TangentSpace(**{name: arrays[name] for name in names})
 
     def look(self, step):
+        from threadpoolctl import threadpool_limits
+
         try:
             # All directions: the norm and the dimension need every singular value.
             space = tangent_space(
-                self.model, self.x, of=self.of, batch_size=len(self.x), verbose=0
+                self._watched(), self.x, of=self.of, batch_size=len(self.x), verbose=0
             )
         except FloatingPointError as error:
-            warnings.warn(f"No tangent space after epoch {step}: {error}", stacklevel=2)
-            return self._report(
-                step, norm=np.nan, dimension=np.nan, top=np.nan, drift=np.nan
-            )
+            if not self._has_warned:
+                warnings.warn(
+                    f"No tangent space {self.when(step)}: {error} Its scalars are NaN; "
+                    "further such looks are not reported.",
+                    stacklevel=2,
+                )
+            self._has_warned = True
+            return dict.fromkeys(self.scalars, np.nan)
         sigma = space.singular_values
         leading = space.leading(min(self.k, sigma.shape[1]))
-        drift = 0.0 if self._last is None else principal_angles(self._last, leading).mean()
-        self._last = leading
-        self._show(leading, sigma, step)
-        return self._report(
-            step,
-            norm=np.sqrt((sigma**2).sum(axis=1)).mean(),
-            dimension=local_dimension(sigma).mean(),
-            top=sigma[:, 0].mean(),
-            drift=drift,
-        )
+        drift = 0.0
+        if self._last_space is not None:
+            # Beside the threads of the backend, those of BLAS wait for a core: 200 times as
+            # long as the small products take on one.
+            with threadpool_limits(1, user_api="blas"):
+                drift = principal_angles(self._last_space, leading).mean()
+        self._last_space = leading
+        if self.has_sinks:
+            self._show(leading, sigma, step)
+        return {
+            "norm": np.sqrt((sigma**2).sum(axis=1)).mean(),
+            "dimension": local_dimension(sigma).mean(),
+            "top": sigma[:, 0].mean(),
+            "drift": drift,
+        }
 
-    def _report(self, step, **scalars):
-        scalars = {f"{self.prefix}_{name}": float(value) for name, value in scalars.items()}
-        for name, value in scalars.items():
-            self.emit(name, value, step)
-        return scalars
+    def _watched(self):
+        """The parts of the model, or a function without parts, for `tangent_space`."""
+        model = self.model  # which reads the present weights, on JAX too
+        encoder = self.encoder or getattr(model, "encoder", None)
+        decoder = self.decoder or getattr(model, "decoder", None)
+        if self.of == "reconstruction" and encoder is None and decoder is None:
+            return model
+        needed = {"encoder": encoder}
+        if self.of != "encoder":
+            needed["decoder"] = decoder
+        for name, part in needed.items():
+            if part is None:
+                raise ValueError(
+                    f'TangentAnalyzer with of="{self.of}" needs {_ARTICLED[name]}. '
+                    f"Received: a model {model.name!r} of type {type(model).__name__} "
+                    f"without the attribute `{name}`, and {name}=None. Pass "
+                    f"{name}=..., a layer, a model or a callable."
+                )
+        return SimpleNamespace(encoder=encoder, decoder=decoder)
+
+    def _codes(self):
+        """Codes of the samples, where there is an encoder."""
+        encoder = getattr(self._watched(), "encoder", None)
+        if encoder is None:
+            return {}
+        if isinstance(encoder, keras.Model):  # which is compiled
+            # Under tf.distribute, each replica's in turn.
+            codes = encoder.predict_on_batch(self.x)[: len(self.x)]
+        else:
+            codes = evaluated(encoder, ops.convert_to_tensor(self.x))
+        return {"codes": ops.convert_to_numpy(codes).astype("float32")}
 
     def _show(self, space, spectrum, step):
-        if not self._open_sinks:
-            return
-        self.emit(f"{self.prefix}_space", {**space.arrays(), "spectrum": spectrum}, step)
-        when = "before training" if step == 0 else f"after epoch {step}"
-        figure = plot.spectrum(spectrum, title=f"Singular values, {when}")
-        self.emit(f"{self.prefix}_spectrum", figure, step)
+        arrays = {**space.arrays(), "spectrum": spectrum, **self._codes(), "input": self.x}
+        self.emit(self._full_name("space"), arrays, step)
+        figure = plot.spectrum(spectrum, title=f"Singular values, {self.when(step)}")
+        self.emit(self._full_name("spectrum"), figure, step)
         images = self.shown(self.x)
-        if plot.are_images(images):
+        if plot.are_images(images) and space.vectors.shape[2:] == self.x.shape[1:]:
             figure = plot.tangents(
                 replace(space, vectors=self.shown(space.vectors)),
                 index=range(len(images)),
                 images=images,
-                title=f"Tangent vectors, {when}",
+                title=f"Tangent vectors, {self.when(step)}",
             )
-            self.emit(f"{self.prefix}_vectors", figure, step)
+            self.emit(self._full_name("vectors"), figure, step)
+
+
+_ARTICLED = {"encoder": "an `encoder`", "decoder": "a `decoder`"}
+
+
+def _checked_callable(name, value):
+    if value is not None and not callable(value):
+        raise TypeError(
+            f"`{name}` must be a Keras layer or model, another callable, or None. "
+            f"Received: {name}={value!r}."
+        )
+    return value

@@ -1,13 +1,17 @@
 """When a callback looks at the model, and to whom it hands what it sees."""
 
-from collections.abc import Callable
+import numbers
 from pathlib import Path
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
+from keras import ops
 
-from keras_manifold.arguments import check_count
+from keras_manifold.arguments import check_choice, check_count
+from keras_manifold.callbacks.lock import RunLock
 from keras_manifold.callbacks.sinks import DirectorySink
+from keras_manifold.callbacks.tensorboard_sink import TensorBoardSink
 from keras_manifold.stream import floating_samples
 
 # Rows or columns of a figure, beyond which it can't be read.
@@ -15,13 +19,23 @@ _MOST_SHOWN = 16
 
 
 class Watch(keras.callbacks.Callback):
-    """Looks at a model before training and then every few epochs.
+    """Looks at a model before training and then every few epochs or batches.
 
     A subclass says in `look(step)` what it sees: it calls `self.emit(name, value, step)`
-    and returns the scalars that go into Keras's `logs`.
+    for figures and arrays, and returns scalars by their names without the prefix.
+    `on_begin` prepares for a `fit`, and `go_on(find)` for one that resumes. `in_logs` says
+    whether its scalars go into Keras's `logs`.
     """
 
-    def __init__(self, x, *, every=1, directory=None, sinks=(), prefix):
+    scalars: ClassVar[tuple[str, ...]]
+    in_logs: ClassVar[bool] = False
+
+    # Names that callbacks of this kind add to `logs`: the others do not pass them on.
+    _names_in_logs: ClassVar[set[str]] = set()
+
+    def __init__(
+        self, x, *, every=1, unit="epoch", directory=None, log_dir=None, sinks=(), prefix
+    ):
         super().__init__()
         if prefix != Path(prefix).name:
             raise ValueError(
@@ -36,36 +50,76 @@ class Watch(keras.callbacks.Callback):
                 )
         self.x = np.array(floating_samples(x))  # a copy: the user's array may change
         self.every = check_count("every", every)
+        self.unit = check_choice("unit", unit, ("epoch", "batch"))
         self.directory = directory
+        self.log_dir = log_dir
         self.sinks = tuple(sinks)
         self.prefix = prefix
+        self.history: dict[str, list] = {"step": []}
+        # Keras runs callbacks that do nothing after a batch beside the training.
+        self.async_safe = self.unit == "epoch"
+        self._directory_sink: DirectorySink | None = None
+        self._lock: RunLock | None = None
+        self._open_sinks: list[Any] = []
+        self._step: Any = None  # the first epoch sets it
 
     def on_train_begin(self, logs=None):
-        self._scalars = None
-        self._open_sinks: list[Callable] = []
+        self._finish()  # what a `fit` that was interrupted left open
+        self._step = None
+        self.on_begin()
         if _is_first_process():
-            self._open_sinks += self.sinks
-            if self.directory is not None:
-                self._open_sinks.append(DirectorySink(self.directory))
-        self.begin()
+            self._open_sinks = self._own_sinks() + list(self.sinks)
+        if self.in_logs:
+            self._names_in_logs.update(map(self._full_name, self.scalars))
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self._scalars is None:
-            self._scalars = self.look(step=epoch)
+        if self._step is None:  # here, as BackupAndRestore may have restored an epoch
+            self._begin(epoch)
+        self._step_before_epoch = self._step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.unit == "epoch":
+            return
+        before = self._step
+        # The last of several steps in one execution may lie beyond the end of the epoch.
+        trained = min(batch + 1, self.params.get("steps") or batch + 1)
+        self._step = self._step_before_epoch + trained
+        if self._step // self.every > before // self.every:
+            self._look()
+            self._tell("flush")
 
     def on_epoch_end(self, epoch, logs=None):
-        step = epoch + 1
-        if step % self.every == 0:
-            self._scalars = self.look(step=step)
-        if logs is not None:
-            logs.update(self._scalars)
+        self._epochs = epoch + 1
+        if self.unit == "epoch":
+            self._step = epoch + 1
+            if self._step % self.every == 0:
+                self._look()
+        self._pass_on(logs or {})
+        self._tell("flush")
+        if logs is not None and self.in_logs:
+            logs.update(self._last)
+
+    def on_train_end(self, logs=None):
+        self._finish()
 
     def emit(self, name, value, step):
         for sink in self._open_sinks:
             sink(name, value, step)
 
-    def begin(self):
-        """Forget the run before, if there was one."""
+    @property
+    def has_sinks(self):
+        """Whether figures and arrays go anywhere."""
+        return bool(self._open_sinks)
+
+    def on_begin(self):
+        """Checks the model and forgets the run before, if there was one."""
+
+    def go_on(self, find):
+        """Takes up what the last look before a resumed training saw.
+
+        Args:
+            find: Callable from a name to the arrays of that look, or `None`.
+        """
 
     def look(self, step):
         raise NotImplementedError
@@ -76,6 +130,97 @@ class Watch(keras.callbacks.Callback):
         if keras.config.image_data_format() == "channels_first" and self.x.ndim == 4:
             return np.moveaxis(values, -3, -1)
         return values
+
+    def when(self, step):
+        """In words, for titles."""
+        return "before training" if step == 0 else f"after {self.unit} {step}"
+
+    def _own_sinks(self):
+        own: list[Any] = []
+        if self.directory is not None:
+            if self._directory_sink is None:  # kept: it may replace what it wrote itself
+                self._directory_sink = DirectorySink(self.directory, prefix=self.prefix)
+            else:
+                self._directory_sink.make_directory()
+            self._lock = RunLock(self.directory, self.prefix, self.params)
+            own.append(self._directory_sink)
+        if self.log_dir is not None:
+            own.append(TensorBoardSink(self.log_dir))
+        return own
+
+    def _begin(self, epoch):
+        self._epochs = epoch
+        self._step = epoch if self.unit == "epoch" else self._batches_before(epoch)
+        try:
+            self._tell("begin", self._step)
+        except BaseException:
+            self._finish()  # gives the lock back
+            raise
+        self._take_up_history()
+        self._look()
+        self._tell("flush")
+
+    def _batches_before(self, epoch):
+        """Batches of the epochs before: by their size, or else by the optimizer's count."""
+        steps = self.params.get("steps")
+        if epoch == 0 or steps:
+            return epoch * (steps or 0)
+        return int(ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _take_up_history(self):
+        """The looks before this training: of the folder, or else of an earlier `fit`."""
+        directory = self._directory_in_use()
+        if directory is not None:
+            names = [self._full_name(name) for name in self.scalars]
+            self.history = directory.record.columns(names)
+        kept = [i for i, at in enumerate(self.history["step"]) if at < self._step]
+        for name, values in self.history.items():
+            self.history[name] = [values[i] for i in kept]
+        if directory is not None and kept:
+            last = self.history["step"][-1]
+            self.go_on(lambda name: directory.arrays(name, last))
+
+    def _directory_in_use(self):
+        """The folder's sink, in the process that writes."""
+        is_open = self._directory_sink in self._open_sinks
+        return self._directory_sink if is_open else None
+
+    def _look(self):
+        self._last = {
+            self._full_name(name): float(value)
+            for name, value in self.look(self._step).items()
+        }
+        for name, value in self._last.items():
+            self.emit(name, value, self._step)
+        if self.unit == "batch":
+            self.emit("epoch", self._epochs, self._step)
+        for name, value in {"step": self._step, **self._last}.items():
+            self.history.setdefault(name, []).append(value)
+
+    def _pass_on(self, logs):
+        """Hands the numbers of Keras on, in the unit of the looks."""
+        if self.unit == "batch":
+            self.emit("epoch", self._epochs, self._step)
+        for name, value in logs.items():
+            if name not in self._names_in_logs and isinstance(value, numbers.Real):
+                self.emit(name, float(value), self._step)
+
+    def _full_name(self, name):
+        return f"{self.prefix}_{name}"
+
+    def _tell(self, method, *arguments):
+        for sink in self._open_sinks:
+            if hasattr(sink, method):
+                getattr(sink, method)(*arguments)
+
+    def _finish(self):
+        try:
+            self._tell("close")
+        finally:
+            self._open_sinks = []
+            if self._lock is not None:
+                self._lock.release()
+            self._lock = None
 
 
 def _is_first_process():

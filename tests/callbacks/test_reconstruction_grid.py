@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import keras_manifold as km
 
@@ -22,8 +23,8 @@ def arrays(path):
 def test_it_writes_inputs_and_reconstructions_before_and_after_training(digits, tmp_path):
     x = digits[:5]
     model, history = trained(digits, km.ReconstructionGrid(x, directory=tmp_path))
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {
+    names = {path.name for path in tmp_path.iterdir()} - {".reconstruction.lock"}
+    assert names == {"reconstruction_scalars.csv"} | {
         f"reconstruction_{i:04d}.{e}" for i in range(3) for e in ("png", "npz")
     }
     found = arrays(tmp_path / "reconstruction_0002.npz")
@@ -83,9 +84,87 @@ def test_files_of_mixed_precision_are_readable(policy, digits, tmp_path):
 def test_figures_show_the_first_of_many_samples(digits):
     shown = {}
     grid = km.ReconstructionGrid(
-        digits[:40], sinks=[lambda name, value, step: shown.update({type(value): value})]
+        digits[:40], sinks=[lambda _, value, step: shown.update({type(value): value})]
     )
     trained(digits, grid, epochs=1)
     assert len(shown[dict]["input"]) == 40
-    (figure,) = (value for kind, value in shown.items() if kind is not dict)
-    assert figure.get_figwidth() < 20
+    assert shown[Figure].get_figwidth() < 20
+
+
+def test_history_holds_the_squared_errors_of_every_look(digits, tmp_path):
+    x = digits[:5]
+    noise = km.NoiseInjection("masking", 0.5, seed=1)
+    grid = km.ReconstructionGrid(x, directory=tmp_path, every=2)
+    trained(digits, grid, epochs=5, noise=noise)
+    assert grid.history["step"] == [0, 2, 4]
+    for index, step in enumerate(grid.history["step"]):
+        found = arrays(tmp_path / f"reconstruction_{step:04d}.npz")
+        for name, row in (("mse", "reconstruction"), ("denoised_mse", "denoised")):
+            expected = np.square(found[row].astype("float64") - x).mean()
+            assert grid.history[f"reconstruction_{name}"][index] == pytest.approx(expected)
+
+
+def test_a_model_of_keras_alone_is_watched(digits, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(64),
+            keras.layers.Reshape((8, 8, 1)),
+        ]
+    )
+    model.compile("adam", loss="mse")
+    grid = km.ReconstructionGrid(digits[:5], directory=tmp_path)
+    model.fit(digits[:100], digits[:100], callbacks=[grid], verbose=0)
+    found = arrays(tmp_path / "reconstruction_0001.npz")["reconstruction"]
+    w, b = model.get_weights()
+    expected = (digits[:5].reshape(5, 64) @ w + b).reshape(5, 8, 8, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def classifier():
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(3))
+    model.compile("adam", loss="mse")
+    return model
+
+
+def test_a_callable_gives_reconstructions_where_the_model_does_not(digits):
+    model = classifier()
+    grid = km.ReconstructionGrid(
+        digits[:5], reconstruction=lambda x: x * 0 + keras.ops.mean(model(x))
+    )
+    model.fit(digits[:50], np.zeros((50, 3)), callbacks=[grid], verbose=0)
+    constant = model.predict(digits[:5], verbose=0).mean()
+    expected = np.square(constant - digits[:5]).mean()
+    assert grid.history["reconstruction_mse"][-1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_outputs_of_another_shape_are_refused_before_the_first_batch(digits):
+    model = classifier()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=r"shape \(5, 3\).*Pass reconstruction=..."):
+        model.fit(
+            digits[:50],
+            np.zeros((50, 3)),
+            callbacks=[km.ReconstructionGrid(digits[:5])],
+            verbose=0,
+        )
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    with pytest.raises(TypeError, match=r"`reconstruction` must be .* reconstruction=3"):
+        km.ReconstructionGrid(digits[:5], reconstruction=3)
+
+
+def test_weights_that_become_nan_cost_one_warning_and_may_recover(
+    digits, tmp_path, spoiled, recwarn
+):
+    grid = km.ReconstructionGrid(digits[:5], directory=tmp_path)
+    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=5, units=(16,))
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    model.fit(digits[:50], epochs=4, callbacks=[spoiled(1, 3), grid], verbose=0)
+    finite = np.isfinite(grid.history["reconstruction_mse"])
+    assert finite.tolist() == [True, True, False, False, True]
+    warned = [w for w in recwarn if "NaN or infinite entries" in str(w.message)]
+    assert len(warned) == 1
+    assert "after epoch 2" in str(warned[0].message)
+    assert (tmp_path / "reconstruction_0002.png").exists()

@@ -1,23 +1,34 @@
+import csv
 import os
 
+import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from keras_manifold.callbacks.sinks import DirectorySink
 from keras_manifold.plot import spectrum
 
 
-def test_it_writes_arrays_and_figures_and_leaves_numbers_alone(tmp_path):
-    sink = DirectorySink(tmp_path)
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_writes_arrays_figures_and_numbers(tmp_path):
+    sink = DirectorySink(tmp_path, prefix="all")
     sink("arrays", {"a": np.arange(3)}, 1)
     sink("figure", spectrum([2.0, 1.0]), 12)
     sink("number", 1.0, 1)
     sink("noise0.4", {"a": np.arange(3)}, 1)
+    sink.flush()
     assert {path.name for path in tmp_path.iterdir()} == {
         "arrays_0001.npz",
         "figure_0012.png",
         "noise0.4_0001.npz",
+        "all_scalars.csv",
     }
+    assert (tmp_path / "all_scalars.csv").read_text() == "step,number\n1,1.0\n"
     with np.load(tmp_path / "arrays_0001.npz") as arrays:
         np.testing.assert_array_equal(arrays["a"], np.arange(3))
     assert (tmp_path / "figure_0012.png").read_bytes().startswith(b"\x89PNG")
@@ -34,16 +45,132 @@ def test_a_folder_that_vanishes_costs_one_warning_that_names_it(tmp_path, recwar
 
 def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path):
     class Unwritable:
-        def savefig(self, file, format):
-            file.write(b"half")
+        def __array__(self, dtype=None, copy=None):
             raise OSError("disk full")
 
-    path = tmp_path / "figure_0001.png"
+    path = tmp_path / "arrays_0001.npz"
     path.write_bytes(b"old")
     with pytest.warns(UserWarning, match="disk full"):
-        DirectorySink(tmp_path)("figure", Unwritable(), 1)
-    assert os.listdir(tmp_path) == ["figure_0001.png"]
+        DirectorySink(tmp_path)("arrays", {"a": np.arange(3), "b": Unwritable()}, 1)
+    assert os.listdir(tmp_path) == ["arrays_0001.npz"]
     assert path.read_bytes() == b"old"
+
+
+def test_numbers_of_a_step_share_a_row_and_columns_may_come_later(tmp_path):
+    sink = DirectorySink(tmp_path, prefix="x")
+    sink.begin(0)
+    sink("a", 1, 0)
+    sink("b", 0.1, 2)
+    sink("a", float("nan"), 2)
+    sink('odd, "name"', np.float32(0.5), 1)
+    sink("b", 0.2, 2)
+    sink.flush()
+    assert rows(tmp_path / "x_scalars.csv") == [
+        {"step": "0", "a": "1.0", "b": "", 'odd, "name"': ""},
+        {"step": "1", "a": "", "b": "", 'odd, "name"': "0.5"},
+        {"step": "2", "a": "nan", "b": "0.2", 'odd, "name"': ""},
+    ]
+
+
+def test_a_run_that_resumes_keeps_the_rows_up_to_its_step(tmp_path):
+    first = DirectorySink(tmp_path)
+    first.begin(0)
+    for step in range(5):
+        first("a", step / 2, step)
+    first.close()
+    second = DirectorySink(tmp_path)
+    second.begin(3)
+    second("b", 7.0, 3)
+    second.flush()
+    assert [tuple(row.values()) for row in rows(tmp_path / "run_scalars.csv")] == [
+        ("0", "0.0", ""),
+        ("1", "0.5", ""),
+        ("2", "1.0", ""),
+        ("3", "1.5", "7.0"),
+    ]
+
+
+def test_many_rows_are_not_dropped_in_silence(tmp_path):
+    first = DirectorySink(tmp_path)
+    first.begin(0)
+    for step in range(9):
+        first("a", 1.0, step)
+    first.close()
+    with pytest.warns(UserWarning, match="resumes at step 2.*up to step 8.*are dropped"):
+        DirectorySink(tmp_path).begin(2)
+
+
+def test_a_new_run_is_refused_where_another_one_stands_and_nothing_changes(tmp_path):
+    first = DirectorySink(tmp_path)
+    first.begin(0)
+    for step in range(4):
+        first("a", 1.0, step)
+    first.close()
+    before = (tmp_path / "run_scalars.csv").read_bytes()
+    second = DirectorySink(tmp_path)
+    for _ in range(2):  # trying again does not help
+        with pytest.raises(ValueError, match=r"a run of 3 epochs, up to step 3.*Choose"):
+            second.begin(0)
+        second.close()
+    assert (tmp_path / "run_scalars.csv").read_bytes() == before
+    first.begin(0)  # its own
+    first("a", 2.0, 0)
+    first.flush()
+    assert rows(tmp_path / "run_scalars.csv") == [{"step": "0", "a": "2.0"}]
+
+
+def test_a_run_killed_in_its_first_epoch_begins_again(tmp_path):
+    first = DirectorySink(tmp_path)
+    first.begin(0)
+    for step in range(0, 60, 10):  # batches
+        first("a", 1.0, step)
+        first("epoch", 0.0, step)
+    first.flush()
+    second = DirectorySink(tmp_path)
+    second.begin(0)
+    second("a", 3.0, 0)
+    second.flush()
+    assert [row["a"] for row in rows(tmp_path / "run_scalars.csv")] == ["3.0"]
+
+
+def test_a_file_of_something_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "run_scalars.csv").write_text("epoch,loss\n1,0.5\n")
+    sink = DirectorySink(tmp_path)
+    with pytest.raises(ValueError, match=r"first column is `step`. Received.*'epoch'"):
+        sink.begin(0)
+    sink.close()
+    assert (tmp_path / "run_scalars.csv").read_text() == "epoch,loss\n1,0.5\n"
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    for name in (".arrays_0002.npz.123", ".run_scalars.csv.123"):
+        (tmp_path / name).write_bytes(b"half")
+    others = {".arrays_more_0002.npz.123", ".arrays_0002.npz.user"}
+    for name in others:
+        (tmp_path / name).touch()
+    sink = DirectorySink(tmp_path)
+    sink.begin(0)
+    sink("arrays", {"a": np.arange(3)}, 2)
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {"arrays_0002.npz", *others}
+
+
+def test_a_figure_is_rendered_once_for_all_sinks(tmp_path, monkeypatch):
+    drawn = []
+    draw = FigureCanvasAgg.draw
+    monkeypatch.setattr(
+        FigureCanvasAgg, "draw", lambda self: (drawn.append(self.figure), draw(self))
+    )
+    figure = spectrum([2.0, 1.0])
+    sinks = [DirectorySink(tmp_path / name) for name in "ab"]
+    for sink in sinks:
+        sink("figure", figure, 1)
+    assert drawn == [figure]
+    a, b = (matplotlib.image.imread(tmp_path / f"{n}/figure_0001.png") for n in "ab")
+    np.testing.assert_array_equal(a, b)
+    figure.savefig(tmp_path / "usual.png")
+    usual = matplotlib.image.imread(tmp_path / "usual.png")[..., :3]
+    np.testing.assert_allclose(a, usual, atol=2 / 255)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path, monkeypatch):

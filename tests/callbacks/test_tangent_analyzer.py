@@ -82,11 +82,14 @@ def test_it_writes_figures_and_arrays_before_and_after_training(digits, tmp_path
         for name, ending in (("vectors", "png"), ("spectrum", "png"), ("space", "npz"))
         for step in (0, 2, 4)
     }
+    expected |= {"tangent_scalars.csv", ".tangent.lock"}
     assert {path.name for path in (tmp_path / "runs" / "new").iterdir()} == expected
     space = km.TangentSpace.load(tmp_path / "runs" / "new" / "tangent_space_0004.npz")
     assert space.vectors.shape == (4, 3, 8, 8, 1)
     with np.load(tmp_path / "runs" / "new" / "tangent_space_0004.npz") as arrays:
         assert arrays["spectrum"].shape == (4, 5)
+        assert arrays["codes"].shape == (4, 5)
+        np.testing.assert_array_equal(arrays["input"], digits[:4])
 
 
 def test_on_epochs_without_a_look_the_last_values_stand(digits):
@@ -116,6 +119,8 @@ def test_sinks_get_every_number_figure_and_array_with_its_step(digits):
         "x_space": "dict",
         "x_vectors": "Figure",
         "x_spectrum": "Figure",
+        "loss": "float",
+        "reconstruction_loss": "float",
     }
     assert {step for _, _, step in got} == {0, 1}
 
@@ -154,16 +159,24 @@ def test_watching_does_not_change_the_training(digits):
     assert losses[0] == losses[1]
 
 
-def test_weights_that_became_nan_give_nan_scalars_and_a_warning(digits):
-    class Spoil(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                self.model.set_weights([w * np.nan for w in self.model.get_weights()])
-
-    with pytest.warns(UserWarning, match="No tangent space after epoch 2"):
-        _, history = trained(digits, [Spoil(), km.TangentAnalyzer(digits[:2])], epochs=2)
-    assert np.isfinite(history["tangent_norm"][0])
-    assert np.isnan(history["tangent_norm"][1])
+def test_weights_that_become_nan_give_nan_scalars_and_one_warning_and_may_recover(
+    digits, tmp_path, spoiled, recwarn
+):
+    watch = km.TangentAnalyzer(digits[:2], directory=tmp_path)
+    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=5, units=(16,))
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    history = model.fit(
+        digits[:50], epochs=4, callbacks=[spoiled(1, 3), watch], verbose=0
+    ).history
+    finite = np.isfinite(history["tangent_norm"]).tolist()
+    assert finite == [True, False, False, True]
+    assert watch.history["tangent_norm"][0] == pytest.approx(history["tangent_norm"][3])
+    assert history["tangent_drift"][3] < 1e-5, "from the last finite look"
+    warned = [w for w in recwarn if "No tangent space" in str(w.message)]
+    assert len(warned) == 1
+    assert "after epoch 2" in str(warned[0].message)
+    rows = (tmp_path / "tangent_scalars.csv").read_text().splitlines()
+    assert ["nan" in row for row in rows[1:]] == [False, False, True, True, False]
 
 
 def test_inputs_that_are_no_images_are_watched_too(rng, tmp_path):

@@ -1,0 +1,139 @@
+"""What does watching cost?
+
+    python benchmarks/callbacks.py epoch   # an epoch of 55,000 images, both callbacks
+    python benchmarks/callbacks.py memory  # resident memory over 200 epochs
+    python benchmarks/callbacks.py         # both
+
+The lab's network (28x28x1, 32 codes, batch 128), eight watched images, figures and arrays
+into a folder after every epoch. The time inside the callbacks is measured apart from that
+of the epochs, which a shared machine makes uneven. Results go to
+`benchmarks/results/callbacks_*.md`.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from workers import written
+
+import keras_manifold as km
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=[], help="epoch, memory; default: both")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--images", type=int, default=55_000)
+    arguments = parser.parse_args()
+    for part in arguments.parts or ["epoch", "memory"]:
+        {"epoch": epoch, "memory": memory}[part](arguments)
+
+
+class Timed(keras.callbacks.Callback):
+    """Seconds between two points of each epoch: of what stands between two of these."""
+
+    def __init__(self):
+        super().__init__()
+        self.begins, self.ends = [], []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begins.append(time.perf_counter())
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.ends.append(time.perf_counter())
+
+
+def watched(x, folder):
+    options = {"directory": folder}
+    return [km.TangentAnalyzer(x[:8], **options), km.ReconstructionGrid(x[:8], **options)]
+
+
+def epoch(arguments):
+    x = images(arguments.images)
+    model = km.AutoEncoder.convolutional((28, 28, 1), latent_dim=32)
+    model.compile("adam", loss="binary_crossentropy")
+    before, after = Timed(), Timed()
+    with tempfile.TemporaryDirectory() as folder:
+        callbacks = [before, *watched(x, folder), after]
+        model.fit(
+            x, batch_size=128, epochs=arguments.epochs, callbacks=callbacks, verbose=2
+        )
+        files = sum(path.stat().st_size for path in Path(folder).iterdir())
+    first = after.begins[0] - before.begins[0]
+    looks = np.array(after.ends) - before.ends
+    epochs = np.array(before.ends) - after.begins  # training alone
+    shares = looks / epochs
+    lines = [
+        "| both callbacks | median | smallest | largest |",
+        "|---|--:|--:|--:|",
+        row("an epoch of training, s", epochs),
+        row("a look with figures and files, s", looks),
+        row("a look, % of the epoch", 100 * shares),
+        "",
+        f"The first look, before training, which compiles: {first:.2f} s. Files: "
+        f"{files / 2**20 / (1 + len(looks)):.2f} MiB a look.",
+    ]
+    written(
+        "callbacks_epoch.md",
+        "What watching costs",
+        f"{len(x)} images, batch 128, {len(looks)} epochs, backend "
+        f"{keras.backend.backend()}. Timed within one run, right before and after the "
+        "two callbacks.",
+        lines,
+    )
+
+
+def row(name, values):
+    return f"| {name} | {np.median(values):.3f} | {values.min():.3f} | {values.max():.3f} |"
+
+
+def memory(arguments):
+    x = images(256)
+    model = km.AutoEncoder.convolutional((28, 28, 1), latent_dim=32)
+    model.compile("adam", loss="binary_crossentropy")
+    resident = {}
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: resident.update({epoch + 1: resident_mib()})
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"batch_size": 128, "epochs": 200, "verbose": 0}
+        model.fit(x, callbacks=[*watched(x, folder), note], **options)
+    shown = [1, 10, 25, 50, 100, 150, 200]
+    lines = [
+        "| epoch | " + " | ".join(map(str, shown)) + " |",
+        "|---|" + "--:|" * len(shown),
+        "| resident, MiB | " + " | ".join(f"{resident[e]:.0f}" for e in shown) + " |",
+    ]
+    written(
+        "callbacks_memory.md",
+        "Memory while watching",
+        f"Resident set at the end of epochs of 256 images, with a look with figures and "
+        f"files in each, backend {keras.backend.backend()}.",
+        lines,
+    )
+
+
+def resident_mib():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def images(count):
+    """Fashion-MNIST if Keras has it, else noise, which trains as slowly."""
+    home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    if (home / "datasets" / "fashion-mnist").exists():
+        (x, _), _ = keras.datasets.fashion_mnist.load_data()
+        x = x[:count, ..., None].astype("float32") / 255
+    else:
+        x = np.random.default_rng(0).uniform(size=(count, 28, 28, 1)).astype("float32")
+    return x
+
+
+if __name__ == "__main__":
+    main()
