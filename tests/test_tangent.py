@@ -394,9 +394,26 @@ def test_a_layer_that_is_built_anew_is_compiled_anew(rng):
     dense.activation = keras.activations.tanh
     slopes = [np.diag(1 - np.tanh(sample @ w) ** 2) for sample in x]
     np.testing.assert_allclose(sigma()[0], expected(w, slopes[0]), rtol=1e-4)
+    dense.activation = keras.activations.linear
+    np.testing.assert_allclose(sigma()[0], expected(w, np.eye(3)), rtol=1e-5)
+    dense.activation = keras.activations.tanh
     inner.add(layers.Dense(2))
     last = inner.layers[-1].get_weights()[0]
     np.testing.assert_allclose(sigma()[1], expected(w, slopes[1], last), rtol=1e-4)
+
+
+class Scaled(layers.Layer):
+    slope = 1.0
+
+    def call(self, x):
+        return self.slope * x
+
+
+def test_a_slope_that_a_user_sets_is_followed(rng):
+    layer = Scaled()
+    for layer.slope in (2.0, 3.0):
+        space = km.tangent_space(layer, rng.normal(size=(2, 4)))
+        np.testing.assert_allclose(space.singular_values, layer.slope, rtol=1e-6)
 
 
 def test_a_decoder_that_was_replaced_is_not_kept(rng, deep_network):

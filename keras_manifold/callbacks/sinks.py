@@ -20,6 +20,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,9 @@ class DirectorySink:
     `<prefix>_scalars.csv`, one a step, with the header `step,<names>`. The page
     `index.html` shows them all, for any browser: see `report.write_page`. It is written
     anew as training goes on, as often as takes less than 0.5 % of the time, and at the end.
-    Every file is whole at any time, even if the process is killed. A file that can't be written later on costs
-    a warning, once, and not the training.
+    Every file is whole at any time, even if the process is killed. While `fit` runs,
+    figures are drawn beside the training; they are there by the next look. A file that
+    can't be written later on costs a warning, once, and not the training.
 
     Training that begins at step 0 is a new run: it is refused where another one has left
     results, unless this object wrote them itself, in an earlier `fit` (they are replaced
@@ -80,11 +82,16 @@ class DirectorySink:
         self.record = Record(self.directory / f"{prefix}_scalars.csv")
         self._files: dict[Path, int] = {}
         self._written: str | None = None  # the text of the CSV file, if it is ours
-        self._has_begun = self._has_news = self._has_warned = False
+        self._has_begun = self._is_fitting = self._has_news = self._has_warned = False
         self._next_page = 0.0
+        self._pool: ThreadPoolExecutor | None = None
+        self._under_way: list[Future] = []
+        self._looked = False  # since the work that is under way began
 
     def begin(self, step: int) -> None:
         """Goes on with what was written up to a step, or begins anew at step 0."""
+        self._wait()  # for a `fit` that was interrupted
+        self._has_begun = False
         self.make_directory()
         self._has_warned = False
         self.record.read()
@@ -100,7 +107,7 @@ class DirectorySink:
             )
         self._drop_after(step, last)
         self._remove_unfinished(self.record.path.name)
-        self._has_begun = True
+        self._has_begun = self._is_fitting = True
 
     def __call__(self, name: str, value: Any, step: int) -> None:
         """Writes a figure or arrays; keeps a number for the next `flush`."""
@@ -113,19 +120,44 @@ class DirectorySink:
         elif isinstance(value, Mapping):
             self._write(f"{name}_{step:04d}.npz", step, value)
         elif is_figure(value):
-            self._write(f"{name}_{step:04d}.png", step, value)
+            self._beside(self._write, f"{name}_{step:04d}.png", step, value)
 
     def flush(self) -> None:
         """Writes the numbers, and the page unless that would take long."""
+        if self._looked:
+            self._wait()  # no figure came since
         self._write_numbers()
         # A share of the time of training, however many looks there are to show.
         if time.monotonic() >= self._next_page:
-            self._write_page(running=True)
+            self._beside(self._write_page, running=True)
+        self._looked = True
 
     def close(self) -> None:
         """Writes the numbers and the page of a run that has ended."""
         self._write_numbers()
-        self._write_page(running=False)
+        self._wait()
+        if self._has_begun:
+            self._write_page(running=False)
+        self._is_fitting = False
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _beside(self, work, *arguments, **options):
+        """Has work done in a thread during `fit`, once that of the look before is done."""
+        if self._looked:
+            self._wait()
+        if not self._is_fitting:
+            work(*arguments, **options)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="keras_manifold")
+        self._under_way.append(self._pool.submit(work, *arguments, **options))
+
+    def _wait(self):
+        self._looked = False
+        while self._under_way:
+            self._under_way.pop(0).result()
 
     def _write_numbers(self):
         if self._has_news:
@@ -135,8 +167,8 @@ class DirectorySink:
                 self._has_news = False
 
     def _write_page(self, *, running):
-        if not self.record.rows:
-            return
+        if not self.record.path.exists():
+            return  # and why was said
         started = time.monotonic()
         with self._warning_of_failure():
             write_page(self.directory, running=running)

@@ -24,7 +24,7 @@ def test_it_writes_inputs_and_reconstructions_before_and_after_training(digits, 
     x = digits[:5]
     model, history = trained(digits, km.ReconstructionGrid(x, directory=tmp_path))
     names = {path.name for path in tmp_path.iterdir()} - {".reconstruction.lock"}
-    assert names == {"reconstruction_scalars.csv"} | {
+    assert names == {"reconstruction_scalars.csv", "index.html"} | {
         f"reconstruction_{i:04d}.{e}" for i in range(3) for e in ("png", "npz")
     }
     found = arrays(tmp_path / "reconstruction_0002.npz")

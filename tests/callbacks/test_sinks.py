@@ -1,11 +1,13 @@
 import csv
 import os
 
+import keras
 import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+import keras_manifold as km
 from keras_manifold.callbacks.sinks import DirectorySink
 from keras_manifold.plot import spectrum
 
@@ -27,6 +29,7 @@ def test_it_writes_arrays_figures_and_numbers(tmp_path):
         "figure_0012.png",
         "noise0.4_0001.npz",
         "all_scalars.csv",
+        "index.html",
     }
     assert (tmp_path / "all_scalars.csv").read_text() == "step,number\n1,1.0\n"
     with np.load(tmp_path / "arrays_0001.npz") as arrays:
@@ -183,3 +186,35 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path, monkeypatc
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         DirectorySink(tmp_path / "file" / "folder")
+
+
+def test_the_page_of_a_run_shows_what_the_folder_holds(digits, tmp_path):
+    model = km.AutoEncoder.dense((8, 8, 1), 2, units=(4,))
+    model.compile("adam", loss="mse")
+    written = []
+
+    class Reader(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            written.append((tmp_path / "index.html").exists())
+
+    watch = [
+        kind(digits[:3], directory=tmp_path)
+        for kind in (km.TangentAnalyzer, km.ReconstructionGrid)
+    ]
+    model.fit(digits[:50], epochs=3, callbacks=[*watch, Reader()], verbose=0)
+    assert written[1], "while it trains"
+    page = (tmp_path / "index.html").read_text()
+    assert 'data-running="false"' in page
+    for path in [*tmp_path.glob("*.npz"), *tmp_path.glob("*.csv")]:
+        assert f'data-file="{path.name}"' in page
+
+
+def test_a_page_that_is_somebody_elses_is_left_alone(digits, tmp_path):
+    (tmp_path / "index.html").write_text("<p>mine")
+    model = km.AutoEncoder.dense((8, 8, 1), 2, units=(4,))
+    model.compile("adam", loss="mse")
+    watch = km.ReconstructionGrid(digits[:3], directory=tmp_path)
+    with pytest.warns(UserWarning, match="another page has that name"):
+        model.fit(digits[:50], epochs=3, callbacks=[watch], verbose=0)
+    assert (tmp_path / "index.html").read_text() == "<p>mine"
+    assert (tmp_path / "reconstruction_0003.png").exists()
