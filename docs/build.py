@@ -62,7 +62,7 @@ def main():
 
 
 def write_keras_inventory():
-    """Where keras.io, which publishes no inventory, has the names that our pages link to."""
+    """Where keras.io, which has no inventory, keeps the names that our pages link to."""
     inventory = Inventory(project="keras", version="3")
     for line in (DOCS / "keras_names.txt").read_text().splitlines():
         name, address = line.split()

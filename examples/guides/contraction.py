@@ -45,7 +45,7 @@ def trained(penalty):
     )
     model.compile(keras.optimizers.Adam(2e-3), loss="binary_crossentropy")
     history = model.fit(
-        x_train, validation_data=x_test, epochs=50, batch_size=64, verbose=0
+        x_train, validation_data=x_test, epochs=30, batch_size=64, verbose=0
     )
     return model, history
 

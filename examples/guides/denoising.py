@@ -60,7 +60,7 @@ def trained(**options):
     model = km.AutoEncoder.dense((8, 8, 1), latent_dim=16, units=(128,), **options)
     model.compile(keras.optimizers.Adam(2e-3), loss="binary_crossentropy")
     history = model.fit(
-        x_train, validation_data=x_test, epochs=60, batch_size=64, verbose=0
+        x_train, validation_data=x_test, epochs=40, batch_size=64, verbose=0
     )
     return model, history
 
@@ -69,7 +69,8 @@ plain, plain_history = trained()
 denoising, denoising_history = trained(noise=noise)
 
 # %% alt="Loss by epoch. Without noise both curves fall together. With noise the training loss stays far above the validation loss."
-km.plot.learning_curves({"plain": plain_history, "denoising": denoising_history})
+histories = {"plain": plain_history, "denoising": denoising_history}
+km.plot.learning_curves(histories, keys=["loss"])
 
 # %% [markdown]
 # The training loss of the denoising model is higher, and its validation loss lower than its
@@ -101,7 +102,8 @@ for name, model in {"plain": plain, "denoising": denoising}.items():
 # ## What their codes follow
 #
 # The tangent vectors of the encoder are the directions in pixel space to which the code
-# responds most. [The next guides](tangents_step_by_step.md) say how they are computed.
+# responds most. [Tangent vectors, step by step](tangents_step_by_step.md) says how
+# they are computed.
 
 # %% alt="The eight strongest tangent vectors at one digit. Those of the plain model are speckled. Those of the denoising model show strokes that move or change."
 spaces = {
