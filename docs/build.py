@@ -19,6 +19,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import plots
 from jinja2 import DictLoader
 from mkdocstrings import Inventory
 from nbclient import NotebookClient
@@ -56,6 +57,7 @@ def main():
     parser.add_argument("guides", nargs="*", help="names; all of mkdocs.yml by default")
     names = parser.parse_args().guides or guides_in_nav()
     write_keras_inventory()
+    plots.main()
     GUIDES.mkdir(exist_ok=True)
     for name in names:
         build_guide(name)
