@@ -9,9 +9,11 @@ from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.contractive import ContractivePenalty as ContractivePenalty
+from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
 from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobian import jacobian as jacobian
 from keras_manifold.noise import NoiseInjection as NoiseInjection
+from keras_manifold.report import report as report
 from keras_manifold.tangent import TangentSpace as TangentSpace
 from keras_manifold.tangent import captured_energy as captured_energy
 from keras_manifold.tangent import principal_angles as principal_angles
@@ -29,11 +31,13 @@ __all__ = [
     "TangentSpace",
     "autodiff",
     "captured_energy",
+    "denoiser_dimension",
     "jacobian",
     "local_dimension",
     "manifolds",
     "plot",
     "principal_angles",
+    "report",
     "symmetries",
     "tangent_space",
 ]

@@ -13,7 +13,12 @@ import numpy as np
 from keras import ops
 
 from keras_manifold.arguments import check_at_most
-from keras_manifold.functions import check_codes, evaluated
+from keras_manifold.functions import (
+    check_codes,
+    check_input,
+    evaluated,
+    independent_output_shape,
+)
 from keras_manifold.jacobian import (
     FactorsModel,
     JacobianModel,
@@ -60,15 +65,17 @@ class Decomposition:
     def __init__(self, model, sample, *, of, k, method, seed):
         self.of = of
         self._input_shape = sample.shape
-        self._encoder, functions = _functions(model, of)
+        self._encoder, functions, name = _functions(model, of)
         if self._encoder is not None:
+            check_input("encoder", self._encoder, sample)
+            independent_output_shape("encoder", self._encoded, sample)
             sample = self._codes(sample[None])[0]
         if of == "decoder":
             check_codes(sample.shape)
         if len(functions) == 2:
             way: Any = _Factors(functions, sample)
         else:
-            way = _Dense(functions, sample)
+            way = _Dense(functions, sample, name)
         if of == "encoder":
             check_codes(way.output_shape)
         most = way.passes
@@ -111,20 +118,21 @@ class Decomposition:
             "weights": digest.hexdigest(),
         }
 
-    def of_batches(self, batches):
+    def of_batches(self, batches, start=0):
         """The arrays of `TangentSpace`, by name, batch by batch.
 
         The float64 arithmetic of one batch runs beside the passes of the next.
 
         Args:
             batches: Iterator over NumPy arrays `(n, *input_shape)`.
+            start: Index of the first sample, for errors.
 
         Yields:
             Tuples of the samples of a batch, or of a part of it, and a mapping from names
             to arrays.
         """
         pending: deque = deque()
-        full_size = start = 0
+        full_size = 0
         with self._way.blas_threads, ThreadPoolExecutor(1) as pool:
             for batch in _pieces(batches, self._way.samples_at_a_time):
                 full_size = max(full_size, len(batch))
@@ -137,8 +145,11 @@ class Decomposition:
             while pending:
                 yield _done(pending.popleft())
 
+    def _encoded(self, x):
+        return evaluated(self._encoder, x)
+
     def _codes(self, x):
-        return ops.convert_to_numpy(evaluated(self._encoder, ops.convert_to_tensor(x)))
+        return ops.convert_to_numpy(self._encoded(ops.convert_to_tensor(x)))
 
     def _derivatives(self, batch, start):
         points = batch if self._encoder is None else self._codes(batch)
@@ -154,7 +165,7 @@ class Decomposition:
         signs = _signs_of_largest(vectors)
         arrays = {
             "vectors": _signed(vectors, signs).reshape(*signs.shape[:2], *shapes[0]),
-            "singular_values": triplets.sigma.astype("float32"),
+            "singular_values": _finite_float32(triplets.sigma),
             "code_vectors": _signed(codes, signs).reshape(*signs.shape[:2], *shapes[1]),
         }
         if triplets.errors is not None:
@@ -208,8 +219,8 @@ class _Dense:
         is_small = self.passes <= _SMALL_MATRIX
         return _ONE_BLAS_THREAD if is_small else contextlib.nullcontext()
 
-    def __init__(self, functions, sample):
-        self._model = JacobianModel.of(*functions, sample=sample)
+    def __init__(self, functions, sample, name):
+        self._model = JacobianModel.of(*functions, sample=sample, argument=name)
         self.passes = self._model.passes
         self.output_shape = self._model.output_sample_shape
         self.samples_at_a_time = self._model.samples_at_a_time(2**30)
@@ -300,28 +311,28 @@ def _check_finite(derivatives, start):
     if not finite.all():
         raise FloatingPointError(
             "The Jacobian must be finite to be decomposed. Received: NaN or infinite "
-            f"entries in {np.sum(~finite)} of {len(finite)} samples, first in sample "
-            f"{start + np.argmin(finite)}. The weights or the inputs have overflowed: look "
-            "at the training loss."
+            f"entries in sample {start + np.argmin(finite)} and in {np.sum(~finite) - 1} "
+            "others beside it. The weights or the inputs have overflowed: look at the "
+            "training loss."
         )
 
 
 def _functions(model, of):
-    """An encoder that gives the points of the function, if any, and the functions."""
+    """An encoder that gives the points, if any, the functions, and their name for users."""
     encoder, decoder = (getattr(model, name, None) for name in ("encoder", "decoder"))
     if of == "encoder" and encoder is not None:
-        return None, (encoder,)
+        return None, (encoder,), "encoder"
     if of == "decoder" and encoder is not None and decoder is not None:
-        return encoder, (decoder,)
+        return encoder, (decoder,), "decoder"
     if of == "reconstruction" and encoder is not None and decoder is not None:
-        return None, (encoder, decoder)
+        return None, (encoder, decoder), "model"
     if not callable(model) or encoder is not None or decoder is not None:
         parts = "an `encoder`" if of == "encoder" else "an `encoder` and a `decoder`"
         raise TypeError(
             f'For of="{of}", `model` must have {parts} or be callable. '
             f"Received: model={model!r} of type {type(model).__name__}."
         )
-    return None, (model,)
+    return None, (model,), "model"
 
 
 def _pieces(batches, size):
@@ -337,6 +348,16 @@ def _signs_of_largest(vectors):
     is_largest = sizes >= (1 - 1e-4) * sizes.max(axis=2, keepdims=True)
     largest = np.argmax(is_largest, axis=2)[..., None]
     return np.where(np.take_along_axis(vectors, largest, axis=2) < 0, -1.0, 1.0)
+
+
+def _finite_float32(sigma):
+    largest = np.finfo("float32").max
+    if (sigma > largest).any():
+        raise FloatingPointError(
+            f"Singular values must be below {largest:.2g}, as results are float32. "
+            f"Received: {sigma.max():.2g}."
+        )
+    return sigma.astype("float32")
 
 
 def _signed(vectors, signs):

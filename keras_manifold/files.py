@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from pathlib import Path
 
 # A chunk of an array on disk: the file that is written again when rows are added to it.
@@ -22,7 +23,7 @@ def replacing(path):
         OSError: If it cannot be written; what stood under `path` before stays.
     """
     path = Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{os.getpid()}{threading.get_ident()}")
     try:
         with open(aside, "wb") as file:
             yield file
@@ -78,7 +79,7 @@ class GrowingArrays:
 
     def __init__(self, path, fingerprint):
         zarr = _zarr()
-        path = Path(path)
+        path = _local(path)
         if path.exists() and not (path / "zarr.json").exists() and _holds_anything(path):
             _refuse(path, "which holds something else")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,9 @@ class GrowingArrays:
         if found is None:
             if next(iter(self._group), None) is not None:
                 _refuse(path, "a Zarr group of something else")
-            attributes.update({"fingerprint": fingerprint, "written": 0, "note": ""})
+            attributes.update(
+                {"fingerprint": fingerprint, "written": 0, "note": "", "arrays": []}
+            )
         elif found != fingerprint:
             differing = [key for key in fingerprint if found.get(key) != fingerprint[key]]
             raise ValueError(
@@ -106,37 +109,40 @@ class GrowingArrays:
                 f"{', '.join(differing)}. Delete the folder or choose another."
             )
         self.written, self.note = attributes["written"], attributes["note"]
-        for _, array in self._group.arrays():
+        arrays = self.finished()
+        for array in arrays.values():
             array.resize((self.written, *array.shape[1:]))  # the rest is not whole
+        _check_whole(path, arrays, self.written)
 
     def append(self, arrays, note=""):
         """Adds rows to each array, by name; the first rows make the arrays."""
         count = len(next(iter(arrays.values())))
         sizes = [rows[:1].nbytes for rows in arrays.values()]
         rows_a_chunk = max(1, _BYTES_A_CHUNK // max(sizes))
-        for name, rows in arrays.items():
-            if name not in self._group:
-                self._group.create_array(
-                    name,
-                    shape=(0, *rows.shape[1:]),
-                    chunks=(rows_a_chunk, *rows.shape[1:]),
-                    dtype=rows.dtype,
-                    compressors=None,  # directions are noise to a compressor
-                )
-            array = self._group[name]
-            array.resize((self.written + count, *rows.shape[1:]))
-            array[self.written :] = rows
+        # A chunk of zeros must not look like one that was lost.
+        with _zarr().config.set({"array.write_empty_chunks": True}):
+            for name, rows in arrays.items():
+                if self.written == 0:
+                    self._group.create_array(
+                        name,
+                        shape=(0, *rows.shape[1:]),
+                        chunks=(rows_a_chunk, *rows.shape[1:]),
+                        dtype=rows.dtype,
+                        compressors=None,  # directions are noise to a compressor
+                        overwrite=True,
+                    )
+                array = self._group[name]
+                array.resize((self.written + count, *rows.shape[1:]))
+                array[self.written :] = rows
         self.written += count
         self.note = note
-        self._group.attrs.update({"written": self.written, "note": note})
-
-    def rows(self, name, count):
-        """The first rows of one array, in memory."""
-        return self._group[name][:count]
+        self._group.attrs.update(
+            {"written": self.written, "note": note, "arrays": list(arrays)}
+        )
 
     def finished(self):
         """The arrays as they are on disk, by name."""
-        return dict(self._group.arrays())
+        return {name: self._group[name] for name in self._group.attrs["arrays"]}
 
     def close(self):
         """Lets others write."""
@@ -153,7 +159,8 @@ class GrowingArrays:
         Raises:
             ValueError: If there is no group, or nothing is written yet.
         """
-        group = _opened(_zarr(), Path(path), "r")
+        path = _local(path)
+        group = _opened(_zarr(), path, "r")
         arrays = {name: group[name] for name in names if name in group}
         written = group.attrs.get("written", None)
         if not arrays or written == 0:
@@ -161,13 +168,38 @@ class GrowingArrays:
                 f"`path` must hold results. Received: path={os.fspath(path)!r}, where "
                 "nothing of them is written yet."
             )
+        if written is not None:
+            _check_whole(path, arrays, written)
         if all(array.shape[0] == written for array in arrays.values()):
             return arrays
         return {name: array[:written] for name, array in arrays.items()}
 
 
+def _local(path):
+    """The folder itself, whatever becomes of the working directory and of links."""
+    if "://" in os.fspath(path):
+        raise ValueError(
+            "`path` must be a folder of this machine's file system. Received: "
+            f"path={os.fspath(path)!r}."
+        )
+    return Path(path).resolve()
+
+
 def _holds_anything(path):
-    return not path.is_dir() or next(path.iterdir(), None) is not None
+    # Zarr leaves its unfinished files behind when it is killed.
+    return not path.is_dir() or any(p.suffix != ".partial" for p in path.iterdir())
+
+
+def _check_whole(path, arrays, written):
+    """Refuses arrays that have lost chunks, in whose place Zarr gives zeros."""
+    for name, array in arrays.items():
+        expected = -(-written // array.chunks[0])
+        if array.nchunks_initialized < expected:
+            raise ValueError(
+                f"The arrays must be whole. Received: path={os.fspath(path)!r}, where "
+                f"{expected - array.nchunks_initialized} of {expected} chunks of {name} "
+                "are missing. Copy the folder again, or delete it and begin anew."
+            )
 
 
 def _refuse(path, found):
@@ -191,6 +223,6 @@ def _zarr():
         import zarr
     except ImportError:
         raise ImportError(
-            "Results on disk need Zarr 3.1. Install it: pip install keras_manifold[zarr]."
+            "Results on disk need Zarr 3.1.3. Install it: pip install keras_manifold[zarr]."
         ) from None
     return zarr

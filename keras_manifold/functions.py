@@ -23,6 +23,30 @@ def check_has_derivative(name, function):
             )
 
 
+def check_input(name, function, sample):
+    """Refuses samples whose shape is not that of a model's one input."""
+    inputs = getattr(function, "inputs", None) or ()
+    if len(inputs) > 1:
+        raise TypeError(
+            f"`{name}` must take one tensor. Received: a model of {len(inputs)} inputs. "
+            "Wrap it in a function of the one that the Jacobian is by."
+        )
+    for tensor in inputs:
+        shape = tuple(tensor.shape[1:])
+        if not (_fits(shape, sample.shape) or _fits(shape, (*sample.shape, 1))):
+            raise ValueError(
+                f"`{name}` takes inputs of shape {(None, *shape)}. Received: samples of "
+                f"shape {sample.shape}. For a single sample pass x[None]."
+            )
+
+
+def _fits(expected, found):
+    """Whether a sample has the sides that a model declares, of which some are `None`."""
+    return len(expected) == len(found) and all(
+        side in (None, other) for side, other in zip(expected, found)
+    )
+
+
 def independent_output_shape(name, function, sample):
     """Shape of one output, once a companion of the sample is seen not to change it."""
     outputs = function(ops.convert_to_tensor(sample[None]))

@@ -14,6 +14,7 @@ from keras_manifold.arguments import check_count
 from keras_manifold.functions import (
     check_codes,
     check_has_derivative,
+    check_input,
     evaluated,
     independent_output_shape,
 )
@@ -248,6 +249,7 @@ class JacobianModel(_Derivatives):
         function: Keras layer or model (called with `training=False`), or callable.
         sample: One sample, with which `function` is checked, of shape `input_shape`.
         chunk_size: Passes that run at once. See `jacobian`.
+        argument: What the user calls `function`, for errors.
 
     Attributes:
         output_sample_shape: Shape of one output.
@@ -255,11 +257,12 @@ class JacobianModel(_Derivatives):
         by_rows: Whether it is the side of the outputs.
     """
 
-    def __init__(self, function, *, sample, chunk_size=None):
+    def __init__(self, function, *, sample, chunk_size=None, argument="function"):
         super().__init__(function, sample=sample)
+        check_input(argument, function, sample)
         self.chunk_size = chunk_size
         self.output_sample_shape = independent_output_shape(
-            "function", lambda x: evaluated(function, x), sample
+            argument, lambda x: evaluated(function, x), sample
         )
         sizes = math.prod(self.output_sample_shape), sample.size
         self.by_rows = sizes[0] <= sizes[1]
@@ -297,11 +300,13 @@ class FactorsModel(_Derivatives):
 
     def __init__(self, encoder, decoder, *, sample):
         super().__init__(encoder, decoder, sample=sample)
+        check_input("encoder", encoder, sample)
         code_shape = independent_output_shape(
             "encoder", lambda x: evaluated(encoder, x), sample
         )
         check_codes(code_shape)
-        (code,) = ops.convert_to_numpy(evaluated(encoder, sample[None]))
+        point = ops.convert_to_tensor(sample[None])
+        (code,) = ops.convert_to_numpy(evaluated(encoder, point))
         self.output_sample_shape = independent_output_shape(
             "decoder", lambda codes: evaluated(decoder, codes), code
         )

@@ -111,7 +111,7 @@ def tangents(
         ValueError: If the inputs are not images.
     """
     spaces = space if isinstance(space, Mapping) else {"": space}
-    count = len(next(iter(spaces.values())).vectors)
+    count = next(iter(spaces.values())).vectors.shape[0]
     samples = range(count) if index is None else np.atleast_1d(index)
     inputs = None if images is None else _images(images)
     is_single = len(spaces) == len(samples) == 1
@@ -182,7 +182,7 @@ def walk(
     """
     x = np.asarray(x)
     _images(x)
-    if len(x) != len(space.vectors) or space.vectors.shape[2:] != x.shape[1:]:
+    if len(x) != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
         raise ValueError(
             "`space` must be that of the samples `x`. Received: vectors of shape "
             f"{space.vectors.shape} and x of shape {x.shape}."
@@ -242,7 +242,8 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     figure = _figure_of_size(5.5, 3.6, title)
     ax = figure.subplots()
     for name, values in named.items():
-        values = np.atleast_2d(getattr(values, "singular_values", values)).astype("float64")
+        values = np.asarray(getattr(values, "singular_values", values), "float64")
+        values = np.atleast_2d(values)
         # A logarithmic scale has no place for 0.
         values = np.maximum(values, np.nanmax(values, initial=1e-30) * 1e-8)
         index = np.arange(1, values.shape[1] + 1)

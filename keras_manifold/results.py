@@ -6,8 +6,8 @@ import numpy as np
 
 from keras_manifold.files import GrowingArrays
 
-# Singular values, relative to the largest, that differ by rounding only, even in half
-# precision and in batches of another size.
+# Images of a unit vector, relative to the largest singular value, that differ by rounding
+# only, even in half precision and in batches of another size.
 _SAME = 1e-2
 
 
@@ -16,11 +16,14 @@ class InMemory:
 
     Args:
         total: Samples that will come, or `None` where nobody knows.
+
+    Attributes:
+        written: Samples that are here already.
     """
 
     def __init__(self, total):
         self._total = total
-        self._written = 0
+        self.written = 0
         self._parts: list[dict] = []
 
     def missing(self, batches):
@@ -46,8 +49,8 @@ class InMemory:
                 }
             ]
         for name, rows in arrays.items():
-            self._parts[0][name][self._written : self._written + len(rows)] = rows
-        self._written += len(samples)
+            self._parts[0][name][self.written : self.written + len(rows)] = rows
+        self.written += len(samples)
 
     def finished(self):
         """All arrays by name."""
@@ -67,6 +70,9 @@ class OnDisk:
         path: Folder of the group.
         fingerprint: What a run that goes on must share with the one that began, by name.
 
+    Attributes:
+        written: Samples that are whole on disk.
+
     Raises:
         ValueError: If the folder holds something else, or a run with another fingerprint.
         ImportError: If Zarr is not installed.
@@ -78,6 +84,10 @@ class OnDisk:
         self._arrays = GrowingArrays(path, fingerprint)
         self._digest = b""
 
+    @property
+    def written(self):
+        return self._arrays.written
+
     def check_function(self, decomposition, first):
         """Refuses a function whose first Jacobians are not those on disk.
 
@@ -85,20 +95,19 @@ class OnDisk:
             decomposition: The function's `Decomposition`.
             first: The first batch of samples.
         """
-        count = min(len(first), self._arrays.written)
+        count = min(len(first), self.written)
         pieces = decomposition.of_batches(iter([first[:count]]) if count else iter([]))
-        sigma = [arrays["singular_values"] for _, arrays in pieces]
-        if not sigma:
+        found = [arrays for _, arrays in pieces]
+        if not found:
             return
-        found = np.concatenate(sigma)
-        stored = self._arrays.rows("singular_values", count)
-        differences = np.abs(found - stored).max(axis=1)
-        if (differences > _SAME * stored.max(axis=1)).any():
+        images = np.concatenate([_image_of_a_vector(arrays) for arrays in found])
+        stored = {name: array[:count] for name, array in self._arrays.finished().items()}
+        differences = np.linalg.norm(images - _image_of_a_vector(stored), axis=1)
+        if (differences > _SAME * stored["singular_values"].max(axis=1)).any():
             raise ValueError(
                 f"`path` must hold the beginning of the same run. Received: path="
-                f"{str(self._path)!r}, where the singular values of the first samples are "
-                f"others, by up to {differences.max():.2g}: the function has changed. "
-                "Delete the folder or choose another."
+                f"{str(self._path)!r}, where the tangent spaces of the first samples are "
+                "others: the function has changed. Delete the folder or choose another."
             )
 
     def missing(self, batches):
@@ -107,7 +116,7 @@ class OnDisk:
         Raises:
             ValueError: If they are not, or end before.
         """
-        left = self._arrays.written
+        left = self.written
         for batch in batches:
             skipped, batch = batch[:left], batch[left:]
             left -= len(skipped)
@@ -115,7 +124,7 @@ class OnDisk:
             if len(skipped) and left == 0 and self._digest.hex() != self._arrays.note:
                 raise ValueError(
                     f"`path` must hold the beginning of the same run. Received: path="
-                    f"{str(self._path)!r}, whose {self._arrays.written} samples are not "
+                    f"{str(self._path)!r}, whose {self.written} samples are not "
                     "the first of `x`. Delete the folder or choose another."
                 )
             if len(batch):
@@ -123,8 +132,8 @@ class OnDisk:
         if left:
             raise ValueError(
                 f"`path` must hold the beginning of the same run. Received: path="
-                f"{str(self._path)!r} with {self._arrays.written} samples, and x with "
-                f"{self._arrays.written - left}. Delete the folder or choose another."
+                f"{str(self._path)!r} with {self.written} samples, and x with "
+                f"{self.written - left}. Delete the folder or choose another."
             )
 
     def close(self):
@@ -139,6 +148,18 @@ class OnDisk:
     def finished(self):
         """All arrays by name, read when they are sliced."""
         return self._arrays.finished()
+
+
+def _image_of_a_vector(arrays):
+    """A vector's image under U Σ Vᵀ of each sample, which ties leave as it is."""
+    flat = {
+        name: array.reshape(*array.shape[:2], -1).astype("float64")
+        for name, array in arrays.items()
+    }
+    size = flat["vectors"].shape[2]
+    vector = np.random.default_rng(0).normal(size=size) / np.sqrt(size)
+    components = flat["vectors"] @ vector * flat["singular_values"][..., 0]
+    return np.einsum("nk,nko->no", components, flat["code_vectors"])
 
 
 def _chained(digest, samples):

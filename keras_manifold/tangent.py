@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -21,7 +22,7 @@ class TangentSpace:
     """Tangent spaces of `n` samples, as NumPy arrays.
 
     Where `tangent_space` was given a `path`, or `load` a folder, they are Zarr arrays
-    instead, which are read when they are sliced.
+    instead, which are read when they are sliced: `space.vectors[:]` is a NumPy array.
 
     Attributes:
         vectors: Tangent vectors in input space (of a decoder: in the space of
@@ -88,7 +89,15 @@ class TangentSpace:
         names = [field.name for field in fields(cls)]
         if Path(path).is_dir():
             return cls._of(path, GrowingArrays.load(path, names))
-        with np.load(path, allow_pickle=False) as arrays:
+        try:
+            file = np.load(path, allow_pickle=False)
+        except ValueError:  # neither npz nor npy
+            file = None
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError(
+                f"`path` must be an npz file or a folder. Received: {os.fspath(path)!r}."
+            )
+        with file as arrays:
             return cls._of(path, {name: arrays[name] for name in names if name in arrays})
 
     @classmethod
@@ -217,7 +226,8 @@ def tangent_space(
     batches = with_progress(itertools.chain([first], batches), count, verbose)
     with contextlib.closing(results):
         results.check_function(decomposition, first)
-        for samples, arrays in decomposition.of_batches(results.missing(batches)):
+        missing = decomposition.of_batches(results.missing(batches), results.written)
+        for samples, arrays in missing:
             results.append(samples, arrays)
         return TangentSpace(**results.finished())
 

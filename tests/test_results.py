@@ -1,6 +1,8 @@
 """Runs of `tangent_space` that go to disk."""
 
+import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +139,104 @@ def test_another_function_of_the_same_weights_is_refused(begun, encoder, x):
     encoder.layers[0].activation = keras.activations.relu
     with pytest.raises(ValueError, match="the function has changed"):
         km.tangent_space(encoder, x, k=2, path=begun)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_function_that_only_turns_its_tangents_is_refused(index, x, tmp_path):
+    order = ops.convert_to_tensor(np.eye(6, dtype="float32")[[1, 0, 3, 2, 5, 4]])
+
+    def encode(x):
+        return ops.tanh(x) * ops.arange(1.0, 7.0)
+
+    turned = [lambda x: encode(ops.matmul(x, order)), lambda x: -encode(x)][index]
+    km.tangent_space(encode, x[:3], path=tmp_path / "space")
+    with pytest.raises(ValueError, match="the function has changed"):
+        km.tangent_space(turned, x, path=tmp_path / "space")
+
+
+def test_results_stay_where_they_are_when_the_working_directory_moves(
+    encoder, x, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    def batches():
+        yield x[:2]
+        os.chdir("elsewhere")
+        yield x[2:]
+
+    space = km.tangent_space(encoder, batches(), path="space", verbose=0)
+    assert_is_that_of(space, *encoder.get_weights(), x)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    loaded = km.TangentSpace.load("../space")
+    os.chdir(tmp_path.parent)
+    assert_is_that_of(loaded, *encoder.get_weights(), x)
+
+
+def test_a_link_leads_to_the_lock_of_its_folder(encoder, x, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+
+    def batches():
+        with pytest.raises(BlockingIOError, match="Another run"):
+            km.tangent_space(encoder, x, path=tmp_path / "real")
+        yield x
+
+    batches = batches()
+    first = [x[:2]]
+    km.tangent_space(
+        encoder, itertools.chain(first, batches), path=tmp_path / "link", verbose=0
+    )
+    assert km.TangentSpace.load(tmp_path / "real").vectors.shape[0] == 7
+
+
+def test_chunks_that_were_lost_are_noticed(encoder, x, tmp_path):
+    path = tmp_path / "space"
+    km.tangent_space(lambda x: 0.0 * encoder(x), x, path=path)
+    assert not km.TangentSpace.load(path).singular_values[:].any()  # zeros are no loss
+    shutil.rmtree(path / "vectors" / "c")
+    with pytest.raises(ValueError, match="1 of 1 chunks of vectors are missing"):
+        km.TangentSpace.load(path)
+    with pytest.raises(ValueError, match="1 of 1 chunks of vectors are missing"):
+        km.tangent_space(lambda x: 0.0 * encoder(x), x, path=path)
+
+
+def test_arrays_that_a_user_adds_are_left_alone(begun, encoder, x):
+    zarr.open_group(begun).create_array("labels", data=np.arange(9))
+    space = km.tangent_space(encoder, x, k=2, path=begun)
+    assert_is_that_of(space, *encoder.get_weights(), x)
+    np.testing.assert_array_equal(zarr.open_group(begun)["labels"][:], np.arange(9))
+    assert km.TangentSpace.load(begun).vectors.shape == (5, 2, 6)
+
+
+def test_the_sample_that_is_not_finite_is_counted_from_the_first_of_all(begun, encoder, x):
+    x[3] = np.nan
+    with pytest.raises(FloatingPointError, match="entries in sample 3 and"):
+        km.tangent_space(encoder, x, k=2, path=begun)
+
+
+def test_what_a_killed_process_left_of_its_first_file_is_no_hindrance(encoder, x, tmp_path):
+    (tmp_path / "space").mkdir()
+    (tmp_path / "space" / "zarr.abc.partial").write_text("{")
+    space = km.tangent_space(encoder, x, path=tmp_path / "space")
+    assert_is_that_of(space, *encoder.get_weights(), x)
+
+
+def test_addresses_are_no_folders(encoder, x):
+    with pytest.raises(ValueError, match="this machine's file system"):
+        km.tangent_space(encoder, x, path="s3://bucket/space")
+
+
+def test_figures_are_made_of_results_on_disk(rng, tmp_path):
+    x = rng.uniform(size=(2, 4, 4, 1)).astype("float32")
+    space = km.tangent_space(
+        lambda x: ops.sin(ops.reshape(x, (-1, 16))), x, k=2, path=tmp_path / "space"
+    )
+    for figure in (
+        km.plot.tangents(space, index=None),
+        km.plot.walk(space, x, steps=3),
+        km.plot.spectrum(space),
+    ):
+        figure.savefig(tmp_path / "figure.png")
 
 
 def test_folders_of_something_else_are_left_alone(tmp_path, encoder, x):

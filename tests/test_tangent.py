@@ -1,5 +1,6 @@
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -195,6 +196,23 @@ def test_a_tangent_space_round_trips_through_a_file(tmp_path, lab, rng):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_threads_may_save_to_one_file(tmp_path, rng):
+    space = km.tangent_space(ops.sin, rng.normal(size=(50, 20)))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: space.save(tmp_path / "space.npz"), range(16)))
+    found = km.TangentSpace.load(tmp_path / "space.npz")
+    np.testing.assert_array_equal(found.vectors, space.vectors)
+    assert [path.name for path in tmp_path.iterdir()] == ["space.npz"]
+
+
+@pytest.mark.parametrize("name", ["array.npy", "notes.txt"])
+def test_a_file_of_another_kind_is_refused(name, tmp_path):
+    np.save(tmp_path / "array.npy", np.ones(3))
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(ValueError, match=f"an npz file or a folder.*{name}"):
+        km.TangentSpace.load(tmp_path / name)
+
+
 def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", vectors=np.ones(3))
     with pytest.raises(ValueError, match="without singular_values, code_vectors"):
@@ -251,6 +269,17 @@ def test_shapes_of_each_part_are_those_of_the_images(rng):
         assert space.vectors.shape == (2, 3, 9, 8, 2)
         assert space.singular_values.shape == (2, 3)
         assert space.code_vectors.shape == (2, 3, *shape)
+
+
+@pytest.mark.parametrize("of", ["encoder", "decoder", "reconstruction"])
+def test_callables_get_tensors_of_the_backend(of, rng):
+    def doubled(x):
+        assert ops.is_tensor(x)
+        return 2.0 * x
+
+    space = km.tangent_space(Parts(doubled, doubled), np.ones((2, 3)), of=of)
+    factor = 4.0 if of == "reconstruction" else 2.0
+    np.testing.assert_allclose(space.singular_values, factor, rtol=1e-6)
 
 
 def test_a_callable_is_taken_for_the_part_that_is_named(rng):
@@ -421,6 +450,25 @@ class Mixing(layers.Layer):
         return x - ops.mean(x, axis=0, keepdims=True)
 
 
+MIXES = "`encoder` must map each sample on its own"
+TWO = "`encoder` must return one tensor. Received: a (list|tuple) of 2"
+IMAGES = r"takes inputs of shape \(None, 2, 2, 1\). Received: samples of shape \(2, 1\)"
+
+
+def flattening(shape):
+    return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
+
+
+def two_codes():
+    x = keras.Input((4,))
+    return keras.Model(x, [layers.Dense(2)(x), layers.Dense(2)(x)])
+
+
+def two_inputs():
+    a, b = keras.Input((4,)), keras.Input((4,))
+    return keras.Model([a, b], layers.Add()([a, b]))
+
+
 class Endless(keras.utils.PyDataset):
     num_batches = None
 
@@ -432,7 +480,7 @@ class Endless(keras.utils.PyDataset):
 def test_the_sample_that_is_not_finite_is_named(method):
     x = np.ones((9, 4), "float32")
     x[7, 2] = np.inf
-    with pytest.raises(FloatingPointError, match="1 of 1 samples, first in sample 7"):
+    with pytest.raises(FloatingPointError, match="entries in sample 7 and in 0 others"):
         km.tangent_space(ops.sin, x, k=1, method=method, batch_size=1)
 
 
@@ -480,7 +528,7 @@ def test_of_entries_that_tie_the_first_is_positive(rng):
         (
             {"model": linear(np.full((2, 4), np.nan))},
             FloatingPointError,
-            "2 of 2 samples, first in sample 0",
+            "entries in sample 0 and in 1 others",
         ),
         ({"x": None}, TypeError, "iterable of batches. Received: x of type NoneType"),
         ({"x": {"a": np.ones((2, 4))}}, TypeError, "Received: x of type dict"),
@@ -489,6 +537,14 @@ def test_of_entries_that_tie_the_first_is_positive(rng):
         ({"x": np.ones((2, 0), "float32")}, ValueError, r"entries. Received: .*\(2, 0\)"),
         ({"model": lambda x: (x, x)}, TypeError, "one tensor. Received: a tuple of 2"),
         ({"model": lambda x: x[:, :0]}, ValueError, r"at least one entry .*\(None, 0\)"),
+        ({"model": layers.Flatten(), "x": np.array([["a"]])}, ValueError, "real numbers"),
+        ({"x": np.array([[None]])}, ValueError, "real numbers.*dtype object"),
+        ({"model": Parts(Mixing(), layers.Dense(3)), "of": "decoder"}, ValueError, MIXES),
+        ({"model": flattening((2, 2, 1)), "x": np.ones((2, 2, 1))}, ValueError, IMAGES),
+        ({"model": Parts(two_codes(), layers.Dense(3)), "of": "decoder"}, TypeError, TWO),
+        ({"model": Parts(two_codes(), None)}, TypeError, TWO),
+        ({"model": two_inputs()}, TypeError, "`model` must take one .* of 2 inputs"),
+        ({"model": linear(np.full((2, 4), 3e38))}, FloatingPointError, "below 3.4e.38"),
         ({"seed": -1}, ValueError, "`seed` must be .* at least 0, or None.*seed=-1"),
         ({"seed": "a"}, ValueError, "seed='a'"),
         ({"seed": 1.5}, ValueError, "seed=1.5"),
