@@ -2,8 +2,9 @@
 
     pip install axe-playwright-python && python docs/check_pages.py site [--shots FOLDER]
 
-Each page is opened on a light desk and a dark phone, or with --all in all four ways, and given
-to axe-core. Serious findings, formulas that did not render and requests to other hosts fail.
+Each page is opened on a light desk and a dark phone, with --all in all four ways, and given
+to axe-core. Serious findings, formulas that did not render, pages wider than the window and
+requests to other hosts fail.
 """
 
 import argparse
