@@ -51,6 +51,13 @@ def image_grid(
 
     Raises:
         ValueError: If a row is not of the shape above, or the labels do not match.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> x = np.random.default_rng(0).uniform(size=(2, 5, 8, 8, 1))
+        >>> figure = km.plot.image_grid(x, row_labels=["input", "reconstruction"])
+        >>> type(figure).__name__
+        'Figure'
     """
     rows = [_images(row) for row in images]
     if len({row.shape[1:3] for row in rows}) != 1 or min(map(len, rows)) == 0:
@@ -108,6 +115,14 @@ def tangents(
 
     Raises:
         ValueError: If the inputs are not images.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=4)
+        >>> x = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype("float32")
+        >>> figure = km.plot.tangents(km.tangent_space(model, x), images=x)
+        >>> type(figure).__name__
+        'Figure'
     """
     spaces = space if isinstance(space, Mapping) else {"": space}
     count = next(iter(spaces.values())).vectors.shape[0]
@@ -183,6 +198,14 @@ def walk(
     Raises:
         ValueError: If `space` and `x` do not match, are no images, or a number is out of
             range.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=4)
+        >>> x = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype("float32")
+        >>> figure = km.plot.walk(km.tangent_space(model, x), x, model=model, index=2)
+        >>> type(figure).__name__
+        'Figure'
     """
     x = np.asarray(x)
     _images(x)
@@ -239,6 +262,13 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
 
     Returns:
         `matplotlib.figure.Figure`.
+
+    Examples:
+        >>> import keras_manifold as km
+        >>> spectra = {"plain": [3.0, 2.0, 1.0], "contractive": [1.0, 0.1, 0.01]}
+        >>> figure = km.plot.spectrum(spectra)
+        >>> figure.axes[0].get_yscale()
+        'log'
     """
     named = (
         singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
@@ -292,6 +322,12 @@ def learning_curves(
 
     Raises:
         ValueError: If one of `keys` was not reported by any run.
+
+    Examples:
+        >>> import keras_manifold as km
+        >>> figure = km.plot.learning_curves({"loss": [0.7, 0.5], "val_loss": [0.8, 0.6]})
+        >>> [axes.get_title() for axes in figure.axes]
+        ['loss']
     """
     named = _named_histories(history)
     reported = list(dict.fromkeys(key for run in named.values() for key in run))
@@ -363,6 +399,11 @@ def are_images(x: np.ndarray) -> bool:
     Returns:
         True for `(n, height, width)` and `(n, height, width, channels)` with 1 or 3
         channels.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> km.plot.are_images(np.zeros((5, 8, 8, 1)))
+        True
     """
     return x.ndim == 3 or (x.ndim == 4 and x.shape[-1] in (1, 3))
 

@@ -112,7 +112,11 @@ class TangentSpace:
         return cls(**arrays)
 
     def arrays(self) -> dict[str, Any]:
-        """The arrays by name, without `errors` where there are none."""
+        """The arrays by name, without `errors` where there are none.
+
+        Returns:
+            Mapping from the names of the attributes to them.
+        """
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: array for name, array in arrays.items() if array is not None}
 

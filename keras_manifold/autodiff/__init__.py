@@ -37,6 +37,14 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     Returns:
         Tuple `(outputs, output_tangent)` of tensors of one shape. Where the
         outputs do not depend on `x` the tangent is zero.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
+        >>> outputs, change = autodiff.jvp(keras.ops.square, x, keras.ops.ones_like(x))
+        >>> float(outputs[0, 0]), float(change[0, 0])
+        (9.0, 6.0)
     """
     return _framework.jvp(function, x, tangent)
 
@@ -55,6 +63,14 @@ def linearize(function: Callable, x: Any) -> tuple[Any, Callable]:
         Tuple `(outputs, push)`. `push(tangent)` takes a tensor of the shape and dtype of
         `x` and returns one of the shape of `outputs`; it is zero where the outputs do not
         depend on `x`.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
+        >>> outputs, push = autodiff.linearize(keras.ops.square, x)
+        >>> float(push(2 * keras.ops.ones_like(x))[0, 0])
+        12.0
     """
     return _framework.linearize(function, x)
 
@@ -73,6 +89,14 @@ def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
         Tuple `(outputs, pullback)`. `pullback(cotangent)` takes a tensor of the
         shape and dtype of `outputs` and returns one of the shape of `x`; it is
         zero where the outputs do not depend on `x`.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
+        >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
+        >>> float(pullback(keras.ops.ones_like(outputs))[0, 0])
+        6.0
     """
     return _framework.vjp(function, x)
 
@@ -87,11 +111,20 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     Args:
         function: Callable from `x` and an integer, a Python number or a tensor of shape
             `()`, to a float32 tensor of one shape for all.
-        x: Floating-point tensor. Gradients flow to `x` and to weights only, not to other
-            tensors that `function` may hold.
+        x: Floating-point tensor of any shape. Gradients flow to `x` and to weights only,
+            not to other tensors that `function` may hold.
         count: How many, at least 1.
 
     Returns:
         Tensor of shape `(count, ...)`.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
+        >>> powers = autodiff.recomputed_map(
+        ...     lambda x, i: x * keras.ops.cast(i, "float32"), x, 3)
+        >>> keras.ops.convert_to_numpy(powers).ravel().tolist()
+        [0.0, 3.0, 6.0]
     """
     return _framework.recomputed_map(function, x, count)

@@ -1,0 +1,137 @@
+"""Plots of docs/plots/, drawn from the tables of benchmarks/results/."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PLOTS = ROOT / "docs" / "plots"
+COLOURS = {"TensorFlow": "C1", "PyTorch": "C3", "JAX": "C0"}
+
+
+def main():
+    """Draws all plots, in about two seconds."""
+    PLOTS.mkdir(exist_ok=True)
+    for draw in (penalty_step, penalty_growth, penalty_probes, tangents_images, memory):
+        figure = Figure(figsize=(8, 3.6), dpi=120, layout="constrained")
+        source = draw(figure)
+        figure.supxlabel(stamp(source), fontsize=7, color="0.35", x=0.99, ha="right")
+        figure.savefig(PLOTS / f"{draw.__name__}.png")
+
+
+def table(name):
+    """The first table of a result, as a list of rows by column."""
+    lines = (RESULTS / f"{name}.md").read_text().splitlines()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line[:1] == "|"
+    ]
+    return rows[0], rows[2:]
+
+
+def stamp(name):
+    """When and with what a result was measured, and the commit that brought it."""
+    text = (RESULTS / f"{name}.md").read_text()
+    (measured,) = re.findall(r"^(\d{4}-\d\d-\d\d, .*?)\.$", text, re.M)
+    command = ["git", "log", "-1", "--format=%h", "--", f"benchmarks/results/{name}.md"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    commit = f", commit {run.stdout.strip()}" if run.stdout.strip() else ""
+    return f"benchmarks/results/{name}.md{commit}\n{measured}"
+
+
+def bars(figure, names, values, ranges, label):
+    """Horizontal bars, the first on top, coloured by backend, with the range of rounds."""
+    ax = figure.subplots()
+    places = np.arange(len(names))[::-1]
+    colours = [COLOURS[name.split(":")[0]] for name in names]
+    ax.barh(places, values, color=colours)
+    ax.hlines(places, *np.transpose(ranges), color="0.2", lw=1)
+    for place, value, (_, high) in zip(places, values, ranges):
+        ax.text(high, place, f"  {value:.2g}", va="center", fontsize=8)
+    ax.set_yticks(places, names, fontsize=8)
+    ax.set(xlabel=label, xlim=(0, 1.15 * np.max(ranges)))
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def ranged(cell):
+    """The three numbers of `1.14 (1.04 to 1.26)`."""
+    return tuple(float(number) for number in re.findall(r"[\d.]+", cell))
+
+
+def penalty_step(figure):
+    rows = table("penalty_step")[1]
+    found = [ranged(row[2]) for row in rows]
+    figure.set_size_inches(8, 4.6)
+    bars(
+        figure,
+        [row[0] for row in rows],
+        [value for value, *_ in found],
+        [bounds for _, *bounds in found],
+        "times a plain step of the same backend (line: range of rounds)",
+    )
+    return "penalty_step"
+
+
+def penalty_growth(figure):
+    rows = [row for row in table("penalty_growth")[1] if row[2] == "28"]
+    axes = figure.subplots(1, 2)
+    for name in dict.fromkeys(row[0] for row in rows):
+        of_name = np.array([row[1:] for row in rows if row[0] == name], "float64")
+        label = name.removeprefix("TensorFlow: ")
+        axes[0].plot(of_name[:, 0], of_name[:, 2], ".-", label=label)
+        axes[1].plot(of_name[:, 0], of_name[:, 3], ".-")
+    axes[0].set(ylabel="seconds a step of 32 images")
+    axes[1].set(ylabel="peak memory, MiB")
+    for ax in axes:
+        ax.set(xscale="log", yscale="log", xlabel="entries of the code")
+        ax.set_xticks([8, 32, 128, 512], ["8", "32", "128", "512"])
+        ax.grid(alpha=0.3)
+    axes[0].legend(fontsize=7)
+    return "penalty_growth"
+
+
+def penalty_probes(figure):
+    header, rows = table("penalty_probes")
+    probes = [int(count) for count in header[2:]]
+    ax = figure.subplots()
+    for _, kind, *shares in (row for row in rows if row[0] == "plain"):
+        errors = [float(share.rstrip(" %")) for share in shares]
+        ax.plot(probes, errors, ".-", label=kind)
+    ax.set(xscale="log", xlabel="probes", ylabel="standard error, %")
+    ax.set_xticks(probes, probes)
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return "penalty_probes"
+
+
+def tangents_images(figure):
+    rows = [row for row in table("tangents_images")[1] if row[1] == "1,000"]
+    found = [ranged(row[4]) for row in rows]
+    bars(
+        figure,
+        [row[0] for row in rows],
+        [value for value, *_ in found],
+        [bounds for _, *bounds in found],
+        "times keras_manifold on the same backend (line: range of rounds)",
+    )
+    return "tangents_images"
+
+
+def memory(figure):
+    rows = table("tangents_memory")[1]
+    ax = figure.subplots()
+    for way in dict.fromkeys(row[0] for row in rows):
+        numbers = [
+            [cell.replace(",", "") for cell in row[1:]] for row in rows if row[0] == way
+        ]
+        images, _, peak, _ = np.array(numbers, "float64").T
+        ax.plot(images, peak, ".-", label=way.replace("`", ""))
+    ax.set(xlabel="images", ylabel="peak memory, MiB", ylim=(0, None))
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return "tangents_memory"
