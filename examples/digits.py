@@ -42,8 +42,9 @@ def main():
         # A denoising model is judged on what it is for: noisy in, clean out.
         x_valid_seen = x_valid if model.noise is None else noise(x_valid, training=True)
         every = max(1, epochs // 6)
-        for record in (out / name).glob("*_scalars.csv"):
-            record.unlink()  # of an earlier run of this example, which this one replaces
+        for pattern in ("*_*.npz", "*_*.png", "*_scalars.csv"):
+            for file in (out / name).glob(pattern):
+                file.unlink()  # of an earlier run of this example, which this one replaces
         histories[name] = model.fit(
             x_train,
             validation_data=(x_valid_seen, x_valid),
@@ -59,9 +60,10 @@ def main():
     spaces = {name: km.tangent_space(model, x_test) for name, model in models.items()}
     print_table(models, spaces, x_test)
     save_figures(models, histories, spaces, x_test, noise, out)
+    page = km.report([out / name for name in models], out / "compare.html")
     print(
-        f"\n{time.perf_counter() - started:.0f} s. Figures: {out}/*.png, and while it "
-        f"trained: {out}/<model>/*.png"
+        f"\n{time.perf_counter() - started:.0f} s. The three side by side, in any browser: "
+        f"{page}. Figures: {out}/*.png, and while it trained: {out}/<model>/*.png"
     )
 
 

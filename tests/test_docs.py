@@ -13,7 +13,10 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 MODULES = {
     name: thing for name in km.__all__ if inspect.ismodule(thing := getattr(km, name))
-} | {"callbacks": km.callbacks}
+}
+
+# Where results go; the callbacks themselves are names of the package.
+SINKS = set(km.callbacks.__all__) - set(km.__all__)
 # Written by docs/build.py, which fails where they are wrong.
 WRITTEN_PAGES = [p for p in DOCS.rglob("*.md") if p.parent.name != "guides"]
 WRITTEN_PAGES += [
@@ -39,6 +42,7 @@ def defined_in(module):
 def public_things():
     """Every public function and class by its full name, and public methods of our own."""
     found = {f"km.{name}": getattr(km, name) for name in km.__all__ if name not in MODULES}
+    found |= {f"km.callbacks.{name}": getattr(km.callbacks, name) for name in SINKS}
     for module_name, module in MODULES.items():
         found |= {f"km.{module_name}.{n}": t for n, t in defined_in(module).items()}
     for name, thing in list(found.items()):
@@ -58,8 +62,11 @@ OWN_METHODS = {
 PUBLIC = public_things()
 FUNCTIONS = {name: thing for name, thing in PUBLIC.items() if inspect.isfunction(thing)}
 
-# Results that functions return: nobody makes them by hand.
-WITHOUT_EXAMPLE = {"km.TangentSpace", "km.manifolds.Manifold"}
+# Results that functions return, which nobody makes by hand; one that needs a notebook.
+WITHOUT_EXAMPLE = {
+    *("km.TangentSpace", "km.manifolds.Manifold"),
+    *("km.callbacks.NotebookSink", "km.callbacks.TensorBoardSink"),
+}
 
 
 def sections(thing):

@@ -50,6 +50,7 @@ def test_digits_prints_its_table_and_writes_its_figures(tmp_path):
         assert (tmp_path / model / "tangent_vectors_0001.png").exists()
         assert (tmp_path / model / "reconstruction_0001.png").exists()
     assert {path.name for path in tmp_path.glob("*.png")} == FIGURES
+    assert (tmp_path / "compare.html").exists()
 
 
 def test_contraction_prints_a_line_a_weight_and_writes_its_figure(tmp_path):

@@ -176,7 +176,15 @@ class DirectorySink:
         self._next_page = ended + (ended - started) / _SHARE_OF_PAGES
 
     def arrays(self, name: str, step: int) -> dict[str, np.ndarray] | None:
-        """The arrays that stand under a name and step; `None` if there are none whole."""
+        """The arrays that were written under a name and step.
+
+        Args:
+            name: As the sink got it, without step and ending.
+            step: The same.
+
+        Returns:
+            Mapping from names to arrays; `None` if no whole file stands there.
+        """
         path = self.directory / f"{name}_{step:04d}.npz"
         try:
             with np.load(path, allow_pickle=False) as file:
