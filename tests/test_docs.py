@@ -42,7 +42,7 @@ def defined_in(module):
 def public_things():
     """Every public function and class by its full name, and public methods of our own."""
     found = {f"km.{name}": getattr(km, name) for name in km.__all__ if name not in MODULES}
-    found |= {f"km.callbacks.{name}": getattr(km.callbacks, name) for name in SINKS}
+    found |= {f"km.callbacks.{name}": getattr(km.callbacks, name) for name in sorted(SINKS)}
     for module_name, module in MODULES.items():
         found |= {f"km.{module_name}.{n}": t for n, t in defined_in(module).items()}
     for name, thing in list(found.items()):
@@ -65,7 +65,7 @@ FUNCTIONS = {name: thing for name, thing in PUBLIC.items() if inspect.isfunction
 # Results that functions return, which nobody makes by hand; one that needs a notebook.
 WITHOUT_EXAMPLE = {
     *("km.TangentSpace", "km.manifolds.Manifold"),
-    *("km.callbacks.NotebookSink", "km.callbacks.TensorBoardSink"),
+    "km.callbacks.NotebookSink",
 }
 
 
