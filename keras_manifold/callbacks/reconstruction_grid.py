@@ -142,12 +142,14 @@ class ReconstructionGrid(Watch):
         self.emit(self.prefix, rows, step)
         images = [self.shown(row) for row in rows.values()]
         if all(plot.are_images(row) for row in images):
-            figure = plot.image_grid(
+            self.emit_figure(
+                self.prefix,
+                step,
+                plot.image_grid,
                 images,
                 row_labels=[name.replace("_", " ") for name in rows],
                 title=f"Reconstructions, {self.when(step)}",
             )
-            self.emit(self.prefix, figure, step)
 
     def _reconstructed(self, x):
         model = self.model  # which reads the present weights, on JAX too

@@ -110,7 +110,10 @@ class DirectorySink:
         self._has_begun = self._is_fitting = True
 
     def __call__(self, name: str, value: Any, step: int) -> None:
-        """Writes a figure or arrays; keeps a number for the next `flush`."""
+        """Writes a figure or arrays; keeps a number for the next `flush`.
+
+        In place of a figure it takes a callable that makes one, beside the training.
+        """
         if isinstance(value, numbers.Real):
             if not self._has_begun:  # called by hand: adds to what stands there
                 self.record.read()
@@ -119,7 +122,7 @@ class DirectorySink:
             self._has_news = True
         elif isinstance(value, Mapping):
             self._write(f"{name}_{step:04d}.npz", step, value)
-        elif is_figure(value):
+        elif is_figure(value) or callable(value):
             self._beside(self._write, f"{name}_{step:04d}.png", step, value)
 
     def flush(self) -> None:
@@ -224,9 +227,9 @@ class DirectorySink:
                 self._remove_unfinished(file_name)
             with replacing(path) as file:
                 if isinstance(value, Mapping):
-                    np.savez_compressed(file, **value)
+                    np.savez(file, **value)  # directions hardly shrink
                 else:
-                    file.write(png_of(value))
+                    file.write(png_of(value if is_figure(value) else value()))
             self._files[path] = step
 
     def _remove_unfinished(self, file_name):

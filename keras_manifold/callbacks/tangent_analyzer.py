@@ -215,17 +215,24 @@ class TangentAnalyzer(Watch):
     def _show(self, space, spectrum, step):
         arrays = {**space.arrays(), "spectrum": spectrum, **self._codes(), "input": self.x}
         self.emit(self._full_name("space"), arrays, step)
-        figure = plot.spectrum(spectrum, title=f"Singular values, {self.when(step)}")
-        self.emit(self._full_name("spectrum"), figure, step)
+        self.emit_figure(
+            self._full_name("spectrum"),
+            step,
+            plot.spectrum,
+            spectrum,
+            title=f"Singular values, {self.when(step)}",
+        )
         images = self.shown(self.x)
         if plot.are_images(images) and space.vectors.shape[2:] == self.x.shape[1:]:
-            figure = plot.tangents(
+            self.emit_figure(
+                self._full_name("vectors"),
+                step,
+                plot.tangents,
                 replace(space, vectors=self.shown(space.vectors)),
                 index=range(len(images)),
                 images=images,
                 title=f"Tangent vectors, {self.when(step)}",
             )
-            self.emit(self._full_name("vectors"), figure, step)
 
 
 _ARTICLED = {"encoder": "an `encoder`", "decoder": "a `decoder`"}

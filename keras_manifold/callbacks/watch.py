@@ -1,5 +1,6 @@
 """When a callback looks at the model, and to whom it hands what it sees."""
 
+import functools
 import numbers
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,8 +22,8 @@ _MOST_SHOWN = 16
 class Watch(keras.callbacks.Callback):
     """Looks at a model before training and then every few epochs or batches.
 
-    A subclass says in `look(step)` what it sees: it calls `self.emit(name, value, step)`
-    for figures and arrays, and returns scalars by their names without the prefix.
+    A subclass says in `look(step)` what it sees: it calls `self.emit` for arrays and
+    `self.emit_figure` for figures, and returns scalars by their names without the prefix.
     `on_begin` prepares for a `fit`, and `go_on(find)` for one that resumes. `in_logs` says
     whether its scalars go into Keras's `logs`.
     """
@@ -105,6 +106,13 @@ class Watch(keras.callbacks.Callback):
     def emit(self, name, value, step):
         for sink in self._open_sinks:
             sink(name, value, step)
+
+    def emit_figure(self, name, step, make, *arguments, **options):
+        """Hands a figure on, made by `make(*arguments, **options)` when it is wanted."""
+        made = functools.cache(functools.partial(make, *arguments, **options))
+        for sink in self._open_sinks:
+            draws_beside = isinstance(sink, DirectorySink)
+            sink(name, made if draws_beside else made(), step)
 
     @property
     def has_sinks(self):
