@@ -22,7 +22,10 @@ _MOST_ENTRIES = 512  # of a vector that is no picture
 
 _LOOK = re.compile(r"(.+)_(\d+)\.npz")
 # What NumPy raises for a file that is cut short or holds something else.
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, csv.Error),
+)
 _ROWS = ("input", "reconstruction", "noisy_input", "denoised")
 
 

@@ -43,6 +43,10 @@ class RunLock:
             ) from None
         _held[path] = self
 
+    @property
+    def is_held(self):
+        return self._lock.is_locked
+
     def release(self):
         self._lock.release()
 

@@ -15,7 +15,7 @@ below warn once where a disk fails, and let the training go on.
 import contextlib
 import glob
 import numbers
-import re
+import os
 import tempfile
 import time
 import warnings
@@ -83,6 +83,7 @@ class DirectorySink:
         self._files: dict[Path, int] = {}
         self._written: str | None = None  # the text of the CSV file, if it is ours
         self._has_begun = self._is_fitting = self._has_news = self._has_warned = False
+        self._has_warned_of_page = False
         self._next_page = 0.0
         self._pool: ThreadPoolExecutor | None = None
         self._under_way: list[Future] = []
@@ -93,7 +94,7 @@ class DirectorySink:
         self._wait()  # for a `fit` that was interrupted
         self._has_begun = False
         self.make_directory()
-        self._has_warned = False
+        self._has_warned = self._has_warned_of_page = False
         self.record.read()
         last = self.record.last_epoch()
         if step == 0 and last > 1 and self.record.as_text() != self._written:
@@ -107,6 +108,7 @@ class DirectorySink:
             )
         self._drop_after(step, last)
         self._remove_unfinished(self.record.path.name)
+        self._remove_unfinished("index.html")
         self._has_begun = self._is_fitting = True
 
     def __call__(self, name: str, value: Any, step: int) -> None:
@@ -146,6 +148,10 @@ class DirectorySink:
             self._pool.shutdown()
             self._pool = None
 
+    def __getstate__(self):
+        self._wait()
+        return {**vars(self), "_pool": None}
+
     def _beside(self, work, *arguments, **options):
         """Has work done in a thread during `fit`, once that of the look before is done."""
         if self._looked:
@@ -170,11 +176,18 @@ class DirectorySink:
                 self._has_news = False
 
     def _write_page(self, *, running):
-        if not self.record.path.exists():
-            return  # and why was said
         started = time.monotonic()
-        with self._warning_of_failure():
-            write_page(self.directory, running=running)
+        try:
+            if self.record.path.exists():  # if not, why was said
+                write_page(self.directory, running=running)
+        except Exception as error:  # whatever else lies in the folder
+            if not self._has_warned_of_page:
+                warnings.warn(
+                    f"The page of {self.directory} can't be written: {error} Training goes "
+                    "on; further failures of the page are not reported.",
+                    stacklevel=2,
+                )
+            self._has_warned_of_page = True
         ended = time.monotonic()
         self._next_page = ended + (ended - started) / _SHARE_OF_PAGES
 
@@ -235,7 +248,8 @@ class DirectorySink:
     def _remove_unfinished(self, file_name):
         """Removes what a killed process was writing under a name."""
         for path in self.directory.glob(f".{glob.escape(file_name)}.*"):
-            if re.fullmatch(r"\d+", path.name.removeprefix(f".{file_name}.")):
+            writer = path.name.removeprefix(f".{file_name}.")
+            if writer.isdecimal() and not writer.startswith(str(os.getpid())):
                 path.unlink(missing_ok=True)
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_manifold.arguments import check_choice, check_count
 from keras_manifold.callbacks.lock import RunLock
+from keras_manifold.callbacks.rendering import png_of
 from keras_manifold.callbacks.sinks import DirectorySink
 from keras_manifold.callbacks.tensorboard_sink import TensorBoardSink
 from keras_manifold.stream import floating_samples
@@ -38,7 +39,7 @@ class Watch(keras.callbacks.Callback):
         self, x, *, every=1, unit="epoch", directory=None, log_dir=None, sinks=(), prefix
     ):
         super().__init__()
-        if prefix != Path(prefix).name:
+        if prefix != Path(prefix).name or prefix.startswith("."):
             raise ValueError(
                 "`prefix` must be the first part of a file's name; folders go into "
                 f"`directory`. Received: prefix={prefix!r}."
@@ -109,10 +110,12 @@ class Watch(keras.callbacks.Callback):
 
     def emit_figure(self, name, step, make, *arguments, **options):
         """Hands a figure on, made by `make(*arguments, **options)` when it is wanted."""
-        made = functools.cache(functools.partial(make, *arguments, **options))
-        for sink in self._open_sinks:
-            draws_beside = isinstance(sink, DirectorySink)
-            sink(name, made if draws_beside else made(), step)
+        value: Any = functools.partial(make, *arguments, **options)
+        # Drawn beside the training, unless somebody else may do with it as he likes.
+        if not all(isinstance(sink, DirectorySink) for sink in self._open_sinks):
+            value = value()
+            png_of(value)
+        self.emit(name, value, step)
 
     @property
     def has_sinks(self):
@@ -211,6 +214,8 @@ class Watch(keras.callbacks.Callback):
             self.emit("epoch", self._epochs, self._step)
         for name, value in logs.items():
             if name not in self._names_in_logs and isinstance(value, numbers.Real):
+                # The two that say when it is are ours.
+                name = f"logs_{name}" if name in ("step", "epoch") else name
                 self.emit(name, float(value), self._step)
 
     def _full_name(self, name):
@@ -222,6 +227,11 @@ class Watch(keras.callbacks.Callback):
                 getattr(sink, method)(*arguments)
 
     def _finish(self):
+        if self._lock is not None and not self._lock.is_held:
+            # Another `fit` has taken the folder over since ours was interrupted.
+            self._open_sinks = [
+                s for s in self._open_sinks if s is not self._directory_sink
+            ]
         try:
             self._tell("close")
         finally:

@@ -1,3 +1,4 @@
+import copy
 import csv
 import os
 
@@ -214,7 +215,105 @@ def test_a_page_that_is_somebody_elses_is_left_alone(digits, tmp_path):
     model = km.AutoEncoder.dense((8, 8, 1), 2, units=(4,))
     model.compile("adam", loss="mse")
     watch = km.ReconstructionGrid(digits[:3], directory=tmp_path)
-    with pytest.warns(UserWarning, match="another page has that name"):
+    with pytest.warns(UserWarning, match="The page of .* another page has that name"):
         model.fit(digits[:50], epochs=3, callbacks=[watch], verbose=0)
     assert (tmp_path / "index.html").read_text() == "<p>mine"
     assert (tmp_path / "reconstruction_0003.png").exists()
+
+
+@pytest.fixture
+def trained(digits):
+    """Callable that trains with callbacks."""
+    model = km.AutoEncoder.dense((8, 8, 1), 2, units=(4,))
+    model.compile("adam", loss="mse")
+
+    def fit(*callbacks, **options):
+        return model.fit(digits[:50], callbacks=callbacks, verbose=0, **options)
+
+    return fit
+
+
+def test_foreign_files_do_not_end_the_training(digits, tmp_path, trained):
+    np.savez(tmp_path / "mine_1.npz", vectors=np.ones(3), singular_values=np.ones(3))
+    np.savez(tmp_path / "text_1.npz", input=np.array(["a"]), reconstruction=np.array(["b"]))
+    (tmp_path / "long.csv").write_text("epoch,text\n0," + "x" * 200_000 + "\n")
+    trained(km.ReconstructionGrid(digits[:3], directory=tmp_path), epochs=3)
+    assert 'data-file="reconstruction_0003.npz"' in (tmp_path / "index.html").read_text()
+
+
+def test_whatever_the_page_raises_costs_one_warning(digits, tmp_path, trained, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("no page")
+
+    monkeypatch.setattr("keras_manifold.callbacks.sinks.write_page", broken)
+    with pytest.warns(UserWarning, match="can't be written: no page") as warned:
+        trained(km.ReconstructionGrid(digits[:3], directory=tmp_path), epochs=3)
+    assert len([w for w in warned if "no page" in str(w.message)]) == 1
+    assert (tmp_path / "reconstruction_0003.png").exists()
+
+
+def test_what_a_users_sink_does_to_a_figure_is_not_in_the_file(digits, tmp_path, trained):
+    def spoil(name, value, step):
+        if hasattr(value, "savefig"):
+            value.clf()
+
+    for folder, sinks in (("alone", []), ("spoilt", [spoil])):
+        keras.utils.set_random_seed(0)
+        grid = km.ReconstructionGrid(
+            digits[:3],
+            directory=tmp_path / folder,
+            sinks=sinks,
+            reconstruction=lambda x: 0.5 * x,
+        )
+        trained(grid, epochs=3)
+    for path in (tmp_path / "alone").glob("*.png"):
+        assert path.read_bytes() == (tmp_path / "spoilt" / path.name).read_bytes()
+
+
+def test_numbers_of_others_named_step_and_epoch_are_told_apart(digits, tmp_path, trained):
+    class Other(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs.update(step=7.0, epoch=float(epoch))
+
+    trained(Other(), km.ReconstructionGrid(digits[:3], directory=tmp_path), epochs=2)
+    found = rows(tmp_path / "reconstruction_scalars.csv")
+    assert [row["step"] for row in found] == ["0", "1", "2"]
+    assert [row["logs_step"] for row in found] == ["", "7.0", "7.0"]
+    assert "epoch" not in found[0]
+    again = km.ReconstructionGrid(digits[:3], directory=tmp_path)
+    trained(again, initial_epoch=2, epochs=3)
+    assert again.history["step"] == [0, 1, 2, 3]
+
+
+def test_a_callback_that_failed_leaves_the_run_after_it_alone(digits, tmp_path, trained):
+    def fail(name, value, step):
+        if step == 3 and name == "loss":
+            raise RuntimeError("mine")
+
+    first = km.ReconstructionGrid(digits[:3], directory=tmp_path, sinks=[fail])
+    with pytest.raises(RuntimeError, match="mine"):
+        trained(first, epochs=5)
+    second = km.ReconstructionGrid(digits[:3], directory=tmp_path)
+    trained(second, initial_epoch=3, epochs=6)
+    first.sinks = ()
+    trained(first, initial_epoch=6, epochs=7)
+    steps = [int(row["step"]) for row in rows(tmp_path / "reconstruction_scalars.csv")]
+    assert steps == list(range(8))
+
+
+def test_callbacks_that_were_interrupted_can_be_copied(digits, tmp_path, trained):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    sink = DirectorySink(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        trained(km.ReconstructionGrid(digits[:3], sinks=[sink]), Stop(), epochs=4)
+    assert copy.deepcopy(sink).directory == tmp_path
+
+
+@pytest.mark.parametrize("prefix", ["..", ".hidden", "a/b"])
+def test_prefixes_that_hide_results_are_refused(prefix, digits):
+    with pytest.raises(ValueError, match="`prefix` must be the first part"):
+        km.ReconstructionGrid(digits[:3], prefix=prefix)
