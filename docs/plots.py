@@ -44,8 +44,11 @@ def stamp(name):
     return f"benchmarks/results/{name}.md{commit}\n{measured}"
 
 
-def bars(figure, names, values, ranges, label):
-    """Horizontal bars, the first on top, coloured by backend, with the range of rounds."""
+def bars(figure, rows, column, label):
+    """Bars of a column, the first on top, coloured by backend, with the range of rounds."""
+    names = [row[0] for row in rows]
+    values, *ranges = zip(*(ranged(row[column]) for row in rows))
+    ranges = list(zip(*ranges))
     ax = figure.subplots()
     places = np.arange(len(names))[::-1]
     colours = [COLOURS[name.split(":")[0]] for name in names]
@@ -64,14 +67,11 @@ def ranged(cell):
 
 
 def penalty_step(figure):
-    rows = table("penalty_step")[1]
-    found = [ranged(row[2]) for row in rows]
     figure.set_size_inches(8, 4.6)
     bars(
         figure,
-        [row[0] for row in rows],
-        [value for value, *_ in found],
-        [bounds for _, *bounds in found],
+        table("penalty_step")[1],
+        2,
         "times a plain step of the same backend (line: range of rounds)",
     )
     return "penalty_step"
@@ -111,12 +111,10 @@ def penalty_probes(figure):
 
 def tangents_images(figure):
     rows = [row for row in table("tangents_images")[1] if row[1] == "1,000"]
-    found = [ranged(row[4]) for row in rows]
     bars(
         figure,
-        [row[0] for row in rows],
-        [value for value, *_ in found],
-        [bounds for _, *bounds in found],
+        rows,
+        4,
         "times keras_manifold on the same backend (line: range of rounds)",
     )
     return "tangents_images"

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from keras_manifold.files import GrowingArrays
+from keras_manifold.growing_arrays import GrowingArrays
 
 # Images of a unit vector, relative to the largest singular value, that differ by rounding
 # only, even in half precision and in batches of another size.

@@ -12,7 +12,8 @@ import numpy as np
 
 from keras_manifold.arguments import check_at_most, check_choice, check_count
 from keras_manifold.decomposition import Decomposition
-from keras_manifold.files import GrowingArrays, replacing
+from keras_manifold.files import replacing
+from keras_manifold.growing_arrays import GrowingArrays
 from keras_manifold.results import InMemory, OnDisk
 from keras_manifold.stream import floating_batches, with_progress
 

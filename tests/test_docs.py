@@ -4,7 +4,10 @@ import hashlib
 import inspect
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
 
 import keras_manifold as km
@@ -226,3 +229,54 @@ def test_no_figure_is_older_than_its_code():
     assert old == [], (
         "Run these again and copy their output to docs/images, with new stamps."
     )
+
+
+class Mean(keras.layers.Layer):
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
+def quotes_in_the_faq():
+    """Errors that the FAQ quotes, as one line each, by their class and first words."""
+    blocks = re.findall(r"(?:^> .*\n)+", (DOCS / "faq.md").read_text(), flags=re.M)
+    lines = [" ".join(line[2:] for line in block.splitlines()) for block in blocks]
+    return [line for line in lines if re.match(r"\w+Error: ", line)]
+
+
+def without_numbers(text):
+    return re.sub(r"\d+(\.\d+)?", "#", text)
+
+
+@pytest.mark.parametrize(
+    ("first_words", "provoke"),
+    [
+        ("`x` must be of shape", lambda: km.jacobian(keras.ops.sin, np.ones(64))),
+        (
+            "`encoder` must map each sample",
+            lambda: km.tangent_space(SimpleNamespace(encoder=Mean()), np.ones((2, 3))),
+        ),
+        (
+            "`function` must take floating-point",
+            lambda: km.jacobian(
+                keras.Sequential([keras.Input((3,), dtype="uint8"), keras.layers.Dense(2)]),
+                np.ones((2, 3)),
+            ),
+        ),
+        (
+            "Codes must be of shape",
+            lambda: km.tangent_space(
+                lambda x: keras.ops.reshape(x, (-1, 1, 1, 3)), np.ones((2, 3))
+            ),
+        ),
+        (
+            "The Jacobian must be finite",
+            lambda: km.tangent_space(keras.ops.sin, np.full((3, 2), np.inf)),
+        ),
+    ],
+)
+def test_errors_are_quoted_in_the_faq_as_they_are(first_words, provoke):
+    (quoted,) = [quote for quote in quotes_in_the_faq() if f": {first_words}" in quote]
+    with pytest.raises((ValueError, FloatingPointError)) as raised:
+        provoke()
+    found = f"{raised.type.__name__}: {raised.value}"
+    assert without_numbers(found).startswith(without_numbers(quoted).rstrip("."))

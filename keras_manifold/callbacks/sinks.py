@@ -12,7 +12,6 @@ What a sink of your own raises ends the training, as an error in any callback do
 below warn once where a disk fails, and let the training go on.
 """
 
-import contextlib
 import glob
 import numbers
 import os
@@ -20,13 +19,14 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_manifold.callbacks.beside import Beside
+from keras_manifold.callbacks.failures import OneWarning
 from keras_manifold.callbacks.record import Record
 from keras_manifold.callbacks.rendering import is_figure, png_of
 from keras_manifold.files import replacing
@@ -82,19 +82,19 @@ class DirectorySink:
         self.record = Record(self.directory / f"{prefix}_scalars.csv")
         self._files: dict[Path, int] = {}
         self._written: str | None = None  # the text of the CSV file, if it is ours
-        self._has_begun = self._is_fitting = self._has_news = self._has_warned = False
-        self._has_warned_of_page = False
+        self._has_begun = self._is_fitting = self._has_news = False
         self._next_page = 0.0
-        self._pool: ThreadPoolExecutor | None = None
-        self._under_way: list[Future] = []
-        self._looked = False  # since the work that is under way began
+        self._beside = Beside()
+        self._warning = OneWarning(f"Results can't be written to {self.directory}")
+        self._page_warning = OneWarning(f"The page of {self.directory} can't be written")
 
     def begin(self, step: int) -> None:
         """Goes on with what was written up to a step, or begins anew at step 0."""
-        self._wait()  # for a `fit` that was interrupted
+        self._beside.wait()  # for a `fit` that was interrupted
         self._has_begun = False
         self.make_directory()
-        self._has_warned = self._has_warned_of_page = False
+        self._warning.forget()
+        self._page_warning.forget()
         self.record.read()
         last = self.record.last_epoch()
         if step == 0 and last > 1 and self.record.as_text() != self._written:
@@ -125,69 +125,44 @@ class DirectorySink:
         elif isinstance(value, Mapping):
             self._write(f"{name}_{step:04d}.npz", step, value)
         elif is_figure(value) or callable(value):
-            self._beside(self._write, f"{name}_{step:04d}.png", step, value)
+            self._during_fit(self._write, f"{name}_{step:04d}.png", step, value)
 
     def flush(self) -> None:
         """Writes the numbers, and the page unless that would take long."""
-        if self._looked:
-            self._wait()  # no figure came since
         self._write_numbers()
         # A share of the time of training, however many looks there are to show.
         if time.monotonic() >= self._next_page:
-            self._beside(self._write_page, running=True)
-        self._looked = True
+            self._during_fit(self._write_page, running=True)
+        self._beside.mark()
 
     def close(self) -> None:
         """Writes the numbers and the page of a run that has ended."""
         self._write_numbers()
-        self._wait()
+        self._beside.end()
         if self._has_begun:
             self._write_page(running=False)
         self._is_fitting = False
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
 
-    def __getstate__(self):
-        self._wait()
-        return {**vars(self), "_pool": None}
-
-    def _beside(self, work, *arguments, **options):
-        """Has work done in a thread during `fit`, once that of the look before is done."""
-        if self._looked:
-            self._wait()
-        if not self._is_fitting:
-            work(*arguments, **options)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="keras_manifold")
-        self._under_way.append(self._pool.submit(work, *arguments, **options))
-
-    def _wait(self):
-        self._looked = False
-        while self._under_way:
-            self._under_way.pop(0).result()
+    def _during_fit(self, work, *arguments, **options):
+        """Has work done beside the training; at once when called by hand."""
+        run = self._beside.begin if self._is_fitting else _called
+        run(work, *arguments, **options)
 
     def _write_numbers(self):
         if self._has_news:
-            with self._warning_of_failure():
+            with self._warning.instead_of(OSError):
                 self.record.write()
                 self._written = self.record.as_text()
                 self._has_news = False
 
     def _write_page(self, *, running):
         started = time.monotonic()
-        try:
-            if self.record.path.exists():  # if not, why was said
+        with self._page_warning.instead_of(Exception):  # whatever else the folder holds
+            try:
                 write_page(self.directory, running=running)
-        except Exception as error:  # whatever else lies in the folder
-            if not self._has_warned_of_page:
-                warnings.warn(
-                    f"The page of {self.directory} can't be written: {error} Training goes "
-                    "on; further failures of the page are not reported.",
-                    stacklevel=2,
-                )
-            self._has_warned_of_page = True
+            except Exception:
+                if self.record.path.name in _names_in(self.directory):
+                    raise  # otherwise there is nothing to show, and why is said already
         ended = time.monotonic()
         self._next_page = ended + (ended - started) / _SHARE_OF_PAGES
 
@@ -235,7 +210,7 @@ class DirectorySink:
 
     def _write(self, file_name, step, value):
         path = self.directory / file_name
-        with self._warning_of_failure():
+        with self._warning.instead_of(OSError):
             if path not in self._files:
                 self._remove_unfinished(file_name)
             with replacing(path) as file:
@@ -248,19 +223,13 @@ class DirectorySink:
     def _remove_unfinished(self, file_name):
         """Removes what a killed process was writing under a name."""
         for path in self.directory.glob(f".{glob.escape(file_name)}.*"):
-            writer = path.name.removeprefix(f".{file_name}.")
-            if writer.isdecimal() and not writer.startswith(str(os.getpid())):
+            if path.name.removeprefix(f".{file_name}.").isdecimal():
                 path.unlink(missing_ok=True)
 
-    @contextlib.contextmanager
-    def _warning_of_failure(self):
-        try:
-            yield
-        except OSError as error:
-            if not self._has_warned:
-                warnings.warn(
-                    f"Results can't be written to {self.directory}: {error}. Training goes "
-                    "on; further failures there are not reported.",
-                    stacklevel=4,
-                )
-            self._has_warned = True
+
+def _names_in(directory):
+    return os.listdir(directory) if os.path.isdir(directory) else []
+
+
+def _called(work, *arguments, **options):
+    work(*arguments, **options)

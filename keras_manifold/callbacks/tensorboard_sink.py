@@ -6,7 +6,6 @@ import numbers
 import os
 import struct
 import time
-import warnings
 import weakref
 from collections.abc import Mapping
 from os import PathLike
@@ -16,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_manifold.callbacks.failures import OneWarning
 from keras_manifold.callbacks.rendering import is_figure, png_of
 from keras_manifold.plot import are_images
 
@@ -59,11 +59,11 @@ class TensorBoardSink:
         self.log_dir.mkdir(parents=True, exist_ok=True)
         self._events: _Events | None = _Events.of(self.log_dir, step=None)
         self._step = 0
-        self._has_warned = False
+        self._warning = OneWarning(f"Results can't be written to {self.log_dir}")
 
     def begin(self, step: int) -> None:
         """Hides what an earlier run wrote at later steps."""
-        self._has_warned = False
+        self._warning.forget()
         self._step = step
         with self._warning_of_failure():
             self._events = _Events.of(self.log_dir, step)
@@ -105,19 +105,14 @@ class TensorBoardSink:
 
     @contextlib.contextmanager
     def _warning_of_failure(self):
-        try:
-            yield
-        except OSError as error:
-            if self._events is not None:
-                self._events.give_up()
-            self._events = None
-            if not self._has_warned:
-                warnings.warn(
-                    f"Results can't be written to {self.log_dir}: {error}. Training goes "
-                    "on; further failures there are not reported.",
-                    stacklevel=4,
-                )
-            self._has_warned = True
+        with self._warning.instead_of(OSError):
+            try:
+                yield
+            except OSError:
+                if self._events is not None:
+                    self._events.give_up()
+                self._events = None
+                raise
 
 
 # Event files of this process: by folder those that sinks write, and how many there were.

@@ -14,7 +14,9 @@ import pytest
 import keras_manifold as km
 
 SCRIPT = Path(__file__).parent / "killed_run.py"
-EPOCHS = 12
+# Of a tenth of a second at least: more than five kills of `DELAY` seconds at most leave.
+EPOCHS = 24
+DELAY = 0.4
 
 
 def killed(folder, unit, place, delay):
@@ -76,7 +78,7 @@ def check_complete(folder, unit, histories):
 def run_with_kills(folder, unit, place, kills, seed):
     draw = random.Random(seed)
     for _ in range(kills):
-        killed(folder, unit, place, draw.uniform(0.0, 1.0))
+        killed(folder, unit, place, draw.uniform(0.0, DELAY))
         check_whole(folder)
     histories = killed(folder, unit, place, None)
     check_whole(folder)
@@ -105,7 +107,7 @@ def test_a_run_killed_many_times_loses_and_doubles_nothing(unit, place, seed, tm
 def test_a_run_without_a_kill_is_the_same_as_one_with(tmp_path):
     """Down to the drift, which needs the look before the kill."""
     histories = []
-    for name, delays in {"killed": [0.4, None], "whole": [None]}.items():
+    for name, delays in {"killed": [DELAY, None], "whole": [None]}.items():
         (tmp_path / name).mkdir()
         for delay in delays:
             found = killed(tmp_path / name, "epoch", 2, delay)
@@ -113,5 +115,5 @@ def test_a_run_without_a_kill_is_the_same_as_one_with(tmp_path):
     assert histories[0]["step"] == histories[1]["step"]
     for name in ("tangent_norm", "tangent_drift"):
         assert histories[0][name] == pytest.approx(histories[1][name], rel=1e-3, abs=1e-5)
-    space = km.TangentSpace.load(tmp_path / "killed" / "tangent_space_0012.npz")
+    space = km.TangentSpace.load(tmp_path / "killed" / f"tangent_space_{EPOCHS:04d}.npz")
     assert space.vectors.shape == (2, 2, 4, 4, 1)
