@@ -12,7 +12,9 @@ What a sink of your own raises ends the training, as an error in any callback do
 below warn once where a disk fails, and let the training go on.
 """
 
+import contextlib
 import glob
+import math
 import numbers
 import os
 import tempfile
@@ -34,6 +36,8 @@ from keras_manifold.report import write_page
 
 # Of the time of training, at most, for pages that show it while it goes on.
 _SHARE_OF_PAGES = 0.005
+# Seconds after which nobody is writing a page any more.
+_LONGEST_PAGE = 60.0
 
 
 class DirectorySink:
@@ -108,7 +112,8 @@ class DirectorySink:
             )
         self._drop_after(step, last)
         self._remove_unfinished(self.record.path.name)
-        self._remove_unfinished("index.html")
+        # Other callbacks, of other runs too, write the page of this folder.
+        self._remove_unfinished("index.html", older_than=_LONGEST_PAGE)
         self._has_begun = self._is_fitting = True
 
     def __call__(self, name: str, value: Any, step: int) -> None:
@@ -220,11 +225,13 @@ class DirectorySink:
                     file.write(png_of(value if is_figure(value) else value()))
             self._files[path] = step
 
-    def _remove_unfinished(self, file_name):
-        """Removes what a killed process was writing under a name."""
+    def _remove_unfinished(self, file_name, older_than=-math.inf):
+        """Removes what a killed process was writing under a name, some seconds ago."""
         for path in self.directory.glob(f".{glob.escape(file_name)}.*"):
             if path.name.removeprefix(f".{file_name}.").isdecimal():
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - path.stat().st_mtime >= older_than:
+                        path.unlink()
 
 
 def _names_in(directory):

@@ -8,9 +8,12 @@ written by code that shares nothing with the package.
 
 import json
 import os
+import shutil
 import sys
 import time
+from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
@@ -50,7 +53,14 @@ class Pause(keras.callbacks.Callback):
 options = {"directory": folder, "unit": unit, "every": 1 if unit == "epoch" else 3}
 watches = [km.TangentAnalyzer(x[:2], **options), km.ReconstructionGrid(x[:2], **options)]
 callbacks = list(watches)
-backup = keras.callbacks.BackupAndRestore(f"{folder}/backup", double_checkpoint=True)
+
+weights = Path(folder, "backup", "latest.weights.h5")
+if weights.exists() and not weights.with_name(weights.name + ".bkp").exists():
+    try:
+        h5py.File(weights).close()
+    except OSError:  # Keras was killed in its first backup, and can't restore it
+        shutil.rmtree(weights.parent)
+backup = keras.callbacks.BackupAndRestore(weights.parent, double_checkpoint=True)
 callbacks.insert(place, backup)
 callbacks = [Seen(), *callbacks, Pause()]
 print("begins", flush=True)

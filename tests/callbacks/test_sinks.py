@@ -159,6 +159,17 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path):
     assert found == {"arrays_0002.npz", *others}
 
 
+def test_a_page_that_another_callback_is_writing_is_left_alone(tmp_path):
+    page = tmp_path / ".index.html.123"
+    page.write_bytes(b"half")
+    DirectorySink(tmp_path, prefix="one").begin(0)
+    assert page.exists()
+    minutes_ago = page.stat().st_mtime - 120
+    os.utime(page, (minutes_ago, minutes_ago))
+    DirectorySink(tmp_path, prefix="two").begin(0)
+    assert not page.exists()
+
+
 def test_a_figure_is_rendered_once_for_all_sinks(tmp_path, monkeypatch):
     drawn = []
     draw = FigureCanvasAgg.draw
