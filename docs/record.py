@@ -31,8 +31,8 @@ PACKAGES = ("keras", "tensorflow", "numpy", "matplotlib")
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[[], *FIGURES], default=[*FIGURES])
-    names = parser.parse_args().names
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(FIGURES)}; or all")
+    names = parser.parse_args().names or [*FIGURES]
     changed = git("status", "--porcelain", "--", "keras_manifold", "examples")
     if changed:
         raise SystemExit(
