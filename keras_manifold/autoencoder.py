@@ -42,6 +42,12 @@ class AutoEncoder(keras.Model):
             `ContractivePenalty(number)`. `None` for none.
         **kwargs: `name`, `dtype`, `trainable`, as for every Keras model.
 
+    Attributes:
+        encoder: The layer that was given, to be called or saved alone.
+        decoder: The same for the decoder.
+        noise: The layer, or `None`.
+        contractive_penalty: The `ContractivePenalty`, or `None`.
+
     Raises:
         TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer, or
             `contractive_penalty` neither a `ContractivePenalty` nor a number.
@@ -119,9 +125,9 @@ class AutoEncoder(keras.Model):
             latent_dim: Size of the code, at least 1.
             filters: Filters of each strided convolution, from the image inwards.
             kernel_size: Height and width of every kernel.
-            activation: Of every hidden layer.
-            output_activation: Of the last layer. `"sigmoid"` suits inputs in [0, 1]; take
-                `None` for others.
+            activation: Activation of every hidden layer.
+            output_activation: Activation of the last layer. `"sigmoid"` suits inputs in
+                [0, 1]; take `None` for others.
             **kwargs: `noise`, `contractive_penalty`, `name`: see `AutoEncoder`.
 
         Returns:
@@ -130,6 +136,12 @@ class AutoEncoder(keras.Model):
         Raises:
             ValueError: If `input_shape` is not of rank 3 with known sizes, or
                 `latent_dim`, `filters` or `kernel_size` is below 1.
+
+        Examples:
+            >>> import keras_manifold as km
+            >>> model = km.AutoEncoder.convolutional((9, 7, 1), latent_dim=4, filters=(8,))
+            >>> model.decoder.output_shape
+            (None, 9, 7, 1)
         """
         input_shape = _checked_shape("input_shape", input_shape, rank=3)
         filters = _checked_shape("filters", filters)
@@ -184,9 +196,9 @@ class AutoEncoder(keras.Model):
             input_shape: Shape of one sample.
             latent_dim: Size of the code, at least 1.
             units: Width of each hidden layer of the encoder; the decoder mirrors it.
-            activation: Of every hidden layer.
-            output_activation: Of the last layer. `"sigmoid"` suits inputs in [0, 1]; take
-                `None` for others.
+            activation: Activation of every hidden layer.
+            output_activation: Activation of the last layer. `"sigmoid"` suits inputs in
+                [0, 1]; take `None` for others.
             **kwargs: `noise`, `contractive_penalty`, `name`: see `AutoEncoder`.
 
         Returns:
@@ -195,6 +207,12 @@ class AutoEncoder(keras.Model):
         Raises:
             ValueError: If `input_shape` has an unknown size, or `latent_dim` or `units` is
                 below 1.
+
+        Examples:
+            >>> import keras_manifold as km
+            >>> model = km.AutoEncoder.dense(20, latent_dim=4, output_activation=None)
+            >>> model.decoder.output_shape
+            (None, 20)
         """
         shape: Any = input_shape
         is_flat = isinstance(shape, numbers.Integral)
@@ -235,6 +253,12 @@ class AutoEncoder(keras.Model):
 
         Returns:
             Tensor of shape `(batch, latent_dim)`.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
+            >>> tuple(model.encode(np.zeros((5, 8, 8, 1), "float32")).shape)
+            (5, 2)
         """
         return self.encoder(x, training=False)
 
@@ -246,6 +270,12 @@ class AutoEncoder(keras.Model):
 
         Returns:
             Tensor of shape `(batch, *input_shape)`.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
+            >>> tuple(model.decode(np.zeros((5, 2), "float32")).shape)
+            (5, 8, 8, 1)
         """
         return self.decoder(codes, training=False)
 
@@ -288,8 +318,33 @@ class AutoEncoder(keras.Model):
         of_code = self.contractive_penalty.of == "code"
         return ("encoder",) if of_code else ("encoder", "decoder")
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        """As in Keras, with `sample_weight` without `y` too; no `class_weight`."""
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.fit`, whose target is the batch itself.
+
+        Args:
+            x: Samples, an array of shape `(n, *input_shape)`, or any data set that Keras
+                takes.
+            y: Targets of the same shape, if they are not the samples: such as clean images
+                for noisy ones.
+            *args: As in Keras.
+            **kwargs: As in Keras. `sample_weight` counts without `y` too; `validation_data`
+                may be samples alone.
+
+        Returns:
+            `keras.callbacks.History`: see `AutoEncoder` for what it holds.
+
+        Raises:
+            ValueError: If a target has another shape than the input and the
+                reconstruction (labels do), or `class_weight` is given.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> x = np.random.default_rng(0).uniform(size=(64, 20)).astype("float32")
+            >>> model = km.AutoEncoder.dense(20, latent_dim=2)
+            >>> model.compile("adam", loss="mse")
+            >>> sorted(model.fit(x, validation_data=x[:8], verbose=0).history)
+            ['loss', 'reconstruction_loss', 'val_loss', 'val_reconstruction_loss']
+        """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
         _check_no_class_weight(given.get("class_weight"))
         if given.get("validation_data") is not None:
@@ -298,17 +353,67 @@ class AutoEncoder(keras.Model):
         given["y"] = _target_of_weighted(x, y, given.get("sample_weight"))
         return super().fit(**given)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As in Keras, with `sample_weight` without `y` too."""
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.evaluate`, whose target is the batch itself.
+
+        Args:
+            x: Samples, an array of shape `(n, *input_shape)`, or any data set that Keras
+                takes.
+            y: Targets of the same shape, if they are not the samples.
+            *args: As in Keras.
+            **kwargs: As in Keras. `sample_weight` counts without `y` too.
+
+        Returns:
+            The losses and metrics of `fit`: a list, or a mapping with `return_dict=True`.
+
+        Raises:
+            ValueError: If a target has another shape than the input and the reconstruction.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> x = np.random.default_rng(0).uniform(size=(64, 20)).astype("float32")
+            >>> model = km.AutoEncoder.dense(20, latent_dim=2)
+            >>> model.compile("adam", loss="mse")
+            >>> sorted(model.evaluate(x, verbose=0, return_dict=True))
+            ['loss', 'reconstruction_loss']
+        """
         given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
         given["y"] = _target_of_weighted(x, y, given.get("sample_weight"))
         others = given.pop("kwargs", {})
         return super().evaluate(**given, **others)
 
     def train_on_batch(
-        self, x, y=None, sample_weight=None, class_weight=None, return_dict=False
-    ):
-        """As in Keras; no `class_weight`."""
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """`keras.Model.train_on_batch`, whose target is the batch itself.
+
+        Args:
+            x: Array or tensor of shape `(batch, *input_shape)`.
+            y: Targets of the same shape, if they are not the samples.
+            sample_weight: Array of shape `(batch,)`, or one value an entry.
+            class_weight: `None`: an autoencoder's target has no classes.
+            return_dict: Whether to return a mapping.
+
+        Returns:
+            The losses and metrics of `fit`: a list, or a mapping with `return_dict=True`.
+
+        Raises:
+            ValueError: If a target has another shape than the input and the
+                reconstruction, or `class_weight` is given.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> x = np.random.default_rng(0).uniform(size=(8, 20)).astype("float32")
+            >>> model = km.AutoEncoder.dense(20, latent_dim=2)
+            >>> model.compile("adam", loss="mse")
+            >>> sorted(model.train_on_batch(x, return_dict=True))
+            ['loss', 'reconstruction_loss']
+        """
         _check_no_class_weight(class_weight)
         return super().train_on_batch(
             x, y, sample_weight=sample_weight, return_dict=return_dict

@@ -42,7 +42,8 @@ class ContractivePenalty(keras.layers.Layer):
     $$\|J(x)\|_F^2 + \kappa\, E\left[\|J(x) - J(x + \epsilon)\|_F^2\right], \quad
     \epsilon \sim \mathcal{N}(0, \sigma^2 I)$$
 
-    whose second term is about $\sigma^2$ times the squared norm of the second derivatives;
+    whose second term is about $\kappa \sigma^2$ times the squared norm of the second
+    derivatives;
     `curvature_samples` draws of $\epsilon$ estimate it, each at the cost of the first term.
     It needs smooth activations: those of ReLU networks have no second derivatives.
 
@@ -76,12 +77,11 @@ class ContractivePenalty(keras.layers.Layer):
         **kwargs: `name`, as for every Keras layer.
 
     Call arguments:
-        function: Keras layer or model (called with `training=False`), or any callable, from
-            one tensor `(batch, *input_shape)` to one tensor `(batch, *output_shape)`. Or a
-            tuple of two, the second after the first, whose
-            exact penalty takes two passes for each entry of the tensor between them, if
-            these are fewer.
-        x: Tensor of shape `(batch, *input_shape)`; integers are cast to floating point.
+        - `function`: Keras layer or model (called with `training=False`), or any callable,
+            from one tensor `(batch, *input_shape)` to one tensor `(batch, *output_shape)`.
+            Or a tuple of two, the second after the first, whose exact penalty takes two
+            passes for each entry of the tensor between them, if these are fewer.
+        - `x`: Tensor of shape `(batch, *input_shape)`; integers are cast to floating point.
 
     Call returns:
         Tensor of shape `(batch,)`, not negative; 0 where the function does not depend on
@@ -154,7 +154,8 @@ class ContractivePenalty(keras.layers.Layer):
         self.built = True
 
     @property
-    def weight(self):
+    def weight(self) -> Any:
+        """Factor of the penalty in the loss, a `keras.Variable` that may be assigned."""
         return self._weight
 
     @weight.setter
@@ -188,11 +189,24 @@ class ContractivePenalty(keras.layers.Layer):
         """The outputs of the function and the penalty, by one forward pass where possible.
 
         Args:
-            function: As in a call.
-            x: As in a call.
+            function: Layer, model or callable, or a tuple of two, as when the penalty is
+                called.
+            x: Tensor of shape `(batch, *input_shape)`.
 
         Returns:
             Tuple of the outputs, `(batch, *output_shape)`, and the penalty, `(batch,)`.
+
+        Raises:
+            ValueError: With `probe_kind="orthogonal"`, if there are more probes than
+                directions; with `probes="exact"`, if the size of both sides is unknown.
+
+        Examples:
+            >>> import keras, numpy as np, keras_manifold as km
+            >>> penalty = km.ContractivePenalty(0.1, probes="exact")
+            >>> x = np.ones((3, 2), "float32")
+            >>> outputs, values = penalty.with_outputs(lambda x: 2 * x, x)
+            >>> keras.ops.convert_to_numpy(values).tolist()
+            [8.0, 8.0, 8.0]
         """
         x = ops.convert_to_tensor(x)
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):

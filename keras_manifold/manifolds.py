@@ -45,6 +45,12 @@ class Manifold:
             `(ambient_dim, natural_dim)`; `None` where `x` is in natural coordinates.
         parts: For a `union`: which of its arguments each sample came from, integers of
             shape `(n,)`. Otherwise `None`.
+
+    Examples:
+        >>> import keras_manifold as km
+        >>> roll = km.manifolds.swiss_roll(100, ambient_dim=20, seed=0)
+        >>> roll.x.shape, roll.tangents.shape, roll.dimension
+        ((100, 20), (100, 2, 20), 2)
     """
 
     x: np.ndarray

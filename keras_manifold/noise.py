@@ -37,8 +37,8 @@ class NoiseInjection(keras.layers.Layer):
         **kwargs: `name`, `dtype`, `trainable`, as for every Keras layer.
 
     Call arguments:
-        inputs: Tensor of any shape. Integers are cast to the layer's dtype.
-        training: Corrupts when true (the default outside a model).
+        - `inputs`: Tensor of any shape. Integers are cast to the layer's dtype.
+        - `training`: Corrupts when true (the default outside a model).
 
     Raises:
         ValueError: If `kind` is unknown, or `level` or `clip` out of range.

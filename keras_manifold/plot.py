@@ -115,6 +115,7 @@ def tangents(
 
     Raises:
         ValueError: If the inputs are not images.
+        IndexError: If there is no sample `index`.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -127,6 +128,11 @@ def tangents(
     spaces = space if isinstance(space, Mapping) else {"": space}
     count = next(iter(spaces.values())).vectors.shape[0]
     samples = range(count) if index is None else np.atleast_1d(index)
+    if len(samples) and not -count <= min(samples) <= max(samples) < count:
+        raise IndexError(
+            f"`index` must be in [0, {count - 1}], as there are {count} samples. Received: "
+            f"index={index!r}."
+        )
     inputs = None if images is None else _images(images)
     is_single = len(spaces) == len(samples) == 1
     cells, labels, names, notes = [], [], [], []

@@ -98,7 +98,7 @@ def report(
         OSError: If the file can't be written; what stood there before stays.
 
     Examples:
-        >>> import tempfile, numpy as np, keras_manifold as km
+        >>> import os, tempfile, numpy as np, keras_manifold as km
         >>> folder = tempfile.TemporaryDirectory()
         >>> runs = [f"{folder.name}/plain", f"{folder.name}/denoising"]
         >>> for run in runs:

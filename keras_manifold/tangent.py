@@ -38,6 +38,14 @@ class TangentSpace:
         errors: For each singular value the distance within which the matrix has one,
             shape `(n, k)`, where block Lanczos found it. `None` where all of the Jacobian
             was decomposed, to the accuracy of float32.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> x = np.random.default_rng(0).uniform(size=(5, 8, 8, 1)).astype("float32")
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3)
+        >>> space = km.tangent_space(model, x)
+        >>> space.vectors.shape, space.singular_values.shape, space.code_vectors.shape
+        ((5, 3, 8, 8, 1), (5, 3), (5, 3, 3))
     """
 
     vectors: np.ndarray
@@ -56,6 +64,13 @@ class TangentSpace:
 
         Raises:
             ValueError: If `k` is out of range.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> model = km.AutoEncoder.dense(20, latent_dim=3)
+            >>> space = km.tangent_space(model, np.ones((5, 20), "float32"))
+            >>> space.leading(2).vectors.shape
+            (5, 2, 20)
         """
         available = self.singular_values.shape[1]
         check_at_most("k", k, available, f"the tangent space has {available}")
@@ -69,6 +84,16 @@ class TangentSpace:
 
         Raises:
             OSError: If the file cannot be written.
+
+        Examples:
+            >>> import tempfile, numpy as np, keras_manifold as km
+            >>> model = km.AutoEncoder.dense(20, latent_dim=3)
+            >>> space = km.tangent_space(model, np.ones((5, 20), "float32"))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     space.save(f"{folder}/space.npz")
+            ...     loaded = km.TangentSpace.load(f"{folder}/space.npz")
+            >>> loaded.vectors.shape
+            (5, 3, 20)
         """
         with replacing(path) as file:
             np.savez_compressed(file, **self.arrays())
@@ -86,6 +111,10 @@ class TangentSpace:
 
         Raises:
             ValueError: If the file does not hold a tangent space.
+            FileNotFoundError: If there is no such file.
+
+        Examples:
+            See `save`.
         """
         names = [field.name for field in fields(cls)]
         if Path(path).is_dir():
@@ -117,6 +146,13 @@ class TangentSpace:
 
         Returns:
             Mapping from the names of the attributes to them.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> model = km.AutoEncoder.dense(20, latent_dim=3)
+            >>> space = km.tangent_space(model, np.ones((5, 20), "float32"))
+            >>> list(space.arrays())
+            ['vectors', 'singular_values', 'code_vectors']
         """
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: array for name, array in arrays.items() if array is not None}

@@ -58,7 +58,8 @@ print("read from disk:", space.vectors[:2].shape)
 # ## Runs that were cut off
 #
 # Call again with the same arguments. What is on disk stays, and the run goes on after it. Here we
-# cut one off ourselves, after three batches:
+# cut one off ourselves, while it reads the fourth batch of 64. The third is then still being
+# computed and not on disk:
 
 # %%
 started = Path(tempfile.mkdtemp()) / "tangents"
@@ -74,10 +75,17 @@ def cut_off():
 try:
     km.tangent_space(model, cut_off(), k=8, path=started, verbose=0)
 except KeyboardInterrupt:
-    print("on disk:   ", km.TangentSpace.load(started).vectors.shape[0], "samples")
+    print(
+        "on disk:   ",
+        km.TangentSpace.load(started).vectors.shape[0],
+        "samples",
+    )
 resumed = km.tangent_space(model, batches(), k=8, path=started, verbose=0)
 print("at the end:", resumed.vectors.shape[0], "samples")
-print("the same:  ", np.allclose(resumed.vectors[:], space.vectors[:], atol=1e-5))
+print(
+    "the same:  ",
+    np.allclose(resumed.vectors[:], space.vectors[:], atol=1e-5),
+)
 
 # %% [markdown]
 # A folder that holds another run is refused, so that results of two models never mix. Training

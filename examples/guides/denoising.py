@@ -57,7 +57,9 @@ km.plot.image_grid([x_test[:10], noisy[:10]], row_labels=["clean", "noisy"])
 # %%
 def trained(**options):
     keras.utils.set_random_seed(0)
-    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=16, units=(128,), **options)
+    model = km.AutoEncoder.dense(
+        (8, 8, 1), latent_dim=16, units=(128,), **options
+    )
     model.compile(keras.optimizers.Adam(2e-3), loss="binary_crossentropy")
     history = model.fit(
         x_train, validation_data=x_test, epochs=40, batch_size=64, verbose=0
@@ -114,11 +116,11 @@ km.plot.tangents(spaces, index=2, images=x_test)
 
 # %% [markdown]
 # The plain code responds to speckle. The denoising code has learned to ignore it, and what
-# is left are changes that digits make: strokes that shift, bend and grow.
+# is left are changes that digits make: strokes that shift and turn.
 #
 # We can put a number on that. When an image shifts by a pixel, it changes along a known
-# direction. Which share of it lies within the eight tangent vectors? A random direction would
-# have $8 / 64 = 12.5\,\%$.
+# direction. Which share of its squared length lies within the span of the eight tangent vectors?
+# A random direction would have $8 / 64 = 12.5\,\%$.
 
 # %%
 known = km.symmetries.image_tangents(
@@ -132,6 +134,9 @@ for name, space in spaces.items():
     )
 
 # %% [markdown]
+# Shifts and turns are followed far above chance by the denoising code. Thickness is hardly
+# followed by either.
+#
 # ## Why it works
 #
 # For small Gaussian noise and squared error, the best reconstruction function $r$ points to

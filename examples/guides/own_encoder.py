@@ -39,15 +39,21 @@ decoder = keras.Sequential(
         keras.Input((8,)),
         layers.Dense(4 * 4 * 16, activation="gelu"),
         layers.Reshape((4, 4, 16)),
-        layers.Conv2DTranspose(1, 3, strides=2, padding="same", activation="sigmoid"),
+        layers.Conv2DTranspose(
+            1, 3, strides=2, padding="same", activation="sigmoid"
+        ),
     ]
 )
 
 model = km.AutoEncoder(encoder, decoder, contractive_penalty=0.01)
 model.compile("adam", loss="binary_crossentropy")
-history = model.fit(x_train, validation_data=x_test, epochs=10, batch_size=64, verbose=0)
+history = model.fit(
+    x_train, validation_data=x_test, epochs=10, batch_size=64, verbose=0
+)
 for name, values in history.history.items():
-    print(f"{name:28} {values[0]:.3f} after 1 epoch, {values[-1]:.3f} after 10")
+    print(
+        f"{name:28} {values[0]:.3f} after 1 epoch, {values[-1]:.3f} after 10"
+    )
 
 # %% [markdown]
 # BatchNormalization mixes the samples of a batch while it trains. Penalty and tangent vectors
@@ -67,8 +73,14 @@ for name, values in history.history.items():
 print("model:   ", km.tangent_space(model, x_test, k=4).vectors.shape)
 print("encoder: ", km.tangent_space(encoder, x_test, k=4).vectors.shape)
 codes = model.encode(x_test)
-print("decoder: ", km.tangent_space(decoder, codes, of="decoder", k=4).vectors.shape)
-print("function:", km.tangent_space(lambda x: encoder(x)[:, :4], x_test).vectors.shape)
+print(
+    "decoder: ",
+    km.tangent_space(decoder, codes, of="decoder", k=4).vectors.shape,
+)
+print(
+    "function:",
+    km.tangent_space(lambda x: encoder(x)[:, :4], x_test).vectors.shape,
+)
 
 # %% [markdown]
 # A function is compiled at each call, a Keras layer once. It must be made of operations of
@@ -90,7 +102,9 @@ classifier = keras.Sequential(
 )
 classifier.compile("adam", loss="sparse_categorical_crossentropy")
 classifier.fit(x_train, labels[:1500], epochs=10, verbose=0)
-features = keras.Model(classifier.inputs, classifier.get_layer("features").output)
+features = keras.Model(
+    classifier.inputs, classifier.get_layer("features").output
+)
 space = km.tangent_space(features, x_test, k=4)
 km.plot.tangents(space, index=0, images=x_test)
 
@@ -131,7 +145,9 @@ except ValueError as error:
 file = Path(tempfile.mkdtemp()) / "model.keras"
 model.save(file)
 loaded = keras.saving.load_model(file)
-difference = loaded.predict(x_test, verbose=0) - model.predict(x_test, verbose=0)
+difference = loaded.predict(x_test, verbose=0) - model.predict(
+    x_test, verbose=0
+)
 print("largest difference of a pixel:", np.abs(difference).max())
 
 # %% [markdown]

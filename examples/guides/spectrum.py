@@ -15,7 +15,7 @@
 #
 # ## A circle in twenty dimensions
 #
-# A circle has one dimension: there is one direction in which to go on. It lies in a plane, which
+# A circle has one dimension: at each point you can move along one direction only. It lies in a plane, which
 # has two, and we put that plane into a space of 20. A little noise makes it like real data.
 
 # %%
@@ -25,7 +25,9 @@ from sklearn.datasets import load_digits
 
 import keras_manifold as km
 
-circle = km.manifolds.circle(1500, radius=3.0, ambient_dim=20, noise=0.05, seed=0)
+circle = km.manifolds.circle(
+    1500, radius=3.0, ambient_dim=20, noise=0.05, seed=0
+)
 x_train, x_test = circle.x[:1200], circle.x[1200:]
 circle.x.shape, circle.dimension
 
@@ -84,17 +86,23 @@ km.plot.spectrum(spaces, title="Jacobian of the reconstruction, circle")
 rules = ("participation_ratio", "entropy", "gap", "energy")
 print("median over the test points; true dimension: 1")
 for name, space in spaces.items():
-    values = [np.median(km.local_dimension(space.singular_values, rule)) for rule in rules]
+    values = [
+        np.median(km.local_dimension(space.singular_values, rule))
+        for rule in rules
+    ]
     print(
-        f"{name:10}", "  ".join(f"{rule} {value:.1f}" for rule, value in zip(rules, values))
+        f"{name:10}",
+        "  ".join(
+            f"{rule} {value:.1f}" for rule, value in zip(rules, values)
+        ),
     )
 
 # %% [markdown]
 # All four agree where the spectrum has a clear drop. Where they disagree, there is none, and
 # "the dimension" has no sharp meaning: report the spectrum.
 #
-# Give `local_dimension` *all* singular values (`k=None`). Of the leading ones alone, every rule
-# sees too few.
+# Give `local_dimension` *all* singular values (`k=None`). Without the small ones the rules see too few
+# directions, or no drop.
 #
 # ## Are the directions right, too?
 #
@@ -119,14 +127,16 @@ for name, space in spaces.items():
 # ## Digits
 #
 # The dimension is a property of each sample. For handwritten digits it differs from class to
-# class, though by little here, and much within each class.
+# class and from sample to sample.
 
 # %%
 digits = load_digits()
 images = (digits.images[..., None] / 16).astype("float32")
 keras.utils.set_random_seed(0)
 noise = km.NoiseInjection("gaussian", 0.4, clip=(0, 1))
-model = km.AutoEncoder.dense((8, 8, 1), latent_dim=16, units=(128,), noise=noise)
+model = km.AutoEncoder.dense(
+    (8, 8, 1), latent_dim=16, units=(128,), noise=noise
+)
 model.compile(keras.optimizers.Adam(2e-3), loss="binary_crossentropy")
 model.fit(images[:1500], epochs=30, batch_size=64, verbose=0)
 space = km.tangent_space(model, images[1500:], of="reconstruction")
@@ -136,6 +146,8 @@ for label in range(10):
     print(f"{label}: {of_class.mean():.1f} ± {of_class.std():.1f}")
 
 # %% [markdown]
+# The class means differ little here; samples of one class differ about as much.
+#
 # These are numbers of *this model*: another noise level gives others. Compare classes, models
 # and epochs with them; do not quote one as the dimension of digits.
 #

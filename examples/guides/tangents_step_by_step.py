@@ -23,7 +23,9 @@ keras.utils.set_random_seed(0)
 x = (load_digits().images[..., None] / 16).astype("float32")
 x = np.random.default_rng(0).permutation(x)
 noise = km.NoiseInjection("gaussian", 0.4, clip=(0, 1))
-model = km.AutoEncoder.dense((8, 8, 1), latent_dim=16, units=(128,), noise=noise)
+model = km.AutoEncoder.dense(
+    (8, 8, 1), latent_dim=16, units=(128,), noise=noise
+)
 model.compile(keras.optimizers.Adam(2e-3), loss="binary_crossentropy")
 history = model.fit(x[:1500], epochs=40, batch_size=64, verbose=0)
 
@@ -59,7 +61,9 @@ km.plot.image_grid(
 # %%
 step = np.zeros_like(image)
 step[0, 3, 4, 0] = 1e-3
-codes = [keras.ops.convert_to_numpy(model.encode(image + s)) for s in (step, -step)]
+codes = [
+    keras.ops.convert_to_numpy(model.encode(image + s)) for s in (step, -step)
+]
 by_differences = (codes[0] - codes[1])[0] / 2e-3
 print("by differences", by_differences[:4].round(2))
 print("the Jacobian  ", jacobian[0, :4, 3, 4, 0].round(2))
@@ -78,12 +82,14 @@ print("the Jacobian  ", jacobian[0, :4, 3, 4, 0].round(2))
 # - $u_i$ are the matching directions in code space.
 # - $\sigma_i \ge 0$ says how far the code moves for one unit along $v_i$.
 #
-# There are at most 16 of them, as many as the code has entries. The other $64 - 16 = 48$
-# directions change nothing in the code: the encoder is blind to them.
+# There are at most 16 of them, as many as the code has entries. A small step along one of the
+# other $64 - 16 = 48$ directions leaves the code where it is, to first order: the encoder is blind
+# to them.
 
 # %%
 u, sigma, vt = np.linalg.svd(jacobian[0].reshape(16, 64), full_matrices=False)
-print("singular values", sigma.round(2))
+print("singular values")
+print(sigma.round(2))
 
 # %% [markdown]
 # The first tangent vector moves the code by $\sigma_1$ along $u_1$. Check it with a small step
@@ -91,7 +97,9 @@ print("singular values", sigma.round(2))
 
 # %%
 t = 0.01
-moved = keras.ops.convert_to_numpy(model.encode(image + t * vt[0].reshape(image.shape)))
+moved = keras.ops.convert_to_numpy(
+    model.encode(image + t * vt[0].reshape(image.shape))
+)
 unmoved = keras.ops.convert_to_numpy(model.encode(image))
 print("the code moved by ", (moved - unmoved)[0, :4].round(4))
 print("t × sigma × u says", (t * sigma[0] * u[:, 0])[:4].round(4))
@@ -121,19 +129,22 @@ km.plot.tangents(space, index=0, images=x[1500:])
 # %%
 ours = space.vectors[0].reshape(8, 64)
 print(
-    "singular values differ by", f"{np.abs(space.singular_values[0] - sigma[:8]).max():.0e}"
+    "singular values differ by",
+    f"{np.abs(space.singular_values[0] - sigma[:8]).max():.0e}",
 )
-print("vectors agree, |v · v'|: ", np.abs(np.sum(ours * vt[:8], axis=1)).round(4))
+print(
+    "vectors agree, |v · v'|: ",
+    np.abs(np.sum(ours * vt[:8], axis=1)).round(4),
+)
 
 # %% [markdown]
 # ## 4. Walking along a tangent
 #
 # The straight line $x + t v$ leaves the manifold sooner or later. The autoencoder's
-# reconstruction of the points on it does not: $g(f(x + t v))$ shows where the line comes from
-# to lie on what the model has learned. $t$ is in units of pixel brightness, as a length over
-# the whole image.
+# reconstruction $g(f(x + t v))$ brings each point back to what the model has learned. $t$ is the
+# Euclidean length of the change: 1 is one pixel from black to white, or many pixels by a little.
 
-# %% alt="Three pairs of rows. In each, the upper row shows the digit with more and more of a tangent vector added, the lower row the reconstructions, which stay digits."
+# %% alt="Three pairs of rows. In each, the upper row shows the digit with more and more of a tangent vector added, the lower row the reconstructions, which stay closer to digits."
 km.plot.walk(space, x[1500:], model=model, index=0)
 
 # %% [markdown]
@@ -147,21 +158,23 @@ km.plot.walk(space, x[1500:], model=model, index=0)
 # | `"decoder"` | reconstruction by code | left singular vectors | where the reconstruction can go |
 # | `"reconstruction"` | reconstruction by input | right singular vectors | which changes come through |
 #
-# The decoder's image is the learned manifold itself, and its tangent vectors lie along it. The
+# All that the decoder can produce is the learned manifold, and its tangent vectors lie along it. The
 # encoder's say how the code is *read* from an image, which need not be along the directions in
 # which the image is *written*. Principal angles measure how far two spaces are apart: 0° where
-# they share a direction, 90° where they are unrelated.
+# they share a direction, 90° where a direction of one is at right angles to all of the other.
 
 # %%
 for of in ("decoder", "reconstruction"):
     other = km.tangent_space(model, x[1500:], of=of, k=8)
     angles = np.degrees(km.principal_angles(space, other)).mean(axis=0)
-    print(f"encoder and {of:15} mean principal angles, degrees: {angles.round(0)}")
+    print(f"encoder and {of}, mean principal angles in degrees:")
+    print(angles.round(0))
 
 # %% [markdown]
 # Two spaces of eight dimensions have eight angles. Encoder and reconstruction share their first
-# directions. Encoder and decoder are further apart. On manifolds whose tangents are known the
-# reconstruction is right most often, so take it if you are in doubt: see
+# directions. Encoder and decoder are further apart. On manifolds whose tangents are known, count
+# directions by the reconstruction. For the directions themselves compare it with the decoder, which
+# is closer on some manifolds and far off at some points of others: see
 # [Known truth](../known_truth.md).
 #
 # **Read next:** [Reading a spectrum](spectrum.md), how many of them matter;

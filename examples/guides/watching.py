@@ -28,7 +28,9 @@ runs = Path(tempfile.mkdtemp())
 
 def trained(name, **options):
     keras.utils.set_random_seed(0)
-    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=16, units=(128,), **options)
+    model = km.AutoEncoder.dense(
+        (8, 8, 1), latent_dim=16, units=(128,), **options
+    )
     model.compile(keras.optimizers.Adam(2e-3), loss="binary_crossentropy")
     return model.fit(
         x_train,
@@ -37,7 +39,9 @@ def trained(name, **options):
         batch_size=64,
         verbose=0,
         callbacks=[
-            km.TangentAnalyzer(x_test[:4], k=8, every=4, directory=runs / name),
+            km.TangentAnalyzer(
+                x_test[:4], k=8, every=4, directory=runs / name
+            ),
             km.ReconstructionGrid(x_test[:4], every=4, directory=runs / name),
         ],
     )
@@ -64,12 +68,19 @@ histories = {
 
 # %% alt="Four panels by epoch for a plain and a denoising model: tangent norm, dimension, top and drift. The norm of the plain model grows well above that of the denoising one."
 km.plot.learning_curves(
-    histories, keys=["tangent_norm", "tangent_dimension", "tangent_top", "tangent_drift"]
+    histories,
+    keys=[
+        "tangent_norm",
+        "tangent_dimension",
+        "tangent_top",
+        "tangent_drift",
+    ],
 )
 
 # %% [markdown]
 # The drift is worth a look. While it is large the model still changes its mind about what matters,
-# even where the loss has nearly stopped to fall.
+# even where the loss has nearly stopped falling. (With `every=4` the curves are stairs: between two looks the last value
+# is repeated. The drift is 0 until the second look.)
 #
 # ## The pictures
 #
@@ -78,7 +89,10 @@ km.plot.learning_curves(
 # through the epochs, and curves follow it. `TangentSpace.load` reads the arrays:
 
 # %%
-print(*sorted(file.name for file in (runs / "denoising").glob("tangent_*")), sep="\n")
+print(
+    *sorted(file.name for file in (runs / "denoising").glob("tangent_*")),
+    sep="\n",
+)
 
 # %% alt="The eight strongest tangent vectors of one digit before training, after four and after sixteen epochs. They begin as speckle and become strokes."
 steps = {
@@ -103,7 +117,9 @@ print(page.name, "is there:", page.exists())
 # ## Stopping by what is seen
 #
 # The numbers are in Keras's `logs`, so every callback that stands *after* `TangentAnalyzer` in the
-# list can use them. This stops when the directions have settled:
+# list can use them. This stops once the drift has reached no new minimum for three epochs. Keep
+# `every=1` for this: with a larger one the epochs before the second look report a drift of 0, which
+# EarlyStopping would take for the best value.
 #
 # ```python
 # callbacks = [

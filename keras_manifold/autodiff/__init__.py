@@ -1,6 +1,7 @@
 """Derivatives of functions from one tensor to one tensor, on the backend of Keras.
 
-The only place of the package that names a framework. All functions run eagerly
+The place of the package that names a framework (`NoiseInjection` does too, for its path
+through `tf.data`). All functions run eagerly
 and inside compiled steps, and what they return can be differentiated again with
 respect to the weights, which is how a penalty on a Jacobian is trained.
 """
@@ -37,6 +38,9 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     Returns:
         Tuple `(outputs, output_tangent)` of tensors of one shape. Where the
         outputs do not depend on `x` the tangent is zero.
+
+    Raises:
+        Exception: The backend's own, if `tangent` is not of the shape of `x`.
 
     Examples:
         >>> import keras, numpy as np

@@ -180,6 +180,14 @@ class DirectorySink:
 
         Returns:
             Mapping from names to arrays; `None` if no whole file stands there.
+
+        Examples:
+            >>> import tempfile, numpy as np, keras_manifold as km
+            >>> with tempfile.TemporaryDirectory() as directory:
+            ...     sink = km.callbacks.DirectorySink(directory)
+            ...     sink("codes", {"codes": np.ones((2, 3))}, 5)
+            ...     sink.arrays("codes", 5)["codes"].shape
+            (2, 3)
         """
         path = self.directory / f"{name}_{step:04d}.npz"
         try:

@@ -35,8 +35,8 @@ class TangentAnalyzer(Watch):
 
     On epochs without a look the last values stand. Callbacks that stand before this one
     (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the list.
-    Otherwise the order does not matter, but that `BackupAndRestore` is best placed last: of
-    an epoch which it saves right before a kill, Keras's own numbers are lost.
+    Otherwise the order does not matter. Put `BackupAndRestore` last: if it stands earlier
+    and the process is killed between the two writes, that epoch's `loss` is missing.
 
     `history` holds the scalars of every look, the first one too. Figures show the first 16
     samples, npz files hold all. Where the weights are not finite the scalars are NaN, with
@@ -69,7 +69,7 @@ class TangentAnalyzer(Watch):
         sinks: Callables `(name, value, step)` that get each number, figure and mapping of
             arrays, and the numbers in Keras's `logs` at the end of each epoch, under their
             Keras names; with `unit="batch"` also `epoch`, the epochs trained. They may
-            have methods `begin`, `flush` and `close`: see `keras_manifold.callbacks.sinks`.
+            have methods `begin`, `flush` and `close`: see *Where results go* in the API.
         prefix: First part of all names.
         encoder: Layer, model or callable from samples to codes `(n, latent_dim)`. `None`
             for `encoder` of the trained model.
