@@ -3,15 +3,17 @@
     pip install axe-playwright-python && python docs/check_pages.py site [--shots FOLDER]
 
 Each page is opened on a light desk and a dark phone, with --all in all four ways, and given
-to axe-core. Serious findings, formulas that did not render, pages wider than the window and
-requests to other hosts fail.
+to axe-core. Serious findings, formulas that did not render, pages wider than the window,
+dead links within the site and requests to other hosts fail.
 """
 
 import argparse
 import functools
 import http.server
+import re
 import threading
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
@@ -50,10 +52,37 @@ def main():
                     f"{where}: {text}" for text in findings(context, address, page, shot)
                 ]
             context.close()
+        page = browser.new_page()
+        for name in pages:
+            page.goto(f"{address}/{name}/")
+            dead = dead_links(page, arguments.site, address)
+            found += [f"{name}: a dead link to {link}" for link in dead]
     print("\n".join(found))
     print(f"{len(pages)} pages: {len(found)} findings")
     if found:
         raise SystemExit(1)
+
+
+def dead_links(page, site, address):
+    """Links and pictures of a page that lead nowhere within the site."""
+    links = page.evaluate(
+        "[...document.querySelectorAll('[href], [src]')].map(e => e.href || e.src)"
+    )
+    for link in sorted({link for link in links if link.startswith(address)}):
+        parts = urlsplit(link)
+        path = site / unquote(parts.path).lstrip("/")
+        path = path / "index.html" if path.is_dir() else path
+        if not path.exists():
+            yield link
+        elif parts.fragment and parts.fragment != "__skip":
+            ids = ids_of(path)
+            if unquote(parts.fragment) not in ids:
+                yield link
+
+
+@functools.cache
+def ids_of(path):
+    return set(re.findall(r'\bid="?([^"\s>]+)', path.read_text()))
 
 
 def served(folder):

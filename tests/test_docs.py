@@ -338,5 +338,73 @@ def test_errors_are_quoted_in_the_faq_as_they_are(heading, tmp_path):
     assert message.startswith(quoted.rstrip("."))
 
 
+def ratios(text, *labels):
+    """The first number in the cell of the table's row that begins with each label."""
+    return [
+        float(re.search(rf"^\| {re.escape(label)} \|[^|]*\| ([\d.]+)", text, re.M)[1])
+        for label in labels
+    ]
+
+
+def of_probes_and_exact():
+    text = (ROOT / "benchmarks/results/penalty_step.md").read_text()
+    backends = ("TensorFlow", "PyTorch", "JAX")
+    ours = [f"{backend}: keras_manifold" for backend in backends]
+    probe = ratios(text, *(f"{name}, one probe" for name in ours))
+    exact = ratios(text, *(f"{name}, exact" for name in ours))
+    return [100 * min(probe) - 100, 100 * max(probe) - 100, min(exact), max(exact)]
+
+
+def of_symmetries():
+    text = (DOCS / "images/symmetries.txt").read_text()
+    (line,) = re.findall("^encoder tangents capture.*", text, re.M)
+    return [float(number) for number in re.findall(r"× ([\d.]+) ±", line)]
+
+
+def of_the_circle():
+    text = (DOCS / "images/manifolds.txt").read_text()
+    plain = re.findall(r"reconstruction +[\d.]+ +([\d.]+) +[\d.]+ +([\d.]+)", text)[0]
+    return [float(plain[1]), float(plain[0])]
+
+
+WORDS = {"two": 2, "three": 3, "five": 5, "six": 6}
+A = r"(\d+(?:\.\d+)?|two|three|five|six)"  # a number
+
+
+@pytest.mark.parametrize(
+    ("page", "pattern", "measured"),
+    [
+        (
+            "docs/how_it_works.md",
+            rf"between {A} and {A} percent, the exact penalty {A} to {A} times",
+            of_probes_and_exact,
+        ),
+        (
+            "examples/guides/contraction.py",
+            rf"{A} to {A} % more than a plain step.*: {A} to {A} plain steps at 32 codes",
+            of_probes_and_exact,
+        ),
+        ("docs/known_truth.md", rf"{A} and {A} times what the plain", of_symmetries),
+        (
+            "examples/guides/choosing_noise_and_penalty.py",
+            rf"by a factor of {A}, a penalty of 0.1 by a factor of {A}",
+            of_symmetries,
+        ),
+        (
+            "examples/guides/spectrum.py",
+            rf"there: {A} dimensions of the circle, and an angle of {A}°",
+            of_the_circle,
+        ),
+    ],
+)
+def test_numbers_in_the_text_are_those_of_the_runs(page, pattern, measured):
+    text = (ROOT / page).read_text().replace("\n# ", " ").replace("\n", " ")
+    said = [WORDS.get(word) or float(word) for word in re.search(pattern, text).groups()]
+    for number, found in zip(said, measured(), strict=True):
+        # To half a unit of the last digit, or to 5 where a number is round.
+        step = 0.1 if number % 1 else 5 if number % 5 == 0 and number > 5 else 1
+        assert abs(number - found) <= max(step / 2, 1e-9) + 0.05, (number, found)
+
+
 def without_numbers(text):
     return re.sub(r"\d+(\.\d+)?", "#", text)

@@ -99,7 +99,7 @@ for name, row in rows:
         f"{captured:12.0%}{dimension:12.1f}"
     )
 
-# %% alt="Two panels: noisy digits read and symmetries captured, in percent, against the level of the noise and the weight of the penalty; dashed, the plain model. With noise both rise to a level of 0.4, then fall. With a penalty both are best at 0.01 and fall far below the plain model above 0.1."
+# %% alt="Two panels: noisy digits read and symmetries captured, in percent, against the level of the noise and the weight of the penalty; dashed, the plain model. With noise both rise to a level of 0.4, then fall. With a penalty both are best at 0.01, and below the plain model at 1."
 figure = Figure(figsize=(8, 3.2), layout="constrained")
 left, right = figure.subplots(1, 2, sharey=True)
 for ax, places, found in (

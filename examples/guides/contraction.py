@@ -55,10 +55,12 @@ for weight in (0.0, 0.01, 0.1):
     name = f"weight {weight:g}"
     models[name], histories[name] = trained(weight)
 
-# %% alt="Loss, reconstruction loss and penalty by epoch for three weights. A larger weight has a far smaller penalty and a somewhat larger reconstruction loss."
-km.plot.learning_curves(
+# %% alt="Loss, reconstruction loss and penalty by epoch for three weights. A larger weight has a far smaller penalty, on a logarithmic axis, and a somewhat larger reconstruction loss."
+figure = km.plot.learning_curves(
     histories, keys=["loss", "reconstruction_loss", "contractive_penalty"]
 )
+figure.axes[2].set_yscale("log")
+figure
 
 # %% [markdown]
 # `loss` is the sum that is minimised. `reconstruction_loss` and `contractive_penalty` are its
