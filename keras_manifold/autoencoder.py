@@ -37,9 +37,9 @@ class AutoEncoder(keras.Model):
         encoder: Keras layer or model from `(batch, *input_shape)` to codes.
         decoder: Keras layer or model from codes to `(batch, *input_shape)`.
         noise: Layer that corrupts its inputs when called with `training=True`, such as
-            `NoiseInjection`. `None` for none.
-        contractive_penalty: `ContractivePenalty`, or a number as short for
-            `ContractivePenalty(number)`. `None` for none.
+            [`NoiseInjection`][keras_manifold.NoiseInjection]. `None` for none.
+        contractive_penalty: [`ContractivePenalty`][keras_manifold.ContractivePenalty], or a
+            number as short for `ContractivePenalty(number)`. `None` for none.
         **kwargs: `name`, `dtype`, `trainable`, as for every Keras model.
 
     Attributes:
@@ -331,7 +331,7 @@ class AutoEncoder(keras.Model):
                 may be samples alone.
 
         Returns:
-            `keras.callbacks.History`: see `AutoEncoder` for what it holds.
+            The `History` of [`keras.Model.fit`][]: see `AutoEncoder` for what it holds.
 
         Raises:
             ValueError: If a target has another shape than the input and the

@@ -56,7 +56,7 @@ class ContractivePenalty(keras.layers.Layer):
         weight: Factor of the penalty in the loss, at least 0 and finite. Calling the
             penalty gives it without this factor. The attribute `weight` is a
             `keras.Variable` that may be assigned, also while `fit` runs: see
-            `PenaltySchedule`.
+            [`PenaltySchedule`][keras_manifold.PenaltySchedule].
         of: `"code"` for the Jacobian of the encoder, `"reconstruction"` for that of the
             decoder after the encoder. Read by `AutoEncoder`.
         probes: `"exact"`, or a number of random directions, at least 1. Random ones make

@@ -11,8 +11,8 @@ from keras_manifold.arguments import check_number
 class PenaltySchedule(keras.callbacks.Callback):
     """Sets the weight of the contractive penalty at the beginning of every epoch.
 
-    What `keras.callbacks.LearningRateScheduler` is for the learning rate. The weight is a
-    variable: nothing is compiled again. It is in `logs` as `penalty_weight`, so that
+    What [`keras.callbacks.LearningRateScheduler`][] is for the learning rate. The weight is
+    a variable: nothing is compiled again. It is in `logs` as `penalty_weight`, so that
     History and the progress bar show it, and the last one stays after `fit`.
 
     Args:

@@ -45,15 +45,17 @@ class TangentAnalyzer(Watch):
     at the first look for layers and models, at each look for other callables, and the
     figures if they go anywhere.
 
-    After `BackupAndRestore`, or with `initial_epoch`, results and `history` go on with what
-    stands in `directory`, even if the process was killed. A new run is refused there; but
-    `fit` with the same callback object, from epoch 0, replaces what that object wrote. One
-    callback at a time may write under a `prefix` in a directory.
+    After [`keras.callbacks.BackupAndRestore`][], or with `initial_epoch`, results and
+    `history` go on with what stands in `directory`, even if the process was killed. A new
+    run is refused there; but `fit` with the same callback object, from epoch 0, replaces
+    what that object wrote. One callback at a time may write under a `prefix` in a
+    directory.
 
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
         k: Leading directions to keep, at least 1; more than there are means all.
-        of: `"encoder"`, `"decoder"` or `"reconstruction"`: see `tangent_space`.
+        of: `"encoder"`, `"decoder"` or `"reconstruction"`: see
+            [`tangent_space`][keras_manifold.tangent_space].
         every: Epochs or batches between two looks, at least 1.
         unit: `"epoch"` or `"batch"`: what `every` and all steps count. Batches are those
             trained since epoch 0, also after a resume (of data of unknown length the
@@ -64,8 +66,9 @@ class TangentAnalyzer(Watch):
             `TangentSpace.load` reads; also with `spectrum`, all singular values, `codes`
             and `input`) and `<prefix>_scalars.csv`, with the numbers of Keras too; made if
             missing. `None` for no files.
-        log_dir: Folder for TensorBoard, made if missing: see `callbacks.TensorBoardSink`.
-            May be the same for several callbacks. `None` for none.
+        log_dir: Folder for TensorBoard, made if missing: see
+            [`TensorBoardSink`][keras_manifold.callbacks.TensorBoardSink]. May be the same
+            for several callbacks. `None` for none.
         sinks: Callables `(name, value, step)` that get each number, figure and mapping of
             arrays, and the numbers in Keras's `logs` at the end of each epoch, under their
             Keras names; with `unit="batch"` also `epoch`, the epochs trained. They may
