@@ -297,6 +297,7 @@ def write_without_zarr(folder):
 
 
 def import_with_numpy(folder):
+    pytest.importorskip("jax", reason="Keras's NumPy backend needs JAX, an extra")
     command = [sys.executable, "-c", "import keras_manifold"]
     environment = os.environ | {"KERAS_BACKEND": "numpy"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
