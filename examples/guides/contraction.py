@@ -107,12 +107,12 @@ km.plot.spectrum(spaces)
 # The penalty is the sum of their squares, $\|J\|_F^2 = \sum_i \sigma_i^2$, so it presses on all
 # of them; reconstruction holds up those along which the data vary.
 
-# %% alt="Eight strongest tangent vectors of one digit for three weights. At weight 0.01 they are smoother than at 0. At weight 0.1 the first four are smooth, and the rest, with far smaller singular values, are speckled."
+# %% alt="Eight strongest tangent vectors of one digit for three weights. At weight 0.01 they are smoother than at 0. At weight 0.1 the first four are smooth, and the rest, with smaller singular values, are speckled."
 km.plot.tangents(spaces, index=2, k=8, images=x_test)
 
 # %% [markdown]
-# With the largest weight only the first few directions are left: behind them the singular values are
-# tiny, and vectors of tiny singular values are arbitrary.
+# With the largest weight the first four directions stand out. Behind them the singular values drop
+# to a third and less, and the vectors turn to speckle.
 #
 # ## How it is computed, and what to pick
 #
