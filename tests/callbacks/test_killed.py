@@ -87,7 +87,8 @@ def run_with_kills(folder, unit, place, kills, seed):
     for prefix, lost in check_complete(folder, unit, histories):
         # Where BackupAndRestore comes first, it may save an epoch whose numbers a kill
         # then keeps from us: Keras does not tell them again.
-        assert len(lost) <= (kills if place == 0 else 0), (prefix, lost)
+        is_behind = place == 0 or (place == 1 and prefix == "reconstruction")
+        assert len(lost) <= (kills if is_behind else 0), (prefix, lost)
 
 
 @pytest.mark.parametrize(("unit", "place"), [("epoch", 2), ("batch", 0)])
