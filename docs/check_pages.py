@@ -72,12 +72,9 @@ def dead_links(page, site, address):
         parts = urlsplit(link)
         path = site / unquote(parts.path).lstrip("/")
         path = path / "index.html" if path.is_dir() else path
-        if not path.exists():
+        fragment = unquote(parts.fragment)
+        if not path.exists() or fragment not in {"", "__skip"} | ids_of(path):
             yield link
-        elif parts.fragment and parts.fragment != "__skip":
-            ids = ids_of(path)
-            if unquote(parts.fragment) not in ids:
-                yield link
 
 
 @functools.cache

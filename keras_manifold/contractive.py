@@ -43,9 +43,9 @@ class ContractivePenalty(keras.layers.Layer):
     \epsilon \sim \mathcal{N}(0, \sigma^2 I)$$
 
     whose second term is about $\kappa \sigma^2$ times the squared norm of the second
-    derivatives;
-    `curvature_samples` draws of $\epsilon$ estimate it, each at the cost of the first term.
-    It needs smooth activations: those of ReLU networks have no second derivatives.
+    derivatives; `curvature_samples` draws of $\epsilon$ estimate it, each at the cost
+    of the first term. It needs smooth activations: those of ReLU networks have no
+    second derivatives.
 
     In an `AutoEncoder` the loss becomes `reconstruction_loss + weight *
     contractive_penalty`, in training and in evaluation, where `contractive_penalty` is the

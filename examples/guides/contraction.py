@@ -120,7 +120,7 @@ km.plot.tangents(spaces, index=2, k=8, images=x_test)
 # |---|---|---|
 # | `1` (the default) | one random direction $u$ for each sample: $\lVert J^\top u \rVert^2$, right on average | 5 to 60 % more than a plain step |
 # | `p` | the mean of `p` of them, error smaller by $\sqrt{p}$ | in proportion |
-# | `"exact"` | all rows of $J$ | one backward pass for each entry of the code: three to six plain steps at 32 codes |
+# | `"exact"` | all rows of $J$ | one backward pass for each entry of the code: 3.5 to 6 plain steps at 32 codes |
 #
 # The costs are [measured](../how_it_works.md#what-it-costs_1). Stochastic gradients are random anyway,
 # so begin with one probe. For a number that you want to report, take `"exact"`. Both, on the same

@@ -1,9 +1,9 @@
 """Derivatives of functions from one tensor to one tensor, on the backend of Keras.
 
 The place of the package that names a framework (`NoiseInjection` does too, for its path
-through `tf.data`). All functions run eagerly
-and inside compiled steps, and what they return can be differentiated again with
-respect to the weights, which is how a penalty on a Jacobian is trained.
+through `tf.data`). All functions run eagerly and inside compiled steps, and what they
+return can be differentiated again with respect to the weights, which is how a penalty
+on a Jacobian is trained.
 """
 
 import importlib
