@@ -73,7 +73,10 @@ def dead_links(page, site, address):
         path = site / unquote(parts.path).lstrip("/")
         path = path / "index.html" if path.is_dir() else path
         fragment = unquote(parts.fragment)
-        if not path.exists() or fragment not in {"", "__skip"} | ids_of(path):
+        is_there = path.exists() and (
+            fragment in ("", "__skip") or fragment in ids_of(path)
+        )
+        if not is_there:
             yield link
 
 
