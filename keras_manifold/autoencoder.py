@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_manifold.arguments import check_count
-from keras_manifold.contractive import ContractivePenalty
-from keras_manifold.functions import check_has_derivative, independent_output_shape
+from keras_manifold._arguments import check_count
+from keras_manifold._map.functions import check_has_derivative, independent_output_shape
+from keras_manifold.penalties.contractive import ContractivePenalty
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_manifold.arguments import check_count, check_number
+from keras_manifold._arguments import check_count, check_number
 
 # Images rendered at once: their float64 derivatives stay far below what is returned.
 _IMAGES_AT_ONCE = 256

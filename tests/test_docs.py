@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import keras_manifold as km
-from keras_manifold.files import locked
-from keras_manifold.report import write_page
+from keras_manifold._storage.files import locked
+from keras_manifold.pages._reports import write_page
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -8,7 +8,7 @@ from keras import ops
 
 import keras_manifold as km
 from keras_manifold import manifolds
-from keras_manifold.dimension import RULES
+from keras_manifold.dimension.spectrum import RULES
 
 N = 100
 SPARE = 3  # Entries of the code that the decoders ignore.

@@ -453,7 +453,7 @@ def test_a_model_is_saved_without_what_was_compiled_for_it(tmp_path, rng):
 
 
 def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
-    from keras_manifold.jacobian import _ENTRIES_HELD, JacobianModel
+    from keras_manifold.jacobians import _ENTRIES_HELD, JacobianModel
 
     w = ops.convert_to_tensor(rng.normal(size=(2000, 600)).astype("float32"))
     function = JacobianModel(lambda x: ops.matmul(x, w), sample=np.zeros(2000, "float32"))

@@ -1,13 +1,13 @@
 """Callbacks that show, while `fit` runs, what an autoencoder learns."""
 
-from keras_manifold.callbacks.notebook_sink import NotebookSink as NotebookSink
 from keras_manifold.callbacks.penalty_schedule import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks.reconstruction_grid import (
     ReconstructionGrid as ReconstructionGrid,
 )
-from keras_manifold.callbacks.sinks import DirectorySink as DirectorySink
 from keras_manifold.callbacks.tangent_analyzer import TangentAnalyzer as TangentAnalyzer
-from keras_manifold.callbacks.tensorboard_sink import TensorBoardSink as TensorBoardSink
+from keras_manifold.sinks import DirectorySink as DirectorySink
+from keras_manifold.sinks import NotebookSink as NotebookSink
+from keras_manifold.sinks import TensorBoardSink as TensorBoardSink
 
 __all__ = [
     "DirectorySink",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from keras_manifold.arguments import check_number
+from keras_manifold._arguments import check_number
 
 
 class PenaltySchedule(keras.callbacks.Callback):

@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import plot
-from keras_manifold.callbacks.watch import Watch
-from keras_manifold.functions import evaluated
+from keras_manifold._map.functions import evaluated
+from keras_manifold.callbacks._watch import Watch
 
 
 class ReconstructionGrid(Watch):

@@ -12,11 +12,12 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import plot
-from keras_manifold.arguments import check_choice, check_count
-from keras_manifold.callbacks.watch import Watch
-from keras_manifold.dimension import local_dimension
-from keras_manifold.functions import evaluated
-from keras_manifold.tangent import TangentSpace, principal_angles, tangent_space
+from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._map.functions import evaluated
+from keras_manifold.callbacks._watch import Watch
+from keras_manifold.dimension.spectrum import local_dimension
+from keras_manifold.subspaces import principal_angles
+from keras_manifold.tangent import TangentSpace, tangent_space
 
 
 class TangentAnalyzer(Watch):

@@ -8,7 +8,7 @@ import pytest
 from small_runs import BACKEND, WATCHES, column, fit, model_of, rows
 
 import keras_manifold as km
-from keras_manifold.callbacks.sinks import DirectorySink
+from keras_manifold.sinks.directory import DirectorySink
 
 # When they look.
 

@@ -1,0 +1,169 @@
+"""Where the arrays of a run go: to memory, or to disk, where the run can go on."""
+
+import hashlib
+
+import numpy as np
+
+from keras_manifold._storage.growing_arrays import GrowingArrays
+
+# Images of a unit vector, relative to the largest singular value, that differ by rounding
+# only, even in half precision and in batches of another size.
+_SAME = 1e-2
+
+
+class InMemory:
+    """Arrays by name, which grow along their first axis.
+
+    Args:
+        total: Samples that will come, or `None` where nobody knows.
+
+    Attributes:
+        written: Samples that are here already.
+    """
+
+    def __init__(self, total):
+        self._total = total
+        self.written = 0
+        self._parts: list[dict] = []
+
+    def missing(self, batches):
+        """The batches that are still to be computed: all of them."""
+        return batches
+
+    def check_function(self, decomposition, first):
+        """Nothing to hold the function against."""
+
+    def close(self):
+        """Nothing to close."""
+
+    def append(self, samples, arrays):
+        """Takes the arrays of some samples."""
+        if self._total is None:
+            self._parts.append(arrays)
+            return
+        if not self._parts:
+            self._parts = [
+                {
+                    name: np.empty((self._total, *rows.shape[1:]), rows.dtype)
+                    for name, rows in arrays.items()
+                }
+            ]
+        for name, rows in arrays.items():
+            self._parts[0][name][self.written : self.written + len(rows)] = rows
+        self.written += len(samples)
+
+    def finished(self):
+        """All arrays by name."""
+        if self._total is not None:
+            return self._parts[0]
+        # One array at a time, so that parts and result are not both held of all.
+        names = list(self._parts[0])
+        return {
+            name: np.concatenate([part.pop(name) for part in self._parts]) for name in names
+        }
+
+
+class OnDisk:
+    """Arrays in a Zarr group. A run that was cut off goes on after what it wrote.
+
+    Args:
+        path: Folder of the group.
+        fingerprint: What a run that goes on must share with the one that began, by name.
+
+    Attributes:
+        written: Samples that are whole on disk.
+
+    Raises:
+        ValueError: If the folder holds something else, or a run with another fingerprint.
+        ImportError: If Zarr is not installed.
+        OSError: If it cannot be written, or another process writes to it.
+    """
+
+    def __init__(self, path, fingerprint):
+        self._path = path
+        self._arrays = GrowingArrays(path, fingerprint)
+        self._digest = b""
+
+    @property
+    def written(self):
+        return self._arrays.written
+
+    def check_function(self, decomposition, first):
+        """Refuses a function whose first Jacobians are not those on disk.
+
+        Args:
+            decomposition: The function's `Decomposition`.
+            first: The first batch of samples.
+        """
+        count = min(len(first), self.written)
+        pieces = decomposition.of_batches(iter([first[:count]]) if count else iter([]))
+        found = [arrays for _, arrays in pieces]
+        if not found:
+            return
+        images = np.concatenate([_image_of_a_vector(arrays) for arrays in found])
+        stored = {name: array[:count] for name, array in self._arrays.finished().items()}
+        differences = np.linalg.norm(images - _image_of_a_vector(stored), axis=1)
+        if (differences > _SAME * stored["singular_values"].max(axis=1)).any():
+            raise ValueError(
+                f"`path` must hold the beginning of the same run. Received: path="
+                f"{str(self._path)!r}, where the tangent spaces of the first samples are "
+                "others: the function has changed. Delete the folder or choose another."
+            )
+
+    def missing(self, batches):
+        """The batches without the samples on disk, once they are seen to be the same.
+
+        Raises:
+            ValueError: If they are not, or end before.
+        """
+        left = self.written
+        for batch in batches:
+            skipped, batch = batch[:left], batch[left:]
+            left -= len(skipped)
+            self._digest = _chained(self._digest, skipped)
+            if len(skipped) and left == 0 and self._digest.hex() != self._arrays.note:
+                raise ValueError(
+                    f"`path` must hold the beginning of the same run. Received: path="
+                    f"{str(self._path)!r}, whose {self.written} samples are not "
+                    "the first of `x`. Delete the folder or choose another."
+                )
+            if len(batch):
+                yield batch
+        if left:
+            raise ValueError(
+                f"`path` must hold the beginning of the same run. Received: path="
+                f"{str(self._path)!r} with {self.written} samples, and x with "
+                f"{self.written - left}. Delete the folder or choose another."
+            )
+
+    def close(self):
+        """Lets others write."""
+        self._arrays.close()
+
+    def append(self, samples, arrays):
+        """Writes the arrays of some samples."""
+        self._digest = _chained(self._digest, samples)
+        self._arrays.append(arrays, note=self._digest.hex())
+
+    def finished(self):
+        """All arrays by name, read when they are sliced."""
+        return self._arrays.finished()
+
+
+def _image_of_a_vector(arrays):
+    """A vector's image under U Σ Vᵀ of each sample, which ties leave as it is."""
+    flat = {
+        name: array.reshape(*array.shape[:2], -1).astype("float64")
+        for name, array in arrays.items()
+    }
+    size = flat["vectors"].shape[2]
+    vector = np.random.default_rng(0).normal(size=size) / np.sqrt(size)
+    components = flat["vectors"] @ vector * flat["singular_values"][..., 0]
+    return np.einsum("nk,nko->no", components, flat["code_vectors"])
+
+
+def _chained(digest, samples):
+    """A digest of all samples so far, however they come in batches."""
+    for sample in samples:
+        digest = hashlib.sha256(digest + np.ascontiguousarray(sample).tobytes()).digest()
+    return digest

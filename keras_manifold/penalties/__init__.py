@@ -1,0 +1,5 @@
+"""Penalties on derivatives, which `AutoEncoder` adds to its loss."""
+
+from keras_manifold.penalties.contractive import ContractivePenalty as ContractivePenalty
+
+__all__ = ["ContractivePenalty"]

@@ -1,0 +1,418 @@
+"""The contractive penalty: the squared Frobenius norm of a Jacobian."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_manifold import autodiff
+from keras_manifold._arguments import check_choice, check_count, check_number
+from keras_manifold.jacobians import (
+    images_of_vectors,
+    linearized,
+    linearized_backwards,
+    linearized_forwards,
+    mapped,
+    sample_size,
+)
+
+# Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
+_PASSES_HELD = 32
+
+
+@keras.saving.register_keras_serializable(package="keras_manifold")
+class ContractivePenalty(keras.layers.Layer):
+    r"""Squared Frobenius norm of the Jacobian of a function, one value a sample.
+
+    $$\|J(x)\|_F^2 = \sum_{ij} \left(\frac{\partial f_i}{\partial x_j}(x)\right)^2$$
+
+    Right for a function of any depth and architecture that maps each sample on its own.
+    With `probes="exact"` every row of $J$ is computed, one backward pass each. With
+    `probes=p` the estimate $\frac{1}{p} \sum_{s=1}^{p} \|J^\top u_s\|^2$ is used, with
+    random directions $u_s$: it is unbiased, as $E[u u^\top] = I$, and costs $p$ backward
+    passes whatever the number of outputs. Where there are fewer inputs than outputs,
+    columns of $J$ by forward passes take the place of rows.
+
+    With a `curvature` $\kappa$ the value is that of the higher-order contractive
+    autoencoder,
+
+    $$\|J(x)\|_F^2 + \kappa\, E\left[\|J(x) - J(x + \epsilon)\|_F^2\right], \quad
+    \epsilon \sim \mathcal{N}(0, \sigma^2 I)$$
+
+    whose second term is about $\kappa \sigma^2$ times the squared norm of the second
+    derivatives; `curvature_samples` draws of $\epsilon$ estimate it, each at the cost
+    of the first term. It needs smooth activations: those of ReLU networks have no
+    second derivatives.
+
+    In an `AutoEncoder` the loss becomes `reconstruction_loss + weight *
+    contractive_penalty`, in training and in evaluation, where `contractive_penalty` is the
+    mean over the samples, weighted by `sample_weight`, whatever the reduction of the loss.
+    The Jacobian is that of the inference-mode function at the clean input.
+
+    Args:
+        weight: Factor of the penalty in the loss, at least 0 and finite. Calling the
+            penalty gives it without this factor. The attribute `weight` is a
+            `keras.Variable` that may be assigned, also while `fit` runs: see
+            [`PenaltySchedule`][keras_manifold.PenaltySchedule].
+        of: `"code"` for the Jacobian of the encoder, `"reconstruction"` for that of the
+            decoder after the encoder. Read by `AutoEncoder`.
+        probes: `"exact"`, or a number of random directions, at least 1. Random ones make
+            `val_loss` vary from one evaluation to the next; where a callback decides by
+            it, watch `val_reconstruction_loss`, or take `"exact"`.
+        probe_kind: `"rademacher"` for random signs, or `"orthogonal"` for directions that
+            are orthogonal to each other, of which there can't be more than outputs (or
+            inputs, if these are fewer). At one probe the two vary about alike; the more of
+            the outputs they fill, the less orthogonal ones do, down to not at all.
+        curvature: $\kappa$, at least 0 and finite.
+        curvature_stddev: $\sigma$, above 0 and finite, in units of the input.
+        curvature_samples: Displaced points for each sample, at least 1.
+        chunk_size: Passes of the exact mode whose intermediate results are held at a time,
+            at least 1. Up to this many rows are computed in one go; if there are more,
+            each chunk is computed again when it is differentiated: a third slower, and
+            memory does not grow with the number of rows. `None` for 32.
+        seed: Integer for the same random directions in every run; `None` otherwise.
+        **kwargs: `name`, as for every Keras layer.
+
+    Call arguments:
+        - `function`: Keras layer or model (called with `training=False`), or any callable,
+            from one tensor `(batch, *input_shape)` to one tensor `(batch, *output_shape)`.
+            Or a tuple of two, the second after the first, whose exact penalty takes two
+            passes for each entry of the tensor between them, if these are fewer.
+        - `x`: Tensor of shape `(batch, *input_shape)`; integers are cast to floating point.
+
+    Call returns:
+        Tensor of shape `(batch,)`, not negative; 0 where the function does not depend on
+        `x`, empty where there are no samples. In float32, whatever the precision in which
+        the function computes. Of a function that mixes samples it is the squared norm of
+        the gradients of the summed outputs, which is not the penalty; `AutoEncoder`
+        refuses such an encoder.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Examples:
+        >>> import keras, numpy as np, keras_manifold as km
+        >>> w = np.array([[1.0, -1.0], [0.0, 0.0]], "float32")
+        >>> penalty = km.ContractivePenalty(0.1, probes="exact")
+        >>> values = penalty(lambda x: keras.ops.matmul(x, w), np.ones((3, 2), "float32"))
+        >>> keras.ops.convert_to_numpy(values).tolist()
+        [2.0, 2.0, 2.0]
+
+    References:
+        Rifai, Vincent, Muller, Glorot and Bengio (2011), Contractive auto-encoders:
+        explicit invariance during feature extraction, ICML.
+        Rifai, Mesnil, Vincent, Muller, Bengio, Dauphin and Glorot (2011), Higher order
+        contractive auto-encoder, ECML.
+        Alain and Bengio (2014), What regularized auto-encoders learn from the
+        data-generating distribution, JMLR.
+        Hutchinson (1990), A stochastic estimator of the trace of the influence matrix for
+        Laplacian smoothing splines, Communications in Statistics 19.
+    """
+
+    def __init__(
+        self,
+        weight: float,
+        *,
+        of: str = "code",
+        probes: int | str = 1,
+        probe_kind: str = "rademacher",
+        curvature: float = 0.0,
+        curvature_stddev: float = 0.1,
+        curvature_samples: int = 4,
+        chunk_size: int | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        self.of = check_choice("of", of, ("code", "reconstruction"))
+        self.probes: Any = probes
+        if probes != "exact":
+            self.probes = check_count("probes", probes, note='or "exact"')
+        kinds = ("rademacher", "orthogonal")
+        self.probe_kind = check_choice("probe_kind", probe_kind, kinds)
+        self.curvature = check_number("curvature", curvature)
+        self.curvature_stddev = check_number(
+            "curvature_stddev", curvature_stddev, positive=True
+        )
+        self.curvature_samples = check_count("curvature_samples", curvature_samples)
+        if chunk_size is not None:
+            chunk_size = check_count("chunk_size", chunk_size, note="or None")
+        self.chunk_size = chunk_size
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self._initial_weight = _checked_weight(weight)
+        self._weight = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(self._initial_weight),
+            trainable=False,
+            name="weight",
+        )
+        self.built = True
+
+    @property
+    def weight(self) -> Any:
+        """Factor of the penalty in the loss, a `keras.Variable` that may be assigned."""
+        return self._weight
+
+    @weight.setter
+    def weight(self, value):
+        self._weight.assign(_checked_weight(value))
+
+    @property
+    def weights(self):
+        # `weight` is a setting, such as a learning rate: `get_weights` is the same with and
+        # without a penalty.
+        return []
+
+    def save_own_variables(self, store):
+        store["initial_weight"] = np.float64(self._initial_weight)
+        store["weight"] = ops.convert_to_numpy(self.weight.value)
+
+    def load_own_variables(self, store):
+        # A run that is resumed goes on with the weight that a schedule had reached; weights
+        # of a model that was made with another one leave it alone.
+        initial = store["initial_weight"] if "weight" in store.keys() else None  # noqa: SIM118
+        if initial is not None and float(np.asarray(initial)) == self._initial_weight:
+            self.weight = float(np.asarray(store["weight"]))
+
+    def __call__(self, function, x):
+        return super().__call__(x, function=function)
+
+    def call(self, x, function=None):
+        return self.with_outputs(function, x)[1]
+
+    def with_outputs(self, function: Callable | tuple, x: Any) -> tuple[Any, Any]:
+        """The outputs of the function and the penalty, by one forward pass where possible.
+
+        Args:
+            function: Layer, model or callable, or a tuple of two, as when the penalty is
+                called.
+            x: Tensor of shape `(batch, *input_shape)`.
+
+        Returns:
+            Tuple of the outputs, `(batch, *output_shape)`, and the penalty, `(batch,)`.
+
+        Raises:
+            ValueError: With `probe_kind="orthogonal"`, if there are more probes than
+                directions; with `probes="exact"`, if the size of both sides is unknown.
+
+        Examples:
+            >>> import keras, numpy as np, keras_manifold as km
+            >>> penalty = km.ContractivePenalty(0.1, probes="exact")
+            >>> x = np.ones((3, 2), "float32")
+            >>> outputs, values = penalty.with_outputs(lambda x: 2 * x, x)
+            >>> keras.ops.convert_to_numpy(values).tolist()
+            [8.0, 8.0, 8.0]
+        """
+        x = ops.convert_to_tensor(x)
+        if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+            x = ops.cast(x, self.compute_dtype)
+        points = self._with_displaced(x)
+        parts = function if isinstance(function, tuple) else (function,)
+        parts = tuple(map(_in_inference, parts))
+
+        def composed(x):
+            for part in parts:
+                x = part(x)
+            return x
+
+        if self.probes != "exact":
+            outputs, values = self._estimated(composed, points)
+        elif len(parts) == 2:
+            outputs, values = self._exact_of_two(*parts, composed, points)
+        else:
+            outputs, values = self._exact(composed, points)
+        return outputs[: ops.shape(x)[0]], values
+
+    def _with_displaced(self, x):
+        """`x`, followed by its displaced samples if there is a curvature."""
+        if not self.curvature:
+            return x
+        copies = ops.tile(x, (self.curvature_samples, *(1,) * (len(x.shape) - 1)))
+        displacements = keras.random.normal(
+            ops.shape(copies), stddev=self.curvature_stddev, seed=self.seed_generator
+        )
+        return ops.concatenate([x, copies + ops.cast(displacements, x.dtype)])
+
+    def _estimated(self, function, points):
+        outputs, linear_map, like = linearized(function, points)
+        times = self._points_of_a_sample()
+
+        def values_of(direction):
+            direction = ops.tile(direction, (times, *(1,) * (len(like.shape) - 1)))
+            return self._values_of_images(linear_map(ops.cast(direction, like.dtype)))
+
+        directions = self._directions(ops.shape(like)[0] // times, like)
+        return outputs, ops.mean(mapped(values_of, directions, self.probes), axis=0)
+
+    def _directions(self, batch, like):
+        """Random directions for each sample, `(probes, batch, ...)`."""
+        shape = (self.probes, batch, *ops.shape(like)[1:])
+        if self.probe_kind == "rademacher":
+            uniform = keras.random.uniform(shape, seed=self.seed_generator)
+            return ops.where(uniform < 0.5, -1.0, 1.0)
+        size = _known_size(like)
+        if self.probes > size:
+            raise ValueError(
+                f"There are at most {size} orthogonal directions here. Received: "
+                f'probes={self.probes}. Take probes="exact", or fewer.'
+            )
+        normal = keras.random.normal((batch, size, self.probes), seed=self.seed_generator)
+        orthonormal = ops.moveaxis(ops.qr(normal)[0], -1, 0)
+        return ops.reshape(orthonormal * math.sqrt(size), shape)
+
+    def _exact(self, function, points):
+        linear = linearized(function, points)
+        values = self._images_of_unit_vectors(
+            linear,
+            lambda points: linearized(function, points),
+            points,
+            transform=lambda images: self._values_of_images(images[0])[None],
+        )
+        return linear.outputs, ops.sum(values, axis=0)
+
+    def _exact_of_two(self, first, second, composed, points):
+        encoding = linearized_backwards(first, points)
+        decoding = linearized_forwards(second, encoding.outputs)
+        inner = sample_size(encoding.outputs)
+        outer = [sample_size(points), sample_size(decoding.outputs)]
+        if None in (inner, *outer) or 2 * inner >= min(outer):
+            return self._exact(composed, points)
+
+        # J = GF, with the columns of G and the rows of F.
+        f = self._images_of_unit_vectors(
+            encoding,
+            lambda points: linearized_backwards(first, points),
+            points,
+            transform=_flat_samples,
+        )
+        g = self._images_of_unit_vectors(
+            decoding,
+            lambda codes: linearized_forwards(second, codes),
+            encoding.outputs,
+            transform=_flat_samples,
+        )
+        times = self._points_of_a_sample()
+        f0, *fs = ops.split(f, times, axis=1)
+        g0, *gs = ops.split(g, times, axis=1)
+        values = _squared_norm_of_product(g0, f0)
+        if not self.curvature:
+            return decoding.outputs, values
+        changes = [
+            # GF - G'F' = (G - G')F + G'(F - F'): small terms, without cancellation.
+            _squared_norm_of_product(
+                ops.concatenate([g0 - g1, g1]), ops.concatenate([f0, f0 - f1])
+            )
+            for g1, f1 in zip(gs, fs)
+        ]
+        return decoding.outputs, values + self.curvature * sum(changes) / len(changes)
+
+    def _images_of_unit_vectors(self, linear, linearize, points, *, transform):
+        """Images of the unit vectors that a linear map takes, `(size, points, ...)`.
+
+        Up to `chunk_size` of them by the linear map at hand, more by chunks for which
+        `linearize` makes it anew from the points.
+        """
+        size = _known_size(linear.like)
+        chunk_size = min(self.chunk_size or _PASSES_HELD, size)
+        chunks = math.ceil(size / chunk_size)
+        vectors = ops.eye(chunks * chunk_size, size, dtype=linear.like.dtype)
+
+        def images_of(vectors, linear):
+            return images_of_vectors(linear.linear_map, vectors, linear.like, transform)
+
+        if chunks == 1:
+            return images_of(vectors, linear)
+
+        def images_of_chunk(points, index):
+            start = (index * chunk_size, 0)
+            chunk = ops.slice(vectors, start, (chunk_size, size))
+            return images_of(chunk, linearize(points))
+
+        images = autodiff.recomputed_map(images_of_chunk, points, chunks)
+        count = chunks * chunk_size
+        return ops.reshape(images, (count, *ops.shape(images)[2:]))[:size]
+
+    def _points_of_a_sample(self):
+        return 1 + (self.curvature_samples if self.curvature else 0)
+
+    def _values_of_images(self, images):
+        """One value a sample of the images of one direction at all points."""
+        times = self._points_of_a_sample()
+        points, *sides = ops.shape(images)
+        images = ops.reshape(ops.cast(images, "float32"), (times, points // times, *sides))
+        values = _squared_norms(images[0])
+        if not self.curvature:
+            return values
+        changes = sum(_squared_norms(images[i] - images[0]) for i in range(1, times))
+        return values + self.curvature * changes / (times - 1)
+
+    def compute_output_spec(self, x, function=None):
+        return keras.KerasTensor((x.shape[0],), dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "weight": float(ops.convert_to_numpy(self.weight.value)),
+            "of": self.of,
+            "probes": self.probes,
+            "probe_kind": self.probe_kind,
+            "curvature": self.curvature,
+            "curvature_stddev": self.curvature_stddev,
+            "curvature_samples": self.curvature_samples,
+            "chunk_size": self.chunk_size,
+            "seed": self.seed,
+        }
+
+
+def _checked_weight(weight):
+    check_number("weight", weight)
+    if weight > np.finfo("float32").max:
+        raise ValueError(
+            "`weight` must be a number that float32 can hold, below 3.4e38. "
+            f"Received: weight={weight!r}."
+        )
+    return float(weight)
+
+
+def _in_inference(function):
+    if not isinstance(function, keras.Layer):
+        return function
+    return lambda x: function(x, training=False)
+
+
+def _known_size(like):
+    size = sample_size(like)
+    if size is None:
+        raise ValueError(
+            "An exact penalty and orthogonal probes need a function with outputs of a "
+            f"known size. Received: outputs of shape {tuple(like.shape)}. Pool or flatten "
+            'them, or take a number of random `probes` with probe_kind="rademacher".'
+        )
+    return size
+
+
+def _squared_norms(vectors):
+    """Squared norm of each sample: `(batch, ...)` to `(batch,)`."""
+    return ops.sum(ops.square(vectors), axis=tuple(range(1, len(vectors.shape))))
+
+
+def _flat_samples(images):
+    """`(1, points, ...)` to `(1, points, size)`, in float32."""
+    size = math.prod(images.shape[2:])
+    return ops.reshape(ops.cast(images, "float32"), (1, ops.shape(images)[1], size))
+
+
+def _squared_norm_of_product(columns, rows):
+    r"""$\|GF\|_F^2 = \mathrm{tr}(G^\top G F F^\top)$ of each sample, by Gram matrices.
+
+    Args:
+        columns: Of G, `(k, batch, outputs)`.
+        rows: Of F, `(k, batch, inputs)`.
+    """
+    grams = [ops.einsum("kbi,lbi->bkl", side, side) for side in (columns, rows)]
+    return ops.maximum(ops.sum(grams[0] * grams[1], axis=(1, 2)), 0.0)

@@ -1,0 +1,158 @@
+"""Figures of curves: spectra and what `fit` reported."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_manifold.plot._figures import figure_of_size
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# What `TangentAnalyzer` reports, in words.
+_CURVE_TITLES = {
+    "contractive_penalty": "contractive penalty, mean ‖J‖²",
+    "tangent_norm": "tangent norm, ‖J‖_F",
+    "tangent_top": "largest singular value",
+    "tangent_drift": "tangent drift, radians",
+}
+
+
+def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
+    """Singular values against their index, on a logarithmic scale.
+
+    Args:
+        singular_values: Array of shape `(m,)` or `(n, m)`, a `TangentSpace`, or a mapping
+            from names to any of these, drawn side by side. For several samples the line
+            is the median and the band runs from the smallest to the largest.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Examples:
+        >>> import keras_manifold as km
+        >>> spectra = {"plain": [3.0, 2.0, 1.0], "contractive": [1.0, 0.1, 0.01]}
+        >>> figure = km.plot.spectrum(spectra)
+        >>> figure.axes[0].get_yscale()
+        'log'
+    """
+    named = (
+        singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
+    )
+    # Fixed margins: to lay out a logarithmic axis takes twice as long as to draw it.
+    figure = figure_of_size(5.5, 3.6, title, layout=None)
+    figure.subplots_adjust(left=0.16, right=0.97, bottom=0.14, top=0.9 if title else 0.96)
+    ax = figure.subplots()
+    for name, values in named.items():
+        values = np.asarray(getattr(values, "singular_values", values), "float64")
+        values = np.atleast_2d(values)
+        # A logarithmic scale has no place for 0.
+        values = np.maximum(values, np.nanmax(values, initial=1e-30) * 1e-8)
+        index = np.arange(1, values.shape[1] + 1)
+        (line,) = ax.plot(index, np.median(values, 0), marker=".", label=name)
+        if len(values) > 1:
+            ax.fill_between(
+                index,
+                values.min(0),
+                values.max(0),
+                color=line.get_color(),
+                alpha=0.15,
+                lw=0,
+            )
+    ax.set_yscale("log")
+    ax.set_xlabel("index")
+    ax.set_ylabel("singular value")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(alpha=0.3)
+    if len(values) > 1:
+        ax.set_xlabel("index  (line: median of the samples, band: all of them)")
+    if any(named):
+        ax.legend(frameon=False)
+    return figure
+
+
+def learning_curves(
+    history: Any, *, keys: Sequence[str] | None = None, title: str | None = None
+) -> "Figure":
+    """Curves of what `fit` reported, a panel a quantity.
+
+    Args:
+        history: What `fit` returned, its `history` dict, or a mapping from names to
+            either, drawn in one panel in different colours.
+        keys: Quantities to show; `None` for all. Validation (`val_...`) is drawn dashed
+            in the panel of its training quantity.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If one of `keys` was not reported by any run.
+
+    Examples:
+        >>> import keras_manifold as km
+        >>> figure = km.plot.learning_curves({"loss": [0.7, 0.5], "val_loss": [0.8, 0.6]})
+        >>> [axes.get_title() for axes in figure.axes]
+        ['loss']
+    """
+    named = _named_histories(history)
+    reported = list(dict.fromkeys(key for run in named.values() for key in run))
+    if keys is None:
+        keys = [key for key in reported if not key.startswith("val_")]
+    missing = [key for key in keys if key not in reported]
+    if missing or not keys:
+        raise ValueError(
+            f"`keys` must be among what fit reported, {reported}. Received: keys={keys}."
+        )
+    columns = min(len(keys), 4)
+    rows = -(-len(keys) // columns)
+    figure = figure_of_size(3.2 * columns + 0.4, 2.6 * rows + 0.5, title)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat[len(keys) :]:
+        ax.set_axis_off()
+    has_validation = False
+    for ax, key in zip(axes.flat, keys):
+        for colour, (name, run) in enumerate(named.items()):
+            if key in run:
+                _curve(ax, run[key], f"C{colour}", "-", name)
+            if f"val_{key}" in run:
+                has_validation = True
+                _curve(ax, run[f"val_{key}"], f"C{colour}", "--", None)
+        ax.set_title(_CURVE_TITLES.get(key, key.replace("_", " ")), fontsize="medium")
+        ax.set_xlabel("epoch")
+        ax.grid(alpha=0.3)
+    handles = axes[0, 0].get_legend_handles_labels()[0] if any(named) else []
+    if has_validation:
+        handles += [_key_line("-", "training"), _key_line("--", "validation")]
+    if handles:
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=len(handles), frameon=False
+        )
+    return figure
+
+
+def _key_line(dashes, label):
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], linestyle=dashes, label=label, color="0.4", lw=1.4)
+
+
+def _curve(ax, values, colour, dashes, name):
+    epochs = np.arange(1, len(values) + 1)
+    marker = "." if len(values) == 1 else None
+    ax.plot(
+        epochs, values, color=colour, linestyle=dashes, lw=1.4, marker=marker, label=name
+    )
+
+
+def _named_histories(history):
+    history = getattr(history, "history", history)
+    is_one_run = not any(
+        isinstance(value, Mapping) or hasattr(value, "history")
+        for value in history.values()
+    )
+    if is_one_run:
+        return {"": history}
+    return {name: getattr(run, "history", run) for name, run in history.items()}
