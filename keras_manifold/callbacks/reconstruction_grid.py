@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import plot
-from keras_manifold._map.functions import evaluated
+from keras_manifold._map.function import Map
 from keras_manifold.callbacks._watch import Watch
 
 
@@ -153,13 +153,7 @@ class ReconstructionGrid(Watch):
 
     def _reconstructed(self, x):
         model = self.model  # which reads the present weights, on JAX too
-        function = self.reconstruction or model
-        if isinstance(function, keras.Model):
-            outputs = function.predict_on_batch(x)
-            if hasattr(outputs, "shape"):  # under tf.distribute, each replica's in turn
-                outputs = outputs[: len(x)]
-        else:
-            outputs = evaluated(function, ops.convert_to_tensor(x))
+        outputs = Map(self.reconstruction or model).values(x)
         shape = tuple(getattr(outputs, "shape", ()))
         if shape != x.shape:
             raise ValueError(

@@ -7,13 +7,11 @@ from os import PathLike
 from types import SimpleNamespace
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from keras_manifold import plot
 from keras_manifold._arguments import check_choice, check_count
-from keras_manifold._map.functions import evaluated
+from keras_manifold._map.function import Map
 from keras_manifold.callbacks._watch import Watch
 from keras_manifold.dimension.spectrum import local_dimension
 from keras_manifold.subspaces import principal_angles
@@ -209,12 +207,7 @@ class TangentAnalyzer(Watch):
         encoder = getattr(self._watched(), "encoder", None)
         if encoder is None:
             return {}
-        if isinstance(encoder, keras.Model):  # which is compiled
-            # Under tf.distribute, each replica's in turn.
-            codes = encoder.predict_on_batch(self.x)[: len(self.x)]
-        else:
-            codes = evaluated(encoder, ops.convert_to_tensor(self.x))
-        return {"codes": ops.convert_to_numpy(codes).astype("float32")}
+        return {"codes": Map(encoder).values(self.x).astype("float32")}
 
     def _show(self, space, spectrum, step):
         arrays = {**space.arrays(), "spectrum": spectrum, **self._codes(), "input": self.x}
