@@ -141,15 +141,14 @@ class ReconstructionGrid(Watch):
     def _show(self, rows, step):
         self.emit(self.prefix, rows, step)
         images = [self.shown(row) for row in rows.values()]
-        if all(plot.are_images(row) for row in images):
-            self.emit_figure(
-                self.prefix,
-                step,
-                plot.image_grid,
-                images,
-                row_labels=[name.replace("_", " ") for name in rows],
-                title=f"Reconstructions, {self.when(step)}",
-            )
+        self.emit_figure(
+            self.prefix,
+            step,
+            plot.image_grid,
+            images,
+            row_labels=[name.replace("_", " ") for name in rows],
+            title=f"Reconstructions, {self.when(step)}",
+        )
 
     def _reconstructed(self, x):
         model = self.model  # which reads the present weights, on JAX too

@@ -220,7 +220,7 @@ class TangentAnalyzer(Watch):
             title=f"Singular values, {self.when(step)}",
         )
         images = self.shown(self.x)
-        if plot.are_images(images) and space.vectors.shape[2:] == self.x.shape[1:]:
+        if space.vectors.shape[2:] == self.x.shape[1:]:
             self.emit_figure(
                 self._full_name("vectors"),
                 step,
