@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import math
-import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_at_most
+from keras_manifold._map.blas import ONE_BLAS_THREAD
 from keras_manifold._map.functions import (
     check_codes,
     check_input,
@@ -173,35 +173,6 @@ class Decomposition:
         return arrays
 
 
-class _OneBlasThread(contextlib.AbstractContextManager):
-    """One thread for NumPy's products of matrices, while anybody is inside.
-
-    The limit belongs to the process: the first to enter sets it, the last lifts it.
-    """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._limit: Any = None
-
-    def __enter__(self):
-        from threadpoolctl import threadpool_limits
-
-        with self._lock:
-            if self._inside == 0:
-                self._limit = threadpool_limits(1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *_):
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limit.restore_original_limits()
-
-
-_ONE_BLAS_THREAD = _OneBlasThread()
-
-
 def _done(samples_and_future):
     samples, future = samples_and_future
     return samples, future.result()
@@ -217,7 +188,7 @@ class _Dense:
         # Small products lose more than they gain by a second thread, which waits for the
         # cores that the passes use.
         is_small = self.passes <= _SMALL_MATRIX
-        return _ONE_BLAS_THREAD if is_small else contextlib.nullcontext()
+        return ONE_BLAS_THREAD if is_small else contextlib.nullcontext()
 
     def __init__(self, functions, sample, name):
         self._model = JacobianModel.of(*functions, sample=sample, argument=name)

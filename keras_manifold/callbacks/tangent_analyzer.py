@@ -13,6 +13,7 @@ from keras import ops
 
 from keras_manifold import plot
 from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._map.blas import ONE_BLAS_THREAD
 from keras_manifold._map.functions import evaluated
 from keras_manifold.callbacks._watch import Watch
 from keras_manifold.dimension.spectrum import local_dimension
@@ -150,8 +151,6 @@ class TangentAnalyzer(Watch):
             self._last_space = TangentSpace(**{name: arrays[name] for name in names})
 
     def look(self, step):
-        from threadpoolctl import threadpool_limits
-
         try:
             # All directions: the norm and the dimension need every singular value.
             space = tangent_space(
@@ -172,7 +171,7 @@ class TangentAnalyzer(Watch):
         if self._last_space is not None:
             # Beside the threads of the backend, those of BLAS wait for a core: 200 times as
             # long as the small products take on one.
-            with threadpool_limits(1, user_api="blas"):
+            with ONE_BLAS_THREAD:
                 drift = principal_angles(self._last_space, leading).mean()
         self._last_space = leading
         if self.has_sinks:
