@@ -2,14 +2,28 @@
 
 import csv
 import math
-import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_manifold._storage import snapshots
+from keras_manifold._storage.snapshots import (
+    DENOISED,
+    DIMENSION,
+    EPOCH,
+    INPUT,
+    NORM,
+    RECONSTRUCTION,
+    ROWS,
+    SINGULAR_VALUES,
+    SPECTRUM,
+    STEP,
+    TOP,
+    VECTORS,
+    Snapshot,
+    full_name,
+)
 from keras_manifold.dimension.spectrum import local_dimension
 from keras_manifold.pages._sprites import sprite_of
 from keras_manifold.plot._samples import common_range, symmetric_range
@@ -18,45 +32,34 @@ from keras_manifold.plot._samples import common_range, symmetric_range
 _MOST_SHOWN = 16  # samples, and vectors of each
 _MOST_VALUES = 128  # singular values of each sample
 
-_LOOK = re.compile(r"(.+)_(\d+)\.npz")
-# What NumPy raises for a file that is cut short or holds something else.
-UNREADABLE = (
-    *(OSError, ValueError, LookupError, TypeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error, csv.Error),
-)
-_ROWS = ("input", "reconstruction", "noisy_input", "denoised")
+UNREADABLE = (*snapshots.UNREADABLE, csv.Error)
 
 
 def result_files(directory: Path) -> list[Path]:
-    """Files of a folder that may hold a look or numbers, by their names."""
+    """Files of a folder that may hold a snapshot or numbers, by their names."""
     return sorted(
         path
         for path in directory.iterdir()
-        if (path.suffix == ".csv" or _LOOK.fullmatch(path.name)) and path.name[0] != "."
+        if (path.suffix == ".csv" or Snapshot.is_named(path)) and path.name[0] != "."
     )
 
 
 def is_result(path) -> bool:
-    """Whether a file holds a look or numbers of a run."""
+    """Whether a file holds a snapshot or numbers of a run."""
     try:
-        return _kind(path) is not None
+        if path.suffix == ".csv":
+            return _holds_numbers(path)
+        with Snapshot.open(path) as snapshot:
+            return snapshot.kind is not None
     except UNREADABLE:
         return False
 
 
-def _kind(path):
-    """What a file holds, by its columns or arrays; None for files that are not ours."""
-    if path.suffix == ".csv":
-        with open(path, encoding="utf-8", errors="replace") as file:
-            first = file.readline(64).split(",")[0].strip()
-        return "scalars" if first in ("step", "epoch") else None
-    with np.load(path, allow_pickle=False) as arrays:
-        names = set(arrays.files)
-    if {"vectors", "singular_values"} <= names:
-        return "tangents"
-    if {"input", "reconstruction"} <= names:
-        return "reconstructions"
-    return None
+def _holds_numbers(path):
+    """Whether a CSV file is ours, or one of `CSVLogger`, by its first column."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        first = file.readline(64).split(",")[0].strip()
+    return first in (STEP, EPOCH)
 
 
 def content(path) -> dict[str, Any] | None:
@@ -65,19 +68,18 @@ def content(path) -> dict[str, Any] | None:
     Raises:
         One of `UNREADABLE`: If the file is cut short, or is not what its name says.
     """
-    kind = _kind(path)
-    if kind is None:
-        return None
-    if kind == "scalars":
-        return {"kind": kind, "values": _scalars(path)}
-    name, _, step = path.stem.rpartition("_")
-    name = name.removesuffix("_space")
-    with np.load(path, allow_pickle=False) as arrays:
-        if kind == "tangents":
-            content = _tangents(name, arrays)
+    if path.suffix == ".csv":
+        is_ours = _holds_numbers(path)
+        return {"kind": "scalars", "values": _scalars(path)} if is_ours else None
+    with Snapshot.open(path) as snapshot:
+        if snapshot.kind is None:
+            return None
+        if snapshot.kind == "tangents":
+            content = _tangents(snapshot.prefix, snapshot.arrays)
         else:
-            content = _reconstructions(arrays)
-    return {"kind": kind, "name": name, "step": int(step), **content}
+            content = _reconstructions(snapshot.arrays)
+        about = {"kind": snapshot.kind, "name": snapshot.prefix, "step": snapshot.step}
+    return {**about, **content}
 
 
 def _scalars(path):
@@ -85,7 +87,7 @@ def _scalars(path):
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         reader = csv.reader(file)
         names = [name.strip() for name in next(reader)]
-        first = 1 if names[0] == "epoch" else 0  # CSVLogger counts epochs from 0
+        first = 1 if names[0] == EPOCH else 0  # CSVLogger counts epochs from 0
         columns: dict[str, dict[int, float | None]] = {name: {} for name in names[1:]}
         for row in reader:
             step = _number(row[0]) if row else None
@@ -106,18 +108,18 @@ def _number(cell):
 
 
 def _tangents(name, arrays):
-    vectors = arrays["vectors"][:_MOST_SHOWN, :_MOST_SHOWN]
-    singular_values = arrays["singular_values"]
-    spectrum = arrays.get("spectrum", singular_values)
+    vectors = arrays[VECTORS][:_MOST_SHOWN, :_MOST_SHOWN]
+    singular_values = arrays[SINGULAR_VALUES]
+    spectrum = arrays.get(SPECTRUM, singular_values)
     spectrum = spectrum.astype("float64")
     shown = spectrum[:, :_MOST_VALUES]
     ranges = [symmetric_range(row) for row in vectors]
     scalars = {
-        "norm": np.sqrt((spectrum**2).sum(axis=1)).mean(),
-        "dimension": local_dimension(spectrum).mean(),
-        "top": spectrum[:, 0].mean(),
+        NORM: np.sqrt((spectrum**2).sum(axis=1)).mean(),
+        DIMENSION: local_dimension(spectrum).mean(),
+        TOP: spectrum[:, 0].mean(),
     }
-    inputs = arrays["input"][:_MOST_SHOWN] if "input" in arrays else None
+    inputs = arrays[INPUT][:_MOST_SHOWN] if INPUT in arrays else None
     return {
         "samples": len(spectrum),
         "vectors": singular_values.shape[1],
@@ -127,7 +129,9 @@ def _tangents(name, arrays):
         "mean": _numbers(shown.mean(axis=0)),
         "low": _numbers(shown.min(axis=0)),
         "high": _numbers(shown.max(axis=0)),
-        "scalars": {f"{name}_{key}": _numbers(value) for key, value in scalars.items()},
+        "scalars": {
+            full_name(name, key): _numbers(value) for key, value in scalars.items()
+        },
         "pictures": sprite_of(vectors, ranges, signed=True),
         "inputs": None
         if inputs is None
@@ -136,15 +140,15 @@ def _tangents(name, arrays):
 
 
 def _reconstructions(arrays):
-    rows = {row: arrays[row] for row in _ROWS if row in arrays}
+    rows = {row: arrays[row] for row in ROWS if row in arrays}
     shown = np.stack([row[:_MOST_SHOWN] for row in rows.values()])
     errors = {
-        made: _mean_squared_error(rows[made], rows["input"])[:_MOST_SHOWN]
-        for made in ("reconstruction", "denoised")
+        made: _mean_squared_error(rows[made], rows[INPUT])[:_MOST_SHOWN]
+        for made in (RECONSTRUCTION, DENOISED)
         if made in rows
     }
     return {
-        "samples": len(rows["input"]),
+        "samples": len(rows[INPUT]),
         "rows": list(rows),
         "errors": {made: _numbers(error) for made, error in errors.items()},
         "pictures": sprite_of(shown, [common_range([shown])] * len(shown), signed=False),

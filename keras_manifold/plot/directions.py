@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_manifold._arguments import check_count, check_number
+from keras_manifold._map.function import Map
 from keras_manifold.plot._mosaics import mosaic
 from keras_manifold.plot._samples import common_range, samples_of, symmetric_range
 from keras_manifold.plot.images import are_images
@@ -203,7 +204,7 @@ def walk(
         rows.append(straight)
         labels.append(f"x + t v{_subscript(i)}")
         if model is not None:
-            rows.append(_reconstructed(model, straight))
+            rows.append(Map(model).values(straight, as_tensors=False))
             labels.append("reconstructed")
     # Curves would be cut off at the ends of the sample's own scale.
     limits = common_range([x[index]] if are_images(x) else rows)
@@ -215,12 +216,6 @@ def walk(
         column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
         title=title,
     )
-
-
-def _reconstructed(model, x):
-    if hasattr(model, "predict"):
-        return model.predict(x, verbose=0)
-    return np.asarray(model(x))
 
 
 def _subscript(number):

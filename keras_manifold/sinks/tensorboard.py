@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_manifold._storage.snapshots import CODES, INPUT, SPECTRUM
 from keras_manifold.plot._kinds import planes_of
 from keras_manifold.plot._rendering import is_figure, png_of
 from keras_manifold.plot.images import are_images
@@ -47,7 +48,7 @@ class TensorBoardSink:
         >>> model.compile("adam", loss="mse")
         >>> with tempfile.TemporaryDirectory() as log_dir:
         ...     watch = km.TangentAnalyzer(
-        ...         x[:4], sinks=[km.callbacks.TensorBoardSink(log_dir)])
+        ...         x[:4], sinks=[km.sinks.TensorBoardSink(log_dir)])
         ...     history = model.fit(x, epochs=2, callbacks=[watch], verbose=0)
         ...     len(list(pathlib.Path(log_dir).glob("events.out.tfevents.*")))
         1
@@ -91,11 +92,11 @@ class TensorBoardSink:
         self._events = None
 
     def _add_arrays(self, name, arrays, step):
-        spectrum, codes = arrays.get("spectrum"), arrays.get("codes")
+        spectrum, codes = arrays.get(SPECTRUM), arrays.get(CODES)
         if spectrum is not None and np.isfinite(spectrum).all():
-            self._current().add_histogram(f"{name}/spectrum", spectrum, step)
+            self._current().add_histogram(f"{name}/{SPECTRUM}", spectrum, step)
         if codes is not None and np.isfinite(codes).all():
-            self._current().add_embedding(f"{name}/codes", codes, arrays.get("input"), step)
+            self._current().add_embedding(f"{name}/{CODES}", codes, arrays.get(INPUT), step)
 
     def _current(self):
         """The event file; a new one after a failure, as the last record may be torn."""
