@@ -164,9 +164,7 @@ def parts_and_inputs(model, x):
     BACKEND == "torch", reason="Keras exports none there: see test_limits.py"
 )
 @pytest.mark.parametrize("part", ["model", "encoder", "decoder"])
-def test_an_exported_saved_model_gives_the_same(part, digits, tmp_path):
-    import tensorflow as tf
-
+def test_an_exported_saved_model_gives_the_same(part, digits, tmp_path, tf):
     exported, x = parts_and_inputs(regularised(), digits[:5])[part]
     exported.export(tmp_path / "model", verbose=False)
     loaded = tf.saved_model.load(tmp_path / "model")
