@@ -14,7 +14,7 @@ from keras_manifold._arguments import check_at_most, check_choice, check_count
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.results import InMemory, OnDisk
+from keras_manifold._storage.stores import InMemory, OnDisk
 from keras_manifold._storage.streams import floating_batches, with_progress
 
 

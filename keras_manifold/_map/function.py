@@ -119,19 +119,24 @@ class Map:
                 x = function(x)
         return x
 
-    def values(self, x: np.ndarray) -> Any:
+    def values(self, x: np.ndarray, *, as_tensors: bool = True) -> Any:
         """Outputs at NumPy samples, compiled where the function is a Keras model.
+
+        Args:
+            x: `(batch, *input_shape)`.
+            as_tensors: Whether callables that are no Keras layers get tensors, else NumPy
+                arrays.
 
         Returns:
             NumPy array; what else the function may return, as it is.
         """
-        for function in self.functions:
+        for part, function in zip(self.parts, self.functions):
             if isinstance(function, keras.Model):
                 outputs = function.predict_on_batch(x)
                 # Under tf.distribute, each replica's in turn.
                 x = outputs[: len(x)] if hasattr(outputs, "shape") else outputs
             else:
-                x = Map(function)(ops.convert_to_tensor(x))
+                x = part(ops.convert_to_tensor(x) if as_tensors else x)
         return ops.convert_to_numpy(x) if ops.is_tensor(x) else x
 
     def at(self, x: Any) -> Linearized:

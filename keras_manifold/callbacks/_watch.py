@@ -1,6 +1,6 @@
-"""When a callback looks at the model, and to whom it hands what it sees."""
+"""When a callback takes a snapshot of the model."""
 
-import functools
+import itertools
 import numbers
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,9 +10,16 @@ import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._storage.snapshots import (
+    EPOCH,
+    STEP,
+    Snapshot,
+    full_name,
+    name_from_logs,
+)
 from keras_manifold._storage.streams import floating_samples
-from keras_manifold.plot._rendering import png_of
-from keras_manifold.sinks._lock import RunLock
+from keras_manifold.callbacks._logs import names_in_logs
+from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
 
@@ -21,19 +28,15 @@ _MOST_SHOWN = 16
 
 
 class Watch(keras.callbacks.Callback):
-    """Looks at a model before training and then every few epochs or batches.
+    """Takes a snapshot of a model before training and then every few epochs or batches.
 
-    A subclass says in `look(step)` what it sees: it calls `self.emit` for arrays and
-    `self.emit_figure` for figures, and returns scalars by their names without the prefix.
-    `on_begin` prepares for a `fit`, and `go_on(find)` for one that resumes. `in_logs` says
-    whether its scalars go into Keras's `logs`.
+    A subclass says in `_snapshot(step)` what it sees. `_prepare` checks the model before
+    training, and `_resume(arrays)` takes up what the last snapshot before a resumed
+    training saw. `in_logs` says whether the scalars go into Keras's `logs`.
     """
 
     scalars: ClassVar[tuple[str, ...]]
     in_logs: ClassVar[bool] = False
-
-    # Names that callbacks of this kind add to `logs`: the others do not pass them on.
-    _names_in_logs: ClassVar[set[str]] = set()
 
     def __init__(
         self, x, *, every=1, unit="epoch", directory=None, log_dir=None, sinks=(), prefix
@@ -57,20 +60,21 @@ class Watch(keras.callbacks.Callback):
         self.log_dir = log_dir
         self.sinks = tuple(sinks)
         self.prefix = prefix
-        self.history: dict[str, list] = {"step": []}
+        self.history: dict[str, list] = {STEP: []}
         # Keras runs callbacks that do nothing after a batch beside the training.
         self.async_safe = self.unit == "epoch"
         self._directory_sink: DirectorySink | None = None
-        self._lock: RunLock | None = None
-        self._open_sinks: list[Any] = []
+        self._recipients = Recipients()
+        self._names_in_logs: set[str] = set()
         self._step: Any = None  # the first epoch sets it
 
     def on_train_begin(self, logs=None):
-        self._finish()  # what a `fit` that was interrupted left open
+        self._recipients.close()  # what a `fit` that was interrupted left open
         self._step = None
-        self.on_begin()
+        self._prepare()
         if _is_first_process():
-            self._open_sinks = self._own_sinks() + list(self.sinks)
+            self._recipients.open(itertools.chain(self._own_sinks(), self.sinks))
+        self._names_in_logs = names_in_logs(self.model, self.params)
         if self.in_logs:
             self._names_in_logs.update(map(self._full_name, self.scalars))
 
@@ -87,89 +91,69 @@ class Watch(keras.callbacks.Callback):
         trained = min(batch + 1, self.params.get("steps") or batch + 1)
         self._step = self._step_before_epoch + trained
         if self._step // self.every > before // self.every:
-            self._look()
-            self._tell("flush")
+            self._take()
+            self._recipients.flush()
 
     def on_epoch_end(self, epoch, logs=None):
         self._epochs = epoch + 1
         if self.unit == "epoch":
             self._step = epoch + 1
             if self._step % self.every == 0:
-                self._look()
+                self._take()
         self._pass_on(logs or {})
-        self._tell("flush")
+        self._recipients.flush()
         if logs is not None and self.in_logs:
             logs.update(self._last)
 
     def on_train_end(self, logs=None):
-        self._finish()
+        self._recipients.close()
 
-    def emit(self, name, value, step):
-        for sink in self._open_sinks:
-            sink(name, value, step)
-
-    def emit_figure(self, name, step, make, *arguments, **options):
-        """Hands a figure on, made by `make(*arguments, **options)` when it is wanted."""
-        value: Any = functools.partial(make, *arguments, **options)
-        # Drawn beside the training, unless somebody else may do with it as he likes.
-        if not all(isinstance(sink, DirectorySink) for sink in self._open_sinks):
-            value = value()
-            png_of(value)
-        self.emit(name, value, step)
-
-    @property
-    def has_sinks(self):
-        """Whether figures and arrays go anywhere."""
-        return bool(self._open_sinks)
-
-    def on_begin(self):
+    def _prepare(self):
         """Checks the model and forgets the run before, if there was one."""
 
-    def go_on(self, find):
-        """Takes up what the last look before a resumed training saw.
+    def _resume(self, arrays):
+        """Takes up what the last snapshot before a resumed training saw.
 
         Args:
-            find: Callable from a name to the arrays of that look, or `None`.
+            arrays: Callable from a name to the arrays of that snapshot, or `None`.
         """
 
-    def look(self, step):
+    def _snapshot(self, step) -> Snapshot:
         raise NotImplementedError
 
-    def shown(self, values):
+    @property
+    def _has_recipients(self):
+        """Whether figures and arrays go anywhere."""
+        return len(self._recipients) > 0
+
+    def _shown(self, values):
         """The first of some values shaped like samples, with channels last if images."""
         values = values[:_MOST_SHOWN]
         if keras.config.image_data_format() == "channels_first" and self.x.ndim == 4:
             return np.moveaxis(values, -3, -1)
         return values
 
-    def when(self, step):
+    def _when(self, step):
         """In words, for titles."""
         return "before training" if step == 0 else f"after {self.unit} {step}"
 
     def _own_sinks(self):
-        own: list[Any] = []
+        """Yields the sinks of `directory` and `log_dir`."""
         if self.directory is not None:
             if self._directory_sink is None:  # kept: it may replace what it wrote itself
                 self._directory_sink = DirectorySink(self.directory, prefix=self.prefix)
-            else:
-                self._directory_sink.make_directory()
-            self._lock = RunLock(self.directory, self.prefix, self.params)
-            own.append(self._directory_sink)
+            self._directory_sink.claim(self.params)
+            yield self._directory_sink
         if self.log_dir is not None:
-            own.append(TensorBoardSink(self.log_dir))
-        return own
+            yield TensorBoardSink(self.log_dir)
 
     def _begin(self, epoch):
         self._epochs = epoch
         self._step = epoch if self.unit == "epoch" else self._batches_before(epoch)
-        try:
-            self._tell("begin", self._step)
-        except BaseException:
-            self._finish()  # gives the lock back
-            raise
+        self._recipients.begin(self._step)
         self._take_up_history()
-        self._look()
-        self._tell("flush")
+        self._take()
+        self._recipients.flush()
 
     def _batches_before(self, epoch):
         """Batches of the epochs before: by their size, or else by the optimizer's count."""
@@ -179,66 +163,47 @@ class Watch(keras.callbacks.Callback):
         return int(ops.convert_to_numpy(self.model.optimizer.iterations))
 
     def _take_up_history(self):
-        """The looks before this training: of the folder, or else of an earlier `fit`."""
+        """Scalars before this training: of the folder, or else of an earlier `fit`."""
         directory = self._directory_in_use()
         if directory is not None:
             names = [self._full_name(name) for name in self.scalars]
             self.history = directory.record.columns(names)
-        kept = [i for i, at in enumerate(self.history["step"]) if at < self._step]
+        kept = [i for i, at in enumerate(self.history[STEP]) if at < self._step]
         for name, values in self.history.items():
             self.history[name] = [values[i] for i in kept]
         if directory is not None and kept:
-            last = self.history["step"][-1]
-            self.go_on(lambda name: directory.arrays(name, last))
+            last = self.history[STEP][-1]
+            self._resume(lambda name: directory.arrays(name, last))
 
     def _directory_in_use(self):
         """The folder's sink, in the process that writes."""
-        is_open = self._directory_sink in self._open_sinks
+        is_open = self._directory_sink in self._recipients
         return self._directory_sink if is_open else None
 
-    def _look(self):
-        self._last = {
-            self._full_name(name): float(value)
-            for name, value in self.look(self._step).items()
-        }
-        for name, value in self._last.items():
-            self.emit(name, value, self._step)
-        if self.unit == "batch":
-            self.emit("epoch", self._epochs, self._step)
-        for name, value in {"step": self._step, **self._last}.items():
+    def _take(self):
+        snapshot = self._snapshot(self._step)
+        self._last = snapshot.scalars
+        self._recipients.put_all(snapshot)
+        self._put_epoch()
+        for name, value in {STEP: self._step, **snapshot.scalars}.items():
             self.history.setdefault(name, []).append(value)
 
     def _pass_on(self, logs):
-        """Hands the numbers of Keras on, in the unit of the looks."""
-        if self.unit == "batch":
-            self.emit("epoch", self._epochs, self._step)
+        """Hands the numbers of Keras on, in the unit of the snapshots."""
+        self._put_epoch()
         for name, value in logs.items():
             if name not in self._names_in_logs and isinstance(value, numbers.Real):
-                # The two that say when it is are ours.
-                name = f"logs_{name}" if name in ("step", "epoch") else name
-                self.emit(name, float(value), self._step)
+                self._recipients.put(name_from_logs(name), float(value), self._step)
+
+    def _put_epoch(self):
+        if self.unit == "batch":
+            self._recipients.put(EPOCH, self._epochs, self._step)
+
+    def _full_scalars(self, values):
+        return {self._full_name(name): float(value) for name, value in values.items()}
 
     def _full_name(self, name):
-        return f"{self.prefix}_{name}"
-
-    def _tell(self, method, *arguments):
-        for sink in self._open_sinks:
-            if hasattr(sink, method):
-                getattr(sink, method)(*arguments)
-
-    def _finish(self):
-        if self._lock is not None and not self._lock.is_held:
-            # Another `fit` has taken the folder over since ours was interrupted.
-            self._open_sinks = [
-                s for s in self._open_sinks if s is not self._directory_sink
-            ]
-        try:
-            self._tell("close")
-        finally:
-            self._open_sinks = []
-            if self._lock is not None:
-                self._lock.release()
-            self._lock = None
+        return full_name(self.prefix, name)
 
 
 def _is_first_process():

@@ -12,32 +12,43 @@ from keras import ops
 
 from keras_manifold import plot
 from keras_manifold._map.function import Map
+from keras_manifold._storage.snapshots import (
+    DENOISED,
+    DENOISED_MSE,
+    INPUT,
+    MSE,
+    NOISY_INPUT,
+    RECONSTRUCTION,
+    Drawing,
+    Snapshot,
+)
 from keras_manifold.callbacks._watch import Watch
+from keras_manifold.sinks.protocol import Sink
 
 
 class ReconstructionGrid(Watch):
     """Watches the reconstructions of a few samples while `fit` trains.
 
-    It looks once before training and then every `every` epochs or batches. With a model
-    that has `noise`, the samples are also corrupted, once and for all, and what the model
-    makes of the corrupted ones is shown too. Figures show the first 16 samples, npz files
-    hold all; entries that are not finite are orange, with one warning.
+    It takes a snapshot before training and then every `every` epochs or batches. With a
+    model that has `noise`, the samples are also corrupted, once and for all, and what the
+    model makes of the corrupted ones is shown too. Figures show the first 16 samples, npz
+    files hold all; entries that are not finite are orange, with one warning.
 
-    `history` holds `<prefix>_mse`, the mean squared error of the samples, for every look,
-    and with noise `<prefix>_denoised_mse`, that of what became of the corrupted ones. They
-    go to the sinks, not into Keras's `logs`. What `TangentAnalyzer` says of the order of
-    callbacks, of training that resumes and of directories holds here too. Cost of a look:
-    one or two predictions, and the figure if it goes anywhere.
+    `history` holds `<prefix>_mse`, the mean squared error of the samples, for every
+    snapshot, and with noise `<prefix>_denoised_mse`, that of what became of the corrupted
+    ones. They go to the sinks, not into Keras's `logs`. What `TangentAnalyzer` says of the
+    order of callbacks, of training that resumes and of directories holds here too. Cost of
+    a snapshot: one or two predictions, and the figure if it goes anywhere.
 
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
-        every: Epochs or batches between two looks, at least 1.
+        every: Epochs or batches between two snapshots, at least 1.
         unit: `"epoch"` or `"batch"`: see `TangentAnalyzer`.
         directory: Folder for `<prefix>_<step>.png` (for images), `<prefix>_<step>.npz`,
             with arrays `input` and `reconstruction`, and with noise `noisy_input` and
             `denoised`, each of the shape of `x`, and `<prefix>_scalars.csv`, with the
             numbers of Keras too; made if missing. `None` for no files.
-        log_dir: Folder for TensorBoard, made if missing: see `callbacks.TensorBoardSink`.
+        log_dir: Folder for TensorBoard, made if missing: see `sinks.TensorBoardSink`.
             May be the same for several callbacks. `None` for none.
         sinks: Callables `(name, value, step)` that get each number, figure and mapping of
             arrays: see `TangentAnalyzer`.
@@ -47,7 +58,7 @@ class ReconstructionGrid(Watch):
 
     Attributes:
         history: Mapping from `"step"` and the name of each scalar to the list of its values
-            at all looks.
+            at all snapshots.
 
     Raises:
         ValueError: If `x`, `every` or `unit` is out of range; before the first batch, if
@@ -73,7 +84,7 @@ class ReconstructionGrid(Watch):
         [0, 2, 4]
     """
 
-    scalars = ("mse", "denoised_mse")
+    scalars = (MSE, DENOISED_MSE)
 
     def __init__(
         self,
@@ -83,7 +94,7 @@ class ReconstructionGrid(Watch):
         unit: str = "epoch",
         directory: str | PathLike | None = None,
         log_dir: str | PathLike | None = None,
-        sinks: Sequence[Callable[[str, Any, int], Any]] = (),
+        sinks: Sequence[Sink] = (),
         prefix: str = "reconstruction",
         reconstruction: Callable | None = None,
     ):
@@ -103,7 +114,7 @@ class ReconstructionGrid(Watch):
             )
         self.reconstruction = reconstruction
 
-    def on_begin(self):
+    def _prepare(self):
         self._has_warned = False
         self._noisy = None
         noise = getattr(self.model, "noise", None)
@@ -114,42 +125,38 @@ class ReconstructionGrid(Watch):
                 noise = noise.__class__.from_config(noise.get_config())
             self._noisy = _as_float32(noise(self.x, training=True))
 
-    def go_on(self, find):
-        arrays = find(self.prefix) or {}
-        same_samples = np.array_equal(arrays.get("input", ()), self.x)
+    def _resume(self, arrays):
+        found = arrays(self.prefix) or {}
+        same_samples = np.array_equal(found.get(INPUT, ()), self.x)
         if self._noisy is not None and same_samples:
-            self._noisy = arrays.get("noisy_input", self._noisy)  # the same corruption
+            self._noisy = found.get(NOISY_INPUT, self._noisy)  # the same corruption
 
-    def look(self, step):
-        rows = {"input": self.x, "reconstruction": self._reconstructed(self.x)}
-        scalars = {"mse": _mean_square(rows["reconstruction"], self.x)}
+    def _snapshot(self, step):
+        rows = {INPUT: self.x, RECONSTRUCTION: self._reconstructed(self.x)}
+        scalars = {MSE: _mean_square(rows[RECONSTRUCTION], self.x)}
         if self._noisy is not None:
-            rows["noisy_input"] = self._noisy
-            rows["denoised"] = self._reconstructed(self._noisy)
-            scalars["denoised_mse"] = _mean_square(rows["denoised"], self.x)
+            rows[NOISY_INPUT] = self._noisy
+            rows[DENOISED] = self._reconstructed(self._noisy)
+            scalars[DENOISED_MSE] = _mean_square(rows[DENOISED], self.x)
         if not np.isfinite(list(scalars.values())).all() and not self._has_warned:
             warnings.warn(
-                f"Reconstructions {self.when(step)} have NaN or infinite entries (orange "
-                "in the figures); further such looks are not reported.",
+                f"Reconstructions {self._when(step)} have NaN or infinite entries (orange "
+                "in the figures); further such snapshots are not reported.",
                 stacklevel=2,
             )
             self._has_warned = True
-        if self.has_sinks:
-            self._show(rows, step)
-        return scalars
+        drawings = self._drawings(rows, step)
+        return Snapshot(self.prefix, step, rows, drawings, self._full_scalars(scalars))
 
-    def _show(self, rows, step):
-        self.emit(self.prefix, rows, step)
-        images = [self.shown(row) for row in rows.values()]
-        if all(plot.are_images(row) for row in images):
-            self.emit_figure(
-                self.prefix,
-                step,
-                plot.image_grid,
-                images,
-                row_labels=[name.replace("_", " ") for name in rows],
-                title=f"Reconstructions, {self.when(step)}",
-            )
+    def _drawings(self, rows, step):
+        images = [self._shown(row) for row in rows.values()]
+        grid = Drawing(
+            plot.image_grid,
+            images,
+            row_labels=[name.replace("_", " ") for name in rows],
+            title=f"Reconstructions, {self._when(step)}",
+        )
+        return {self.prefix: grid}
 
     def _reconstructed(self, x):
         model = self.model  # which reads the present weights, on JAX too

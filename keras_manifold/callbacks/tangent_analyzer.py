@@ -11,9 +11,26 @@ import numpy as np
 
 from keras_manifold import plot
 from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._map.blas import ONE_BLAS_THREAD
 from keras_manifold._map.function import Map
+from keras_manifold._storage.snapshots import (
+    CODE_VECTORS,
+    CODES,
+    DIMENSION,
+    DRIFT,
+    INPUT,
+    NORM,
+    SINGULAR_VALUES,
+    SPECTRUM,
+    TOP,
+    VECTORS,
+    Drawing,
+    Snapshot,
+    space_name,
+)
 from keras_manifold.callbacks._watch import Watch
 from keras_manifold.dimension.spectrum import local_dimension
+from keras_manifold.sinks.protocol import Sink
 from keras_manifold.subspaces import principal_angles
 from keras_manifold.tangent import TangentSpace, tangent_space
 
@@ -21,33 +38,33 @@ from keras_manifold.tangent import TangentSpace, tangent_space
 class TangentAnalyzer(Watch):
     r"""Watches the tangent space at a few samples while `fit` trains.
 
-    It looks once before training and then every `every` epochs or batches. Four scalars,
-    each a mean over the samples, go into Keras's `logs` at the end of each epoch, so that
-    `History`, the progress bar and the callbacks that stand after this one in
+    It takes a snapshot before training and then every `every` epochs or batches. Four
+    scalars, each a mean over the samples, go into Keras's `logs` at the end of each epoch,
+    so that `History`, the progress bar and the callbacks that come after this one in
     `callbacks=[...]` see them:
 
     - `tangent_norm`: $\|J\|_F$, how strongly the code follows the input;
     - `tangent_dimension`: the participation ratio of the singular values;
     - `tangent_top`: the largest singular value;
     - `tangent_drift`: the mean principal angle, in radians, in [0, π/2], between the
-      leading `k` directions and those of the look before; 0 at the first.
+      leading `k` directions and those of the snapshot before; 0 at the first.
 
-    On epochs without a look the last values stand. Callbacks that stand before this one
-    (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the list.
-    Otherwise the order does not matter. Put `BackupAndRestore` last: if it stands earlier
-    and the process is killed between the two writes, that epoch's `loss` is missing.
+    On epochs without a snapshot the last values are repeated. Callbacks that come before
+    this one (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the
+    list. Otherwise the order does not matter. Put `BackupAndRestore` last: if it comes
+    earlier and the process is killed between the two writes, that epoch's `loss` is lost.
 
-    `history` holds the scalars of every look, the first one too. Figures show the first 16
-    samples, npz files hold all. Where the weights are not finite the scalars are NaN, with
-    one warning. Where `keras.distribution` joins several processes, all of them look and
-    only the first one writes. Cost of a look: one `tangent_space` of the samples, compiled
-    at the first look for layers and models, at each look for other callables, and the
-    figures if they go anywhere.
+    `history` holds the scalars of every snapshot, the first one too. Figures show the first
+    16 samples, npz files hold all. Where the weights are not finite the scalars are NaN,
+    with one warning. Where `keras.distribution` joins several processes, all of them take
+    snapshots and only the first one writes. Cost of a snapshot: one `tangent_space` of the
+    samples, compiled at the first snapshot for layers and models, at each snapshot for
+    other callables, and the figures if they go anywhere.
 
     After [`keras.callbacks.BackupAndRestore`][], or with `initial_epoch`, results and
-    `history` go on with what stands in `directory`, even if the process was killed. A new
-    run is refused there; but `fit` with the same callback object, from epoch 0, replaces
-    what that object wrote. One callback at a time may write under a `prefix` in a
+    `history` continue what `directory` holds, even if the process was killed. A new run is
+    refused there; but `fit` with the same callback object, from epoch 0, replaces what that
+    object wrote. One callback at a time may write under a `prefix` in a
     directory.
 
     Args:
@@ -55,23 +72,24 @@ class TangentAnalyzer(Watch):
         k: Leading directions to keep, at least 1; more than there are means all.
         of: `"encoder"`, `"decoder"` or `"reconstruction"`: see
             [`tangent_space`][keras_manifold.tangent_space].
-        every: Epochs or batches between two looks, at least 1.
+        every: Epochs or batches between two snapshots, at least 1.
         unit: `"epoch"` or `"batch"`: what `every` and all steps count. Batches are those
             trained since epoch 0, also after a resume (of data of unknown length the
             optimizer's count is taken then). Where `steps_per_execution` hides the batch,
-            the look is at the next that can be seen.
+            the snapshot is of the next that can be seen.
         directory: Folder for `<prefix>_vectors_<step>.png`,
             `<prefix>_spectrum_<step>.png`, `<prefix>_space_<step>.npz` (which
             `TangentSpace.load` reads; also with `spectrum`, all singular values, `codes`
             and `input`) and `<prefix>_scalars.csv`, with the numbers of Keras too; made if
             missing. `None` for no files.
         log_dir: Folder for TensorBoard, made if missing: see
-            [`TensorBoardSink`][keras_manifold.callbacks.TensorBoardSink]. May be the same
+            [`TensorBoardSink`][keras_manifold.sinks.TensorBoardSink]. May be the same
             for several callbacks. `None` for none.
         sinks: Callables `(name, value, step)` that get each number, figure and mapping of
             arrays, and the numbers in Keras's `logs` at the end of each epoch, under their
             Keras names; with `unit="batch"` also `epoch`, the epochs trained. They may
-            have methods `begin`, `flush` and `close`: see *Where results go* in the API.
+            have methods `begin`, `flush` and `close`: see
+            [`RunSink`][keras_manifold.sinks.RunSink].
         prefix: First part of all names.
         encoder: Layer, model or callable from samples to codes `(n, latent_dim)`. `None`
             for `encoder` of the trained model.
@@ -80,7 +98,7 @@ class TangentAnalyzer(Watch):
 
     Attributes:
         history: Mapping from `"step"` and the name of each scalar to the list of its values
-            at all looks.
+            at all snapshots.
 
     Raises:
         ValueError: If `x`, `k`, `of`, `every` or `unit` is out of range; before the first
@@ -104,7 +122,7 @@ class TangentAnalyzer(Watch):
         [0, 1, 2]
     """
 
-    scalars = ("norm", "dimension", "top", "drift")
+    scalars = (NORM, DIMENSION, TOP, DRIFT)
     in_logs = True
 
     def __init__(
@@ -117,7 +135,7 @@ class TangentAnalyzer(Watch):
         unit: str = "epoch",
         directory: str | PathLike | None = None,
         log_dir: str | PathLike | None = None,
-        sinks: Sequence[Callable[[str, Any, int], Any]] = (),
+        sinks: Sequence[Sink] = (),
         prefix: str = "tangent",
         encoder: Callable | None = None,
         decoder: Callable | None = None,
@@ -136,20 +154,18 @@ class TangentAnalyzer(Watch):
         self.encoder = _checked_callable("encoder", encoder)
         self.decoder = _checked_callable("decoder", decoder)
 
-    def on_begin(self):
+    def _prepare(self):
         self._last_space = None
         self._has_warned = False
-        self._watched()  # a part that is missing is told of now
+        self._watched()  # a part that is missing is reported now
 
-    def go_on(self, find):
-        arrays = find(self._full_name("space"))
-        if arrays is not None and np.array_equal(arrays.get("input", ()), self.x):
-            names = ("vectors", "singular_values", "code_vectors")
-            self._last_space = TangentSpace(**{name: arrays[name] for name in names})
+    def _resume(self, arrays):
+        found = arrays(space_name(self.prefix))
+        if found is not None and np.array_equal(found.get(INPUT, ()), self.x):
+            names = (VECTORS, SINGULAR_VALUES, CODE_VECTORS)
+            self._last_space = TangentSpace(**{name: found[name] for name in names})
 
-    def look(self, step):
-        from threadpoolctl import threadpool_limits
-
+    def _snapshot(self, step):
         try:
             # All directions: the norm and the dimension need every singular value.
             space = tangent_space(
@@ -158,29 +174,31 @@ class TangentAnalyzer(Watch):
         except FloatingPointError as error:
             if not self._has_warned:
                 warnings.warn(
-                    f"No tangent space {self.when(step)}: {error} Its scalars are NaN; "
-                    "further such looks are not reported.",
+                    f"No tangent space {self._when(step)}: {error} Its scalars are NaN; "
+                    "further such snapshots are not reported.",
                     stacklevel=2,
                 )
             self._has_warned = True
-            return dict.fromkeys(self.scalars, np.nan)
+            return self._of(step, dict.fromkeys(self.scalars, np.nan))
         sigma = space.singular_values
         leading = space.leading(min(self.k, sigma.shape[1]))
         drift = 0.0
         if self._last_space is not None:
             # Beside the threads of the backend, those of BLAS wait for a core: 200 times as
             # long as the small products take on one.
-            with threadpool_limits(1, user_api="blas"):
+            with ONE_BLAS_THREAD:
                 drift = principal_angles(self._last_space, leading).mean()
         self._last_space = leading
-        if self.has_sinks:
-            self._show(leading, sigma, step)
-        return {
-            "norm": np.sqrt((sigma**2).sum(axis=1)).mean(),
-            "dimension": local_dimension(sigma).mean(),
-            "top": sigma[:, 0].mean(),
-            "drift": drift,
+        scalars = {
+            NORM: np.sqrt((sigma**2).sum(axis=1)).mean(),
+            DIMENSION: local_dimension(sigma).mean(),
+            TOP: sigma[:, 0].mean(),
+            DRIFT: drift,
         }
+        if not self._has_recipients:
+            return self._of(step, scalars)
+        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), INPUT: self.x}
+        return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
 
     def _watched(self):
         """The parts of the model, or a function without parts, for `tangent_space`."""
@@ -207,29 +225,28 @@ class TangentAnalyzer(Watch):
         encoder = getattr(self._watched(), "encoder", None)
         if encoder is None:
             return {}
-        return {"codes": Map(encoder).values(self.x).astype("float32")}
+        return {CODES: Map(encoder).values(self.x).astype("float32")}
 
-    def _show(self, space, spectrum, step):
-        arrays = {**space.arrays(), "spectrum": spectrum, **self._codes(), "input": self.x}
-        self.emit(self._full_name("space"), arrays, step)
-        self.emit_figure(
-            self._full_name("spectrum"),
-            step,
-            plot.spectrum,
-            spectrum,
-            title=f"Singular values, {self.when(step)}",
-        )
-        images = self.shown(self.x)
-        if plot.are_images(images) and space.vectors.shape[2:] == self.x.shape[1:]:
-            self.emit_figure(
-                self._full_name("vectors"),
-                step,
+    def _drawings(self, space, spectrum, step):
+        when = self._when(step)
+        drawings = {
+            SPECTRUM: Drawing(plot.spectrum, spectrum, title=f"Singular values, {when}")
+        }
+        images = self._shown(self.x)
+        if space.vectors.shape[2:] == self.x.shape[1:]:
+            drawings[VECTORS] = Drawing(
                 plot.tangents,
-                replace(space, vectors=self.shown(space.vectors)),
+                replace(space, vectors=self._shown(space.vectors)),
                 index=range(len(images)),
                 images=images,
-                title=f"Tangent vectors, {self.when(step)}",
+                title=f"Tangent vectors, {when}",
             )
+        return {self._full_name(name): drawing for name, drawing in drawings.items()}
+
+    def _of(self, step, scalars, arrays=None, drawings=None):
+        scalars = self._full_scalars(scalars)
+        name = space_name(self.prefix)
+        return Snapshot(name, step, arrays or {}, drawings or {}, scalars)
 
 
 _ARTICLED = {"encoder": "an `encoder`", "decoder": "a `decoder`"}

@@ -1,64 +1,65 @@
 """What the files of a run hold: plain numbers and small pictures, for a page."""
 
-import base64
 import csv
-import io
 import math
-import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from keras_manifold._storage import snapshots
+from keras_manifold._storage.snapshots import (
+    DENOISED,
+    DIMENSION,
+    EPOCH,
+    INPUT,
+    NORM,
+    RECONSTRUCTION,
+    ROWS,
+    SINGULAR_VALUES,
+    SPECTRUM,
+    STEP,
+    TOP,
+    VECTORS,
+    Snapshot,
+    full_name,
+)
 from keras_manifold.dimension.spectrum import local_dimension
+from keras_manifold.pages._sprites import sprite_of
+from keras_manifold.plot._samples import common_range, symmetric_range
 
 # A page shows the first of everything; more can't be read on a screen.
 _MOST_SHOWN = 16  # samples, and vectors of each
 _MOST_VALUES = 128  # singular values of each sample
-_MOST_PIXELS = 64  # along a side of a picture
-_MOST_ENTRIES = 512  # of a vector that is no picture
 
-_LOOK = re.compile(r"(.+)_(\d+)\.npz")
-# What NumPy raises for a file that is cut short or holds something else.
-UNREADABLE = (
-    *(OSError, ValueError, LookupError, TypeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error, csv.Error),
-)
-_ROWS = ("input", "reconstruction", "noisy_input", "denoised")
+UNREADABLE = (*snapshots.UNREADABLE, csv.Error)
 
 
 def result_files(directory: Path) -> list[Path]:
-    """Files of a folder that may hold a look or numbers, by their names."""
+    """Files of a folder that may hold a snapshot or numbers, by their names."""
     return sorted(
         path
         for path in directory.iterdir()
-        if (path.suffix == ".csv" or _LOOK.fullmatch(path.name)) and path.name[0] != "."
+        if (path.suffix == ".csv" or Snapshot.is_named(path)) and path.name[0] != "."
     )
 
 
 def is_result(path) -> bool:
-    """Whether a file holds a look or numbers of a run."""
+    """Whether a file holds a snapshot or numbers of a run."""
     try:
-        return _kind(path) is not None
+        if path.suffix == ".csv":
+            return _holds_numbers(path)
+        with Snapshot.open(path) as snapshot:
+            return snapshot.kind is not None
     except UNREADABLE:
         return False
 
 
-def _kind(path):
-    """What a file holds, by its columns or arrays; None for files that are not ours."""
-    if path.suffix == ".csv":
-        with open(path, encoding="utf-8", errors="replace") as file:
-            first = file.readline(64).split(",")[0].strip()
-        return "scalars" if first in ("step", "epoch") else None
-    with np.load(path, allow_pickle=False) as arrays:
-        names = set(arrays.files)
-    if {"vectors", "singular_values"} <= names:
-        return "tangents"
-    if {"input", "reconstruction"} <= names:
-        return "reconstructions"
-    return None
+def _holds_numbers(path):
+    """Whether a CSV file is ours, or one of `CSVLogger`, by its first column."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        first = file.readline(64).split(",")[0].strip()
+    return first in (STEP, EPOCH)
 
 
 def content(path) -> dict[str, Any] | None:
@@ -67,19 +68,18 @@ def content(path) -> dict[str, Any] | None:
     Raises:
         One of `UNREADABLE`: If the file is cut short, or is not what its name says.
     """
-    kind = _kind(path)
-    if kind is None:
-        return None
-    if kind == "scalars":
-        return {"kind": kind, "values": _scalars(path)}
-    name, _, step = path.stem.rpartition("_")
-    name = name.removesuffix("_space")
-    with np.load(path, allow_pickle=False) as arrays:
-        if kind == "tangents":
-            content = _tangents(name, arrays)
+    if path.suffix == ".csv":
+        is_ours = _holds_numbers(path)
+        return {"kind": "scalars", "values": _scalars(path)} if is_ours else None
+    with Snapshot.open(path) as snapshot:
+        if snapshot.kind is None:
+            return None
+        if snapshot.kind == "tangents":
+            content = _tangents(snapshot.prefix, snapshot.arrays)
         else:
-            content = _reconstructions(arrays)
-    return {"kind": kind, "name": name, "step": int(step), **content}
+            content = _reconstructions(snapshot.arrays)
+        about = {"kind": snapshot.kind, "name": snapshot.prefix, "step": snapshot.step}
+    return {**about, **content}
 
 
 def _scalars(path):
@@ -87,7 +87,7 @@ def _scalars(path):
     with open(path, newline="", encoding="utf-8", errors="replace") as file:
         reader = csv.reader(file)
         names = [name.strip() for name in next(reader)]
-        first = 1 if names[0] == "epoch" else 0  # CSVLogger counts epochs from 0
+        first = 1 if names[0] == EPOCH else 0  # CSVLogger counts epochs from 0
         columns: dict[str, dict[int, float | None]] = {name: {} for name in names[1:]}
         for row in reader:
             step = _number(row[0]) if row else None
@@ -108,18 +108,18 @@ def _number(cell):
 
 
 def _tangents(name, arrays):
-    vectors = arrays["vectors"][:_MOST_SHOWN, :_MOST_SHOWN]
-    singular_values = arrays["singular_values"]
-    spectrum = arrays.get("spectrum", singular_values)
+    vectors = arrays[VECTORS][:_MOST_SHOWN, :_MOST_SHOWN]
+    singular_values = arrays[SINGULAR_VALUES]
+    spectrum = arrays.get(SPECTRUM, singular_values)
     spectrum = spectrum.astype("float64")
     shown = spectrum[:, :_MOST_VALUES]
-    limits = [_largest(row) for row in vectors]
+    ranges = [symmetric_range(row) for row in vectors]
     scalars = {
-        "norm": np.sqrt((spectrum**2).sum(axis=1)).mean(),
-        "dimension": local_dimension(spectrum).mean(),
-        "top": spectrum[:, 0].mean(),
+        NORM: np.sqrt((spectrum**2).sum(axis=1)).mean(),
+        DIMENSION: local_dimension(spectrum).mean(),
+        TOP: spectrum[:, 0].mean(),
     }
-    inputs = arrays["input"][:_MOST_SHOWN] if "input" in arrays else None
+    inputs = arrays[INPUT][:_MOST_SHOWN] if INPUT in arrays else None
     return {
         "samples": len(spectrum),
         "vectors": singular_values.shape[1],
@@ -129,27 +129,29 @@ def _tangents(name, arrays):
         "mean": _numbers(shown.mean(axis=0)),
         "low": _numbers(shown.min(axis=0)),
         "high": _numbers(shown.max(axis=0)),
-        "scalars": {f"{name}_{key}": _numbers(value) for key, value in scalars.items()},
-        "pictures": _sprite(vectors, [(-limit, limit) for limit in limits], signed=True),
+        "scalars": {
+            full_name(name, key): _numbers(value) for key, value in scalars.items()
+        },
+        "pictures": sprite_of(vectors, ranges, signed=True),
         "inputs": None
         if inputs is None
-        else _sprite(inputs[None], [_range(inputs)], signed=False),
+        else sprite_of(inputs[None], [common_range([inputs])], signed=False),
     }
 
 
 def _reconstructions(arrays):
-    rows = {row: arrays[row] for row in _ROWS if row in arrays}
+    rows = {row: arrays[row] for row in ROWS if row in arrays}
     shown = np.stack([row[:_MOST_SHOWN] for row in rows.values()])
     errors = {
-        made: _mean_squared_error(rows[made], rows["input"])[:_MOST_SHOWN]
-        for made in ("reconstruction", "denoised")
+        made: _mean_squared_error(rows[made], rows[INPUT])[:_MOST_SHOWN]
+        for made in (RECONSTRUCTION, DENOISED)
         if made in rows
     }
     return {
-        "samples": len(rows["input"]),
+        "samples": len(rows[INPUT]),
         "rows": list(rows),
         "errors": {made: _numbers(error) for made, error in errors.items()},
-        "pictures": _sprite(shown, [_range(shown)] * len(shown), signed=False),
+        "pictures": sprite_of(shown, [common_range([shown])] * len(shown), signed=False),
     }
 
 
@@ -164,90 +166,3 @@ def _numbers(values):
     listed = values.astype(object)
     listed[~np.isfinite(values)] = None
     return listed.tolist()
-
-
-def _largest(values):
-    finite = np.abs(values[np.isfinite(values)])
-    return float(finite.max(initial=0.0)) or 1.0
-
-
-def _range(values):
-    finite = values[np.isfinite(values)]
-    low = float(finite.min(initial=0.0))
-    high = float(finite.max(initial=low))
-    return low, high if high > low else low + 1.0
-
-
-def _sprite(values, ranges, *, signed):
-    """Samples `(rows, columns, *input_shape)` as one small grey PNG.
-
-    A byte is 0 where the value is not finite, otherwise 1 + how many of `levels` steps it
-    lies above the lower end of its row's range. The page gives it colours.
-    """
-    is_image, planes, every = _planes(values)
-    # Fewer levels make smaller files; even ones have 0 in the middle of a signed range.
-    levels = (30 if signed else 62) if is_image else 254
-    low, high = (
-        np.array(ends).reshape(-1, 1, 1, 1, 1) for ends in zip(*ranges, strict=True)
-    )
-    with np.errstate(invalid="ignore"):
-        share = np.clip((planes.astype("float64") - low) / (high - low), 0, 1)
-        codes = 1 + np.rint(share * levels)
-    codes = np.where(np.isfinite(planes), codes, 0).astype("uint8")
-    rows, columns, channels, height, width = codes.shape
-    across = columns * channels if is_image else 1
-    sheet = codes.reshape(-1, across, height, width).swapaxes(1, 2)
-    return {
-        "rows": rows,
-        "columns": columns,
-        "channels": channels,
-        "height": height,
-        "width": width,
-        "across": across,
-        "levels": levels,
-        "ranges": ranges,
-        "signed": signed,
-        "image": is_image,
-        "every": every,
-        "png": _png(sheet.reshape(-1, across * width)),
-    }
-
-
-def _planes(values):
-    """Channels first, `(rows, columns, channels, height, width)`, thinned to what is shown.
-
-    What is no picture has a height of 1. Entries are left out rather than averaged: the
-    speckle of a poor tangent vector would vanish in means.
-    """
-    shape = values.shape[2:]
-    is_image = True
-    if len(shape) == 3 and shape[-1] in (1, 3):
-        planes = np.moveaxis(values, -1, 2)
-    elif len(shape) == 3 and shape[0] in (1, 3):
-        planes = values
-    elif len(shape) == 2 and not _is_sequence(shape):
-        planes = values[:, :, None]
-    else:
-        is_image = False
-        if len(shape) != 2:
-            values = values.reshape(*values.shape[:2], 1, -1)
-        elif shape[0] > shape[1]:
-            values = values.swapaxes(2, 3)
-        planes = values[:, :, :, None, :]
-    longest = max(planes.shape[3:])
-    every = max(1, -(-longest // (_MOST_PIXELS if is_image else _MOST_ENTRIES)))
-    return is_image, planes[:, :, :, ::every, ::every], every
-
-
-def _is_sequence(shape):
-    """Whether samples of two axes are a few channels over time rather than a picture."""
-    return min(shape) < 4 and max(shape) >= 4 * min(shape)
-
-
-def _png(codes):
-    from PIL import Image
-
-    file = io.BytesIO()
-    # As small as any other way for these codes, which repeat little, and five times faster.
-    Image.fromarray(codes).save(file, "PNG", compress_type=zlib.Z_RLE)
-    return base64.b64encode(file.getvalue()).decode()

@@ -4,9 +4,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class Beside:
-    """One thread, which works while the training goes on.
+    """One thread, which works while the training continues.
 
-    It holds the work of one look at a time: what was begun before `mark` is waited for
+    It holds the work of one snapshot at a time: what was begun before `mark` is waited for
     before more is begun.
     """
 
@@ -24,7 +24,7 @@ class Beside:
         self._under_way.append(self._pool.submit(work, *arguments, **options))
 
     def mark(self):
-        """Ends a look. Waits for the one before if nothing was begun since."""
+        """Ends a snapshot. Waits for the one before if nothing was begun since."""
         if self._is_marked:
             self.wait()
         self._is_marked = True

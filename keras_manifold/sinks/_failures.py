@@ -23,8 +23,8 @@ class OneWarning:
         except errors as error:
             if not self._has_warned:
                 warnings.warn(
-                    f"{self._what}: {error}. Training goes on; further such failures are "
-                    "not reported.",
+                    f"{self._what}: {error}. Training continues; further such failures "
+                    "are not reported.",
                     stacklevel=4,
                 )
             self._has_warned = True

@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 from keras_manifold._storage.files import replacing
+from keras_manifold._storage.snapshots import EPOCH, STEP
 
 
 class Record:
@@ -27,7 +28,7 @@ class Record:
         self._columns: list[str] = []
 
     def read(self) -> None:
-        """Takes what stands in the file in place of the rows at hand.
+        """Takes what the file holds in place of the rows at hand.
 
         Raises:
             ValueError: If the file is none of this kind.
@@ -38,7 +39,7 @@ class Record:
         with open(self.path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             names = list(reader.fieldnames or [])
-            if names[:1] != ["step"]:
+            if names[:1] != [STEP]:
                 raise ValueError(
                     f"{self.path} must be a file that an earlier run wrote, whose first "
                     f"column is `step`. Received: columns {names}. Move it away, or choose "
@@ -46,7 +47,7 @@ class Record:
                 )
             self._columns = names[1:]
             for row in reader:
-                step = int(row.pop("step"))
+                step = int(row.pop(STEP))
                 self.rows[step] = {name: text for name, text in row.items() if text}
 
     def put(self, name: str, value: float, step: int) -> None:
@@ -68,7 +69,7 @@ class Record:
 
     def epoch_at(self, step: int) -> int:
         """Epochs that were trained at a step of which there is a row."""
-        return int(float(self.rows[step].get("epoch", step)))
+        return int(float(self.rows[step].get(EPOCH, step)))
 
     def columns(self, names: list[str]) -> dict[str, list]:
         """The rows with any of some numbers, as `"step"` and a list for each present name.
@@ -82,7 +83,7 @@ class Record:
         }
         present = [name for name in names if any(name in row for row in rows.values())]
         return {
-            "step": list(rows),
+            STEP: list(rows),
             **{
                 name: [float(r.get(name, "nan")) for r in rows.values()] for name in present
             },
@@ -91,17 +92,17 @@ class Record:
     def as_text(self) -> str:
         """What `write` writes."""
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, ["step", *self._columns], lineterminator="\n")
+        writer = csv.DictWriter(text, [STEP, *self._columns], lineterminator="\n")
         writer.writeheader()
         for step in sorted(self.rows):
-            writer.writerow({"step": step, **self.rows[step]})
+            writer.writerow({STEP: step, **self.rows[step]})
         return text.getvalue()
 
     def write(self) -> None:
         """Writes all rows, whole or not at all.
 
         Raises:
-            OSError: If the file cannot be written; what stood there before stays.
+            OSError: If the file cannot be written; what was there before stays.
         """
         with replacing(self.path) as file:
             file.write(self.as_text().encode())

@@ -1,18 +1,7 @@
-"""Where numbers, arrays and figures go.
-
-A sink is any callable `(name, value, step)`. A `value` is a number, a
-`matplotlib.figure.Figure`, or a mapping from names to NumPy arrays; `step` counts the
-epochs (or batches) that were trained before. It may have three methods more:
-
-- `begin(step)`: before the first look of a `fit`, with the step at which training begins;
-- `flush()`: after each look and each epoch;
-- `close()`: at the end of training. If an exception ends it, at the start of the next.
-
-What a sink of your own raises ends the training, as an error in any callback does. Those
-below warn once where a disk fails, and let the training go on.
-"""
+"""Numbers, arrays and figures in the folder of a run."""
 
 import contextlib
+import functools
 import glob
 import math
 import numbers
@@ -28,13 +17,20 @@ from typing import Any
 import numpy as np
 
 from keras_manifold._storage.files import replacing
+from keras_manifold._storage.snapshots import (
+    UNREADABLE,
+    Snapshot,
+    file_name,
+    scalars_file,
+)
 from keras_manifold.pages._reports import write_page
 from keras_manifold.plot._rendering import is_figure, png_of
 from keras_manifold.sinks._beside import Beside
 from keras_manifold.sinks._failures import OneWarning
+from keras_manifold.sinks._lock import RunLock
 from keras_manifold.sinks._record import Record
 
-# Of the time of training, at most, for pages that show it while it goes on.
+# Of the time of training, at most, for pages that show it while it runs.
 _SHARE_OF_PAGES = 0.005
 # Seconds after which nobody is writing a page any more.
 _LONGEST_PAGE = 60.0
@@ -45,16 +41,16 @@ class DirectorySink:
 
     Figures become `<name>_<step>.png`, arrays `<name>_<step>.npz`, and all numbers rows of
     `<prefix>_scalars.csv`, one a step, with the header `step,<names>`. The page
-    `index.html` shows them all, for any browser: see `report.write_page`. It is written
-    anew as training goes on, as often as takes less than 0.5 % of the time, and at the end.
-    Every file is whole at any time, even if the process is killed. While `fit` runs,
-    figures are drawn beside the training; they are there by the next look. A file that
-    can't be written later on costs a warning, once, and not the training.
+    `index.html` shows them all, for any browser: see `report`. It is written
+    again while training continues, as often as takes less than 0.5 % of the time, and at
+    the end. Every file is whole at any time, even if the process is killed. While `fit`
+    runs, figures are drawn beside the training; they are there by the next snapshot. A file
+    that can't be written later on costs a warning, once, and not the training.
 
     Training that begins at step 0 is a new run: it is refused where another one has left
     results, unless this object wrote them itself, in an earlier `fit` (they are replaced
     then), or no more than the first epoch of a run was written. Training that begins later
-    goes on with what stands there: rows of later steps are dropped.
+    resumes that run: rows of later steps are dropped.
 
     Args:
         directory: Made if missing.
@@ -71,7 +67,7 @@ class DirectorySink:
         >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
         >>> model.compile("adam", loss="mse")
         >>> with tempfile.TemporaryDirectory() as directory:
-        ...     sink = km.callbacks.DirectorySink(directory, prefix="all")
+        ...     sink = km.sinks.DirectorySink(directory, prefix="all")
         ...     watch = km.ReconstructionGrid(x[:4], sinks=[sink])
         ...     history = model.fit(x, epochs=2, callbacks=[watch], verbose=0)
         ...     with open(f"{directory}/all_scalars.csv") as file:
@@ -83,7 +79,8 @@ class DirectorySink:
         self.directory = Path(directory)
         self.prefix = prefix
         self.make_directory()
-        self.record = Record(self.directory / f"{prefix}_scalars.csv")
+        self.record = Record(self.directory / scalars_file(prefix))
+        self._lock: RunLock | None = None
         self._files: dict[Path, int] = {}
         self._written: str | None = None  # the text of the CSV file, if it is ours
         self._has_begun = self._is_fitting = self._has_news = False
@@ -92,8 +89,39 @@ class DirectorySink:
         self._warning = OneWarning(f"Results can't be written to {self.directory}")
         self._page_warning = OneWarning(f"The page of {self.directory} can't be written")
 
+    def claim(self, fit: object = None) -> None:
+        """Makes the folder, and keeps others from writing under this prefix until `close`.
+
+        `TangentAnalyzer` and `ReconstructionGrid` do so with their `directory`. A sink of
+        your own may serve several callbacks, and is not claimed.
+
+        Args:
+            fit: The `params` of a callback, which all callbacks of one `fit` share. What
+                an earlier `fit` of this thread left claimed, as an exception ended it, is
+                taken over.
+
+        Raises:
+            ValueError: If another callback, of this `fit` or of another process, has it.
+            OSError: If the directory can't be made or written.
+
+        Examples:
+            >>> import tempfile, keras_manifold as km
+            >>> with tempfile.TemporaryDirectory() as directory:
+            ...     sink = km.sinks.DirectorySink(directory)
+            ...     sink.claim()
+            ...     try:
+            ...         km.sinks.DirectorySink(directory).claim()
+            ...     except ValueError as error:
+            ...         print(str(error).partition(".")[0])
+            ...     sink.close()
+            A run in progress must have `directory` and `prefix` to itself
+        """
+        self.make_directory()
+        self._lock = RunLock(self.directory, self.prefix, fit)
+        self._has_begun = False
+
     def begin(self, step: int) -> None:
-        """Goes on with what was written up to a step, or begins anew at step 0."""
+        """Resumes what was written up to a step, or begins anew at step 0."""
         self._beside.wait()  # for a `fit` that was interrupted
         self._has_begun = False
         self.make_directory()
@@ -107,7 +135,7 @@ class DirectorySink:
                 f"directory={str(self.directory)!r}, where {self.record.path.name} holds a "
                 f"run of {last} epochs, up to step {max(self.record.rows)}, while this "
                 "training begins with epoch 0. Choose another `directory` (or `prefix`), "
-                "or delete this one; to go on with that run, resume it with "
+                "or delete this one; to continue that run, resume it with "
                 f"keras.callbacks.BackupAndRestore or fit(initial_epoch={last})."
             )
         self._drop_after(step, last)
@@ -128,25 +156,35 @@ class DirectorySink:
             self.record.put(name, float(value), step)
             self._has_news = True
         elif isinstance(value, Mapping):
-            self._write(f"{name}_{step:04d}.npz", step, value)
+            snapshot = Snapshot(name, step, value)
+            self._write(file_name(name, step, "npz"), step, snapshot.write)
         elif is_figure(value) or callable(value):
-            self._during_fit(self._write, f"{name}_{step:04d}.png", step, value)
+            path = file_name(name, step, "png")
+            self._during_fit(self._write, path, step, functools.partial(_draw, value))
 
     def flush(self) -> None:
         """Writes the numbers, and the page unless that would take long."""
         self._write_numbers()
-        # A share of the time of training, however many looks there are to show.
+        # A share of the time of training, however many snapshots there are to show.
         if time.monotonic() >= self._next_page:
             self._during_fit(self._write_page, running=True)
         self._beside.mark()
 
     def close(self) -> None:
-        """Writes the numbers and the page of a run that has ended."""
-        self._write_numbers()
-        self._beside.end()
-        if self._has_begun:
-            self._write_page(running=False)
-        self._is_fitting = False
+        """Writes the numbers and the page of a run that has ended; others may begin."""
+        try:
+            if self._lock is None or self._lock.is_held:
+                self._write_numbers()
+                self._beside.end()
+                if self._has_begun:
+                    self._write_page(running=False)
+            else:  # another `fit` has taken the folder over since ours was interrupted
+                self._beside.end()
+        finally:
+            self._is_fitting = False
+            if self._lock is not None:
+                self._lock.release()
+            self._lock = None
 
     def _during_fit(self, work, *arguments, **options):
         """Has work done beside the training; at once when called by hand."""
@@ -184,16 +222,15 @@ class DirectorySink:
         Examples:
             >>> import tempfile, numpy as np, keras_manifold as km
             >>> with tempfile.TemporaryDirectory() as directory:
-            ...     sink = km.callbacks.DirectorySink(directory)
+            ...     sink = km.sinks.DirectorySink(directory)
             ...     sink("codes", {"codes": np.ones((2, 3))}, 5)
             ...     sink.arrays("codes", 5)["codes"].shape
             (2, 3)
         """
-        path = self.directory / f"{name}_{step:04d}.npz"
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, ValueError):
+            with Snapshot.open(self.directory / file_name(name, step, "npz")) as snapshot:
+                return dict(snapshot.arrays)
+        except UNREADABLE:
             return None
 
     def make_directory(self) -> None:
@@ -221,25 +258,30 @@ class DirectorySink:
                 path.unlink(missing_ok=True)
                 del self._files[path]
 
-    def _write(self, file_name, step, value):
-        path = self.directory / file_name
+    def _write(self, name, step, write):
+        """Has `write(file)` fill the file of a name."""
+        path = self.directory / name
         with self._warning.instead_of(OSError):
             if path not in self._files:
-                self._remove_unfinished(file_name)
+                self._remove_unfinished(name)
             with replacing(path) as file:
-                if isinstance(value, Mapping):
-                    np.savez(file, **value)  # directions hardly shrink
-                else:
-                    file.write(png_of(value if is_figure(value) else value()))
+                write(file)
             self._files[path] = step
 
-    def _remove_unfinished(self, file_name, older_than=-math.inf):
+    def _remove_unfinished(self, name, older_than=-math.inf):
         """Removes what a killed process was writing under a name, some seconds ago."""
-        for path in self.directory.glob(f".{glob.escape(file_name)}.*"):
-            if path.name.removeprefix(f".{file_name}.").isdecimal():
+        for path in self.directory.glob(f".{glob.escape(name)}.*"):
+            if path.name.removeprefix(f".{name}.").isdecimal():
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - path.stat().st_mtime >= older_than:
                         path.unlink()
+
+    def __getstate__(self):
+        return {**vars(self), "_lock": None}  # a copy has claimed nothing
+
+
+def _draw(figure, file):
+    file.write(png_of(figure if is_figure(figure) else figure()))
 
 
 def _names_in(directory):

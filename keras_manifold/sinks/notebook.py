@@ -17,7 +17,7 @@ class NotebookSink:
     Examples:
         In a notebook, the pictures of `tangent_vectors` and `tangent_spectrum`:
 
-            watch = km.TangentAnalyzer(x[:4], sinks=[km.callbacks.NotebookSink()])
+            watch = km.TangentAnalyzer(x[:4], sinks=[km.sinks.NotebookSink()])
             model.fit(x, epochs=10, callbacks=[watch])
     """
 

@@ -12,9 +12,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
+from keras_manifold._storage.snapshots import CODES, INPUT, SPECTRUM
+from keras_manifold.plot._kinds import planes_of
 from keras_manifold.plot._rendering import is_figure, png_of
 from keras_manifold.plot.images import are_images
 from keras_manifold.sinks._failures import OneWarning
@@ -47,7 +48,7 @@ class TensorBoardSink:
         >>> model.compile("adam", loss="mse")
         >>> with tempfile.TemporaryDirectory() as log_dir:
         ...     watch = km.TangentAnalyzer(
-        ...         x[:4], sinks=[km.callbacks.TensorBoardSink(log_dir)])
+        ...         x[:4], sinks=[km.sinks.TensorBoardSink(log_dir)])
         ...     history = model.fit(x, epochs=2, callbacks=[watch], verbose=0)
         ...     len(list(pathlib.Path(log_dir).glob("events.out.tfevents.*")))
         1
@@ -91,11 +92,11 @@ class TensorBoardSink:
         self._events = None
 
     def _add_arrays(self, name, arrays, step):
-        spectrum, codes = arrays.get("spectrum"), arrays.get("codes")
+        spectrum, codes = arrays.get(SPECTRUM), arrays.get(CODES)
         if spectrum is not None and np.isfinite(spectrum).all():
-            self._current().add_histogram(f"{name}/spectrum", spectrum, step)
+            self._current().add_histogram(f"{name}/{SPECTRUM}", spectrum, step)
         if codes is not None and np.isfinite(codes).all():
-            self._current().add_embedding(f"{name}/codes", codes, arrays.get("input"), step)
+            self._current().add_embedding(f"{name}/{CODES}", codes, arrays.get(INPUT), step)
 
     def _current(self):
         """The event file; a new one after a failure, as the last record may be torn."""
@@ -221,15 +222,10 @@ def _close(writer):
 
 def _square_images(inputs):
     """Images as `(n, channels, side, side)`, which a sprite is made of, or `None`."""
-    if inputs is None:
+    if inputs is None or not are_images(inputs := np.asarray(inputs)):
         return None
-    images = np.asarray(inputs)
-    if images.ndim == 4 and keras.config.image_data_format() == "channels_first":
-        images = np.moveaxis(images, 1, -1)
-    if not are_images(images) or images.shape[1] != images.shape[2]:
-        return None
-    images = images[..., None] if images.ndim == 3 else images
-    return np.moveaxis(images, -1, 1)
+    planes = planes_of(inputs)
+    return planes if planes.shape[2] == planes.shape[3] else None
 
 
 def _tensorboardx():
