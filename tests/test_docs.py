@@ -171,7 +171,7 @@ def exists(page, target):
     return path.exists() or any(p.exists() for p in sources.get(path.parent.name, []))
 
 
-@pytest.mark.parametrize("page", [*WRITTEN_PAGES, *GUIDES], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*WRITTEN_PAGES, *GUIDES], ids=str)
 def test_every_relative_link_leads_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     text = text.replace("\n# ", "\n") if page.suffix == ".py" else text
@@ -181,13 +181,13 @@ def test_every_relative_link_leads_somewhere(page):
     assert [target for target in relative if not exists(place, target)] == []
 
 
-@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=str)
 def test_every_picture_says_what_is_seen(page):
     for text in re.findall(r"!\[([^\]]*)\]", page.read_text()):
         assert len(text.split()) >= 5
 
 
-@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=str)
 def test_every_page_has_a_description_for_searches(page):
     if page.is_relative_to(DOCS):
         assert re.match(r"---\ndescription: .{20,}\n---\n", page.read_text())

@@ -27,12 +27,12 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("layer", PLAIN, ids=lambda layer: layer.name)
+@pytest.mark.parametrize("layer", PLAIN)
 def test_layers_that_do_the_same_in_training_are_plain(layer):
     assert is_plain(layer)
 
 
-@pytest.mark.parametrize("layer", OTHERS, ids=lambda layer: layer.name)
+@pytest.mark.parametrize("layer", OTHERS)
 def test_all_others_are_not(layer):
     assert not is_plain(layer)
 
