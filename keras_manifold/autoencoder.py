@@ -37,6 +37,8 @@ class AutoEncoder(keras.Model):
             [`NoiseInjection`][keras_manifold.NoiseInjection]. `None` for none.
         contractive_penalty: [`ContractivePenalty`][keras_manifold.ContractivePenalty], or a
             number as short for `ContractivePenalty(number)`. `None` for none.
+        penalties: Further penalties, each with a name of its own: see
+            [`Penalty`][keras_manifold.penalties.Penalty].
         **kwargs: `name`, `dtype`, `trainable`, as for every Keras model.
 
     Attributes:
@@ -44,10 +46,12 @@ class AutoEncoder(keras.Model):
         decoder: The same for the decoder.
         noise: The layer, or `None`.
         contractive_penalty: The `ContractivePenalty`, or `None`.
+        penalties: List of the further penalties.
 
     Raises:
-        TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer, or
-            `contractive_penalty` neither a `ContractivePenalty` nor a number.
+        TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer,
+            `contractive_penalty` neither a `ContractivePenalty` nor a number, or one of
+            `penalties` no `Penalty`.
         ValueError: If there is a penalty and `encoder` (for that of the reconstruction
             `decoder` too) declares integer inputs, or mixes samples; the latter is seen of
             a model that declares the shape of its inputs.
@@ -432,7 +436,9 @@ def _as_penalty(penalty):
 
 def _by_name(contractive_penalty, penalties):
     """All penalties by the names of their metrics."""
-    named = [("contractive_penalty", contractive_penalty)] if contractive_penalty else []
+    named: list[tuple[Any, Any]] = []
+    if contractive_penalty is not None:
+        named.append(("contractive_penalty", contractive_penalty))
     named += [(getattr(penalty, "name", None), penalty) for penalty in penalties]
     taken = {_RECONSTRUCTION_LOSS, "loss"}
     for name, penalty in named:

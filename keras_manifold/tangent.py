@@ -14,7 +14,7 @@ from keras_manifold._arguments import check_at_most, check_choice, check_count
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.stores import InMemory, OnDisk
+from keras_manifold._storage.stores import InMemory, OnDisk, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
 
 
@@ -261,7 +261,7 @@ def tangent_space(
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
     if path is None:
-        results: Any = InMemory(len(x) if hasattr(x, "shape") else None)
+        results: Store = InMemory(len(x) if hasattr(x, "shape") else None)
     else:
         results = OnDisk(path, decomposition.fingerprint())
     batches = with_progress(itertools.chain([first], batches), count, verbose)

@@ -62,7 +62,8 @@ class Linearized:
     def shorter(self) -> Side:
         """From the smaller side; that of the outputs where a size is unknown."""
         rows, columns = sample_size(self.outputs), sample_size(self.inputs)
-        return self.rows if None in (rows, columns) or rows <= columns else self.columns
+        by_rows = rows is None or columns is None or rows <= columns
+        return self.rows if by_rows else self.columns
 
 
 class Map:

@@ -160,5 +160,24 @@ class Snapshot:
         file = np.load(path, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ValueError(f"A snapshot must be an npz file. Received: {path}.")
-        with file as arrays:
-            yield cls(name, int(step), arrays)
+        with file as members:
+            yield cls(name, int(step), _OpenArrays(members))
+
+
+class _OpenArrays(Mapping):
+    """The arrays of an open file, each read when it is asked for."""
+
+    def __init__(self, members: Mapping):
+        self._members = members
+
+    def __getitem__(self, name):
+        array = self._members[name]
+        if not isinstance(array, np.ndarray):  # NumPy returns other members as bytes
+            raise ValueError(f"A snapshot must hold arrays only. Received: {name}.")
+        return array
+
+    def __iter__(self):
+        return iter(self._members)
+
+    def __len__(self):
+        return len(self._members)

@@ -1,6 +1,8 @@
 """Where the arrays of a run go: to memory, or to disk, where the run can go on."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -9,6 +11,40 @@ from keras_manifold._storage.growing_arrays import GrowingArrays
 # Images of a unit vector, relative to the largest singular value, that differ by rounding
 # only, even in half precision and in batches of another size.
 _SAME = 1e-2
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Arrays by name, which grow along their first axis as samples are computed.
+
+    Called in this order: `check_function` with the first batch, `missing` once, `append`
+    for each batch that it yields, `finished`, and `close`, also after an exception.
+    """
+
+    @property
+    def written(self) -> int:
+        """Samples that it holds already."""
+        ...
+
+    def check_function(self, decomposition: Any, first: np.ndarray) -> None:
+        """Raises ValueError if the function is not the one whose arrays it holds."""
+        ...
+
+    def missing(self, batches: Iterable[np.ndarray]) -> Iterable[np.ndarray]:
+        """The batches without the samples that it holds already, which come first."""
+        ...
+
+    def append(self, samples: np.ndarray, arrays: Mapping[str, np.ndarray]) -> None:
+        """Takes the arrays of the next samples, whose first axis is theirs."""
+        ...
+
+    def finished(self) -> Mapping[str, Any]:
+        """All arrays by name, in the order in which they came."""
+        ...
+
+    def close(self) -> None:
+        """Lets others write. What is finished can still be read."""
+        ...
 
 
 class InMemory:
@@ -39,7 +75,8 @@ class InMemory:
     def append(self, samples, arrays):
         """Takes the arrays of some samples."""
         if self._total is None:
-            self._parts.append(arrays)
+            self._parts.append(dict(arrays))
+            self.written += len(samples)
             return
         if not self._parts:
             self._parts = [

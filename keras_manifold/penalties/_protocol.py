@@ -19,6 +19,19 @@ class Penalty(Protocol):
         of: Part of the model whose function it gets, at the clean inputs; a penalty of
             the `"decoder"` gets their codes.
         weight: Factor in the loss, a number or a scalar `keras.Variable`.
+
+    Examples:
+        >>> import keras, numpy as np, keras_manifold as km
+        >>> class Energy(keras.layers.Layer):
+        ...     of, weight = "encoder", 0.1
+        ...     def __call__(self, function, x):
+        ...         return keras.ops.sum(keras.ops.square(function(x)), axis=-1)
+        >>> isinstance(Energy(name="energy"), km.penalties.Penalty)
+        True
+        >>> model = km.AutoEncoder.dense(20, 2, penalties=[Energy(name="energy")])
+        >>> model.compile("adam", loss="mse")
+        >>> sorted(model.fit(np.ones((8, 20), "float32"), verbose=0).history)
+        ['energy', 'loss', 'reconstruction_loss']
     """
 
     name: str

@@ -279,7 +279,8 @@ class ContractivePenalty(keras.layers.Layer):
         decoding = second.at(encoding.outputs)
         inner = sample_size(encoding.outputs)
         outer = [sample_size(points), sample_size(decoding.outputs)]
-        if None in (inner, *outer) or 2 * inner >= min(outer):
+        known = [size for size in outer if size is not None]
+        if inner is None or len(known) < 2 or 2 * inner >= min(known):
             return self._exact(function, points)
 
         # J = GF, with the columns of G and the rows of F.

@@ -23,24 +23,25 @@ class NotebookSink:
 
     def __init__(self) -> None:
         try:
-            import IPython.display
+            import IPython.display  # noqa: F401
         except ImportError:
             raise ImportError(
                 "NotebookSink needs IPython, in which notebooks run. Install it: "
                 "pip install notebook"
             ) from None
-        self._display = IPython.display
         self._handles: dict[str, Any] = {}
 
     def __call__(self, name: str, value: Any, step: int) -> None:
         """Shows a figure, or puts it in the place of the one before."""
         if not is_figure(value):
             return
-        image = self._display.Image(data=png_of(value), format="png")
+        from IPython import display
+
+        image = display.Image(data=png_of(value), format="png")
         if name in self._handles:
             self._handles[name].update(image)
         else:
-            self._handles[name] = self._display.DisplayHandle()
+            self._handles[name] = display.DisplayHandle()
             self._handles[name].display(image)
 
     def close(self) -> None:

@@ -91,6 +91,9 @@ class TensorBoardSink:
         self.flush()
         self._events = None
 
+    def __getstate__(self):
+        return {**vars(self), "_events": None}  # a copy opens the file for itself
+
     def _add_arrays(self, name, arrays, step):
         spectrum, codes = arrays.get(SPECTRUM), arrays.get(CODES)
         if spectrum is not None and np.isfinite(spectrum).all():

@@ -1,0 +1,94 @@
+"""Files that are whole or not there, and locks."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import filelock
+import pytest
+
+from keras_manifold._storage.files import locked, replacing
+
+
+def test_the_file_is_there_once_all_of_it_is_written(tmp_path):
+    path = tmp_path / "result"
+    path.write_bytes(b"old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+        hidden = set(os.listdir(tmp_path)) - {"result"}
+        assert all(name.startswith(".result.") for name in hidden)
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["result"]
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "result"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="mine"), replacing(path) as file:  # noqa: PT012
+        file.write(b"half")
+        raise RuntimeError("mine")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["result"]
+
+
+def test_a_folder_that_is_missing_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "no" / "result"):
+        pass
+
+
+def test_two_threads_write_one_name_and_one_of_them_whole(tmp_path):
+    path = tmp_path / "result"
+    inside = threading.Barrier(2, timeout=60)
+
+    def write(letter):
+        with replacing(path) as file:
+            for _ in range(10):
+                inside.wait()
+                file.write(letter * 1000)
+
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in (b"a", b"b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() in (b"a" * 10_000, b"b" * 10_000)
+    assert os.listdir(tmp_path) == ["result"]
+
+
+def test_a_lock_is_seen_by_others_until_it_is_released(tmp_path):
+    path = tmp_path / "lock"
+    lock = locked(path)
+    other = filelock.FileLock(path, blocking=False, thread_local=False)
+    with pytest.raises(filelock.Timeout):
+        other.acquire()
+    with pytest.raises(BlockingIOError, match=r"Another run holds .*lock"):
+        locked(path)
+    lock.release()
+    with other:
+        assert other.is_locked
+
+
+def test_any_thread_may_release_a_lock(tmp_path):
+    lock = locked(tmp_path / "lock")
+    thread = threading.Thread(target=lock.release)
+    thread.start()
+    thread.join()
+    locked(tmp_path / "lock").release()
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    code = (
+        "import sys; from keras_manifold._storage.files import locked; "
+        "lock = locked(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "lock"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(BlockingIOError, match="Another run holds"):
+            locked(tmp_path / "lock")
+        other.kill()
+    locked(tmp_path / "lock").release()
