@@ -34,6 +34,10 @@ WRITTEN_PAGES += [
 GUIDES = sorted((ROOT / "examples" / "guides").glob("*.py"))
 
 
+def name_in_the_repository(page):
+    return str(page.relative_to(ROOT))
+
+
 def defined_in(module):
     """Public functions and classes of a module, by name."""
     names = getattr(module, "__all__", None) or [n for n in vars(module) if n[0] != "_"]
@@ -171,7 +175,7 @@ def exists(page, target):
     return path.exists() or any(p.exists() for p in sources.get(path.parent.name, []))
 
 
-@pytest.mark.parametrize("page", [*WRITTEN_PAGES, *GUIDES], ids=str)
+@pytest.mark.parametrize("page", [*WRITTEN_PAGES, *GUIDES], ids=name_in_the_repository)
 def test_every_relative_link_leads_somewhere(page):
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     text = text.replace("\n# ", "\n") if page.suffix == ".py" else text
@@ -181,13 +185,13 @@ def test_every_relative_link_leads_somewhere(page):
     assert [target for target in relative if not exists(place, target)] == []
 
 
-@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=str)
+@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=name_in_the_repository)
 def test_every_picture_says_what_is_seen(page):
     for text in re.findall(r"!\[([^\]]*)\]", page.read_text()):
         assert len(text.split()) >= 5
 
 
-@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=str)
+@pytest.mark.parametrize("page", WRITTEN_PAGES, ids=name_in_the_repository)
 def test_every_page_has_a_description_for_searches(page):
     if page.is_relative_to(DOCS):
         assert re.match(r"---\ndescription: .{20,}\n---\n", page.read_text())

@@ -104,7 +104,7 @@ def marked(name):
     return pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", map(marked, [*FEEDS, *WEIGHTED_FEEDS]))
+@pytest.mark.parametrize("name", [marked(name) for name in (*FEEDS, *WEIGHTED_FEEDS)])
 def test_every_way_to_feed_it_gives_the_same_losses(name, digits, rng):
     x = digits[:90]  # the last batch is smaller
     weights = rng.uniform(size=90).astype("float32")
@@ -115,7 +115,7 @@ def test_every_way_to_feed_it_gives_the_same_losses(name, digits, rng):
 
 
 @pytest.mark.parametrize(
-    "name", map(marked, ["tf.data of (x,)", "PyDataset of (x,)", "generator"])
+    "name", [marked(n) for n in ("tf.data of (x,)", "PyDataset of (x,)", "generator")]
 )
 def test_every_way_to_feed_predict_gives_the_same_reconstructions(name, digits):
     model = compiled(small())
@@ -212,6 +212,7 @@ def test_validation_data_needs_the_inputs_only(digits):
         lambda m, x: m.fit(x, None, 4, 1, 0, None, 0.0, None, True, {0: 1.0}),
         lambda m, x: m.train_on_batch(x, class_weight={0: 1.0}),
     ],
+    ids=["fit", "fit by position", "train_on_batch"],
 )
 def test_class_weights_are_refused(call, digits):
     with pytest.raises(ValueError, match=r"`class_weight` must be None.*sample_weight"):
