@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,40 @@ def main():
         source = draw(figure)
         figure.supxlabel(stamp(source), fontsize=7, color="0.35", x=0.99, ha="right")
         figure.savefig(PLOTS / f"{draw.__name__}.png")
+    imports().savefig(PLOTS / "imports.png")
+
+
+def imports():
+    """The layers of the package as rows, with an arrow for each import between modules."""
+    import grimp
+
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = [layer.split(" | ") for layer in settings["contracts"][0]["layers"]]
+    graph = grimp.build_graph("keras_manifold")
+    places = {
+        name: ((column + 0.5) / len(layer), -row)
+        for row, layer in enumerate(layers)
+        for column, name in enumerate(layer)
+    }
+    for name in places:
+        graph.squash_module(f"keras_manifold.{name}")
+    figure = Figure(figsize=(9, 6), dpi=120, layout="constrained")
+    ax = figure.subplots()
+    for name, (x, y) in places.items():
+        for imported in graph.find_modules_directly_imported_by(f"keras_manifold.{name}"):
+            target = places.get(imported.removeprefix("keras_manifold."))
+            if target:
+                ax.annotate(
+                    "",
+                    (target[0], target[1] + 0.16),
+                    (x, y - 0.16),
+                    arrowprops={"arrowstyle": "->", "color": "0.6", "lw": 0.8},
+                )
+        box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "0.3"}
+        ax.text(x, y, name, ha="center", va="center", bbox=box, family="monospace")
+    ax.set(xlim=(0, 1), ylim=(0.5 - len(layers), 0.5))
+    ax.set_axis_off()
+    return figure
 
 
 def table(name):

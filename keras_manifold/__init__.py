@@ -1,8 +1,10 @@
 """Train autoencoders in Keras, and see which manifold they learned."""
 
+from keras_manifold import architectures as architectures
 from keras_manifold import autodiff as autodiff
 from keras_manifold import callbacks as callbacks
 from keras_manifold import manifolds as manifolds
+from keras_manifold import penalties as penalties
 from keras_manifold import plot as plot
 from keras_manifold import sinks as sinks
 from keras_manifold import symmetries as symmetries
@@ -12,6 +14,7 @@ from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
 from keras_manifold.dimension import local_dimension as local_dimension
+from keras_manifold.jacobians import forget_compiled as forget_compiled
 from keras_manifold.jacobians import jacobian as jacobian
 from keras_manifold.noise import NoiseInjection as NoiseInjection
 from keras_manifold.pages import report as report
@@ -31,13 +34,16 @@ __all__ = [
     "ReconstructionGrid",
     "TangentAnalyzer",
     "TangentSpace",
+    "architectures",
     "autodiff",
     "callbacks",
     "captured_energy",
     "denoiser_dimension",
+    "forget_compiled",
     "jacobian",
     "local_dimension",
     "manifolds",
+    "penalties",
     "plot",
     "principal_angles",
     "report",

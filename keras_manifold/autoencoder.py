@@ -1,21 +1,18 @@
 """A Keras model that learns to reconstruct its inputs."""
 
-import functools
-import inspect
-import math
 import numbers
 import warnings
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Any
 
 import keras
-import numpy as np
-from keras import layers, ops
+from keras import ops
 
-from keras_manifold._arguments import check_count
-from keras_manifold._map.functions import check_has_derivative, independent_output_shape
-from keras_manifold.penalties.contractive import ContractivePenalty
+from keras_manifold import architectures
+from keras_manifold._feeding import bound, check_target, weight_like_losses, with_targets
+from keras_manifold._map.function import Map
+from keras_manifold.penalties import ContractivePenalty, Penalty
+from keras_manifold.penalties._loss import PenalisedLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
@@ -40,6 +37,8 @@ class AutoEncoder(keras.Model):
             [`NoiseInjection`][keras_manifold.NoiseInjection]. `None` for none.
         contractive_penalty: [`ContractivePenalty`][keras_manifold.ContractivePenalty], or a
             number as short for `ContractivePenalty(number)`. `None` for none.
+        penalties: Further penalties, each with a name of its own: see
+            [`Penalty`][keras_manifold.penalties.Penalty].
         **kwargs: `name`, `dtype`, `trainable`, as for every Keras model.
 
     Attributes:
@@ -47,10 +46,12 @@ class AutoEncoder(keras.Model):
         decoder: The same for the decoder.
         noise: The layer, or `None`.
         contractive_penalty: The `ContractivePenalty`, or `None`.
+        penalties: List of the further penalties.
 
     Raises:
-        TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer, or
-            `contractive_penalty` neither a `ContractivePenalty` nor a number.
+        TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer,
+            `contractive_penalty` neither a `ContractivePenalty` nor a number, or one of
+            `penalties` no `Penalty`.
         ValueError: If there is a penalty and `encoder` (for that of the reconstruction
             `decoder` too) declares integer inputs, or mixes samples; the latter is seen of
             a model that declares the shape of its inputs.
@@ -80,6 +81,7 @@ class AutoEncoder(keras.Model):
         *,
         noise: keras.Layer | None = None,
         contractive_penalty: ContractivePenalty | float | None = None,
+        penalties: Sequence[Penalty] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -91,15 +93,13 @@ class AutoEncoder(keras.Model):
         self.decoder = decoder
         self.noise = noise
         self.contractive_penalty = _as_penalty(contractive_penalty)
-        if self.contractive_penalty is not None:
-            _functional_class()  # here, not within a compiled step
-        for name in self._penalised_parts():
-            check_has_derivative(name, getattr(self, name))
-            _check_independent(name, getattr(self, name))
-        self._reconstruction_tracker = keras.metrics.Mean(name="reconstruction_loss")
-        if self.contractive_penalty is not None:
-            self._penalty_tracker = keras.metrics.Mean(name="contractive_penalty")
-        self._mean_of_values = _MeanOfValues(name="mean_of_values")
+        self.penalties = [*penalties]
+        self._penalised = PenalisedLoss(
+            _by_name(self.contractive_penalty, self.penalties),
+            self._map_of,
+            name=_RECONSTRUCTION_LOSS,
+        )
+        self._trackers = self._penalised.trackers  # here Keras finds the metrics
 
     @classmethod
     def convolutional(
@@ -143,41 +143,15 @@ class AutoEncoder(keras.Model):
             >>> model.decoder.output_shape
             (None, 9, 7, 1)
         """
-        input_shape = _checked_shape("input_shape", input_shape, rank=3)
-        filters = _checked_shape("filters", filters)
-        kernel_size = check_count("kernel_size", kernel_size)
-        latent_dim = check_count("latent_dim", latent_dim)
-        channels_first = keras.config.image_data_format() == "channels_first"
-        channels = input_shape[0] if channels_first else input_shape[-1]
-        size = tuple(input_shape[1:] if channels_first else input_shape[:-1])
-
-        image = hidden = keras.Input(input_shape)
-        for count in filters:
-            sides = hidden.shape[2:] if channels_first else hidden.shape[1:-1]
-            padding = "valid" if min(sides) >= kernel_size else "same"
-            hidden = layers.Conv2D(
-                count, kernel_size, strides=2, padding=padding, activation=activation
-            )(hidden)
-        code = layers.Dense(latent_dim, name="code")(layers.Flatten()(hidden))
-        encoder = keras.Model(image, code, name="encoder")
-
-        start = tuple(math.ceil(side / 2 ** len(filters)) for side in size)
-        start_shape = (filters[0], *start) if channels_first else (*start, filters[0])
-        code = keras.Input((latent_dim,))
-        hidden = layers.Dense(math.prod(start_shape), activation=activation)(code)
-        hidden = layers.Reshape(start_shape)(hidden)
-        for count in reversed(filters):
-            hidden = layers.Conv2DTranspose(
-                count, kernel_size, strides=2, padding="same", activation=activation
-            )(hidden)
-        image = layers.Conv2DTranspose(
-            channels, kernel_size, padding="same", activation=output_activation
-        )(hidden)
-        excess = [side * 2 ** len(filters) - want for side, want in zip(start, size)]
-        if any(excess):
-            image = layers.Cropping2D([(n // 2, n - n // 2) for n in excess])(image)
-        decoder = keras.Model(code, image, name="decoder")
-        return cls._built(encoder, decoder, input_shape, **kwargs)
+        parts = architectures.convolutional(
+            input_shape,
+            latent_dim,
+            filters=filters,
+            kernel_size=kernel_size,
+            activation=activation,
+            output_activation=output_activation,
+        )
+        return cls._built(*parts, **kwargs)
 
     @classmethod
     def dense(
@@ -214,35 +188,19 @@ class AutoEncoder(keras.Model):
             >>> model.decoder.output_shape
             (None, 20)
         """
-        shape: Any = input_shape
-        is_flat = isinstance(shape, numbers.Integral)
-        shape = _checked_shape("input_shape", (shape,) if is_flat else shape)
-        units = _checked_counts("units", units)
-        latent_dim = check_count("latent_dim", latent_dim)
-        encoder = keras.Sequential(
-            [
-                keras.Input(shape),
-                layers.Flatten(),
-                *(layers.Dense(width, activation=activation) for width in units),
-                layers.Dense(latent_dim, name="code"),
-            ],
-            name="encoder",
+        parts = architectures.dense(
+            input_shape,
+            latent_dim,
+            units=units,
+            activation=activation,
+            output_activation=output_activation,
         )
-        decoder = keras.Sequential(
-            [
-                keras.Input((latent_dim,)),
-                *(layers.Dense(width, activation=activation) for width in reversed(units)),
-                layers.Dense(math.prod(shape), activation=output_activation),
-                layers.Reshape(shape),
-            ],
-            name="decoder",
-        )
-        return cls._built(encoder, decoder, shape, **kwargs)
+        return cls._built(*parts, **kwargs)
 
     @classmethod
-    def _built(cls, encoder, decoder, input_shape, **kwargs):
+    def _built(cls, encoder, decoder, **kwargs):
         model = cls(encoder, decoder, **kwargs)
-        model(keras.Input(input_shape))
+        model(keras.Input(encoder.input_shape[1:]))
         return model
 
     def encode(self, x: Any) -> Any:
@@ -260,7 +218,7 @@ class AutoEncoder(keras.Model):
             >>> tuple(model.encode(np.zeros((5, 8, 8, 1), "float32")).shape)
             (5, 2)
         """
-        return self.encoder(x, training=False)
+        return self._map_of("encoder")(x)
 
     def decode(self, codes: Any) -> Any:
         """Reconstructions from codes: `decoder(codes, training=False)`.
@@ -277,46 +235,24 @@ class AutoEncoder(keras.Model):
             >>> tuple(model.decode(np.zeros((5, 2), "float32")).shape)
             (5, 8, 8, 1)
         """
-        return self.decoder(codes, training=False)
+        return self._map_of("decoder")(codes)
 
     def call(self, inputs, training=None):
-        step = _step.get()
-        if step is not None and step.x is inputs and self._can_share_forward(training):
-            return self._call_with_penalty(inputs, training, step)
+        is_clean = self.noise is None or not training
+        shared = self._penalised.forward(inputs) if is_clean else None
+        if shared is not None:
+            part, outputs = shared
+            return outputs if part == "reconstruction" else self.decode(outputs)
         if self.noise is not None:
             inputs = self.noise(inputs, training=bool(training))
         return self.decoder(self.encoder(inputs, training=training), training=training)
 
-    def _call_with_penalty(self, inputs, training, step):
-        """The output, with the penalty of the same forward pass left in the step."""
-
-        def encode(x):
-            return self.encoder(x, training=training)
-
-        def decode(codes):
-            return self.decoder(codes, training=training)
-
-        if self.contractive_penalty.of == "reconstruction":
-            parts = (encode, decode)
-            outputs, step.penalties = self.contractive_penalty.with_outputs(parts, inputs)
-            return outputs
-        codes, step.penalties = self.contractive_penalty.with_outputs(encode, inputs)
-        return decode(codes)
-
-    def _can_share_forward(self, training):
-        """Whether the forward pass is that of the penalty: clean, in inference mode."""
-        is_clean = self.noise is None or not training
-        return (
-            self.contractive_penalty is not None
-            and is_clean
-            and all(_is_plain(getattr(self, name)) for name in self._penalised_parts())
-        )
-
-    def _penalised_parts(self):
-        if self.contractive_penalty is None:
-            return ()
-        of_code = self.contractive_penalty.of == "code"
-        return ("encoder",) if of_code else ("encoder", "decoder")
+    def _map_of(self, part):
+        """The function of a part, in inference mode."""
+        encoder, decoder = Map(self.encoder, "encoder"), Map(self.decoder, "decoder")
+        if part == "reconstruction":
+            return encoder.then(decoder)
+        return encoder if part == "encoder" else decoder
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.fit`, whose target is the batch itself.
@@ -345,13 +281,7 @@ class AutoEncoder(keras.Model):
             >>> sorted(model.fit(x, validation_data=x[:8], verbose=0).history)
             ['loss', 'reconstruction_loss', 'val_loss', 'val_reconstruction_loss']
         """
-        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
-        _check_no_class_weight(given.get("class_weight"))
-        if given.get("validation_data") is not None:
-            data = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
-            given["validation_data"] = (data[0], _target_of_weighted(*data), data[2])
-        given["y"] = _target_of_weighted(x, y, given.get("sample_weight"))
-        return super().fit(**given)
+        return super().fit(**bound(super().fit, x, y, args, kwargs))
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.evaluate`, whose target is the batch itself.
@@ -377,10 +307,7 @@ class AutoEncoder(keras.Model):
             >>> sorted(model.evaluate(x, verbose=0, return_dict=True))
             ['loss', 'reconstruction_loss']
         """
-        given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs).arguments
-        given["y"] = _target_of_weighted(x, y, given.get("sample_weight"))
-        others = given.pop("kwargs", {})
-        return super().evaluate(**given, **others)
+        return super().evaluate(**bound(super().evaluate, x, y, args, kwargs))
 
     def train_on_batch(
         self,
@@ -414,73 +341,31 @@ class AutoEncoder(keras.Model):
             >>> sorted(model.train_on_batch(x, return_dict=True))
             ['loss', 'reconstruction_loss']
         """
-        _check_no_class_weight(class_weight)
-        return super().train_on_batch(
-            x, y, sample_weight=sample_weight, return_dict=return_dict
-        )
+        others = (sample_weight, class_weight, return_dict)
+        return super().train_on_batch(**bound(super().train_on_batch, x, y, others, {}))
 
     def train_step(self, *args):
-        args = _with_targets(args)
-        with _Step(args[-1][0]):
-            return super().train_step(*args)
+        args = with_targets(args)
+        self._penalised.begin(args[-1][0])
+        return super().train_step(*args)
 
     def test_step(self, *args):
-        args = _with_targets(args)
-        with _Step(args[-1][0]):
-            return super().test_step(*args)
+        args = with_targets(args)
+        self._penalised.begin(args[-1][0])
+        return super().test_step(*args)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = x if y is None else y  # Keras builds the model from unpaired data
-        _check_target(x, y, y_pred)
-        sample_weight = self._weight_like_losses(sample_weight, y, y_pred)
+        check_target(x, y, y_pred)
+        sample_weight = weight_like_losses(sample_weight, self.loss, y, y_pred)
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-
-        batch = ops.shape(x)[0]
-        share = self._share_of_replica()
-        regularization = share * sum(ops.sum(value) for value in self.losses)
-        self._reconstruction_tracker.update_state(
-            (loss - regularization) / share, sample_weight=batch
-        )
-        if self.contractive_penalty is None:
-            return loss
-
+        regularization = sum(ops.sum(value) for value in self.losses)
         # Last: a layer called from outside its model clears the collected losses.
-        penalties = self._penalties(x)
-        weighted = self._mean_of_values(
-            penalties, penalties, _weight_of_samples(sample_weight)
-        )
-        self._penalty_tracker.update_state(weighted / share, sample_weight=batch)
-        return loss + self.contractive_penalty.weight * weighted
-
-    def _penalties(self, x):
-        step = _step.get()
-        if step is not None and step.x is x and step.penalties is not None:
-            return step.penalties
-        of_code = self.contractive_penalty.of == "code"
-        function = self.encode if of_code else (self.encode, self.decode)
-        return self.contractive_penalty(function, x)
+        return self._penalised.total(loss, x, sample_weight, regularization)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         y = x if y is None else y
         return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def _weight_like_losses(self, sample_weight, y, y_pred):
-        """Weights with one value a sample, given the shape of the losses they multiply."""
-        if sample_weight is None or self.loss is None:
-            return sample_weight
-        if any(side != 1 for side in sample_weight.shape[1:]):
-            return sample_weight
-        loss = keras.losses.get(keras.tree.flatten(self.loss)[0])
-        loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        one_loss = loss(y[:1], y_pred[:1])
-        ones = ops.ones((1, *ops.shape(one_loss)[1:]), dtype=one_loss.dtype)
-        sample_weight = ops.cast(ops.reshape(sample_weight, (-1,)), one_loss.dtype)
-        return ops.reshape(sample_weight, (-1, *(1,) * (len(ones.shape) - 1))) * ones
-
-    def _share_of_replica(self):
-        """What Keras multiplies a loss with: 1, or 1 / replicas under `tf.distribute`."""
-        one = ops.ones((1,))
-        return self._mean_of_values(one, one)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
@@ -506,8 +391,7 @@ class AutoEncoder(keras.Model):
     def _seed_states(self):
         """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
         other = {id(v) for v in (*self.weights, *self.metrics_variables)}
-        if self.contractive_penalty is not None:
-            other.add(id(self.contractive_penalty.weight))
+        other |= {id(penalty.weight) for penalty in self._penalised.penalties.values()}
         return [v for v in self.variables if id(v) not in other]
 
     def get_config(self):
@@ -517,83 +401,26 @@ class AutoEncoder(keras.Model):
                 name: keras.saving.serialize_keras_object(getattr(self, name))
                 for name in _PARTS
             },
+            "penalties": [*map(keras.saving.serialize_keras_object, self.penalties)],
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        parts = {
-            name: keras.saving.deserialize_keras_object(
-                config[name], custom_objects=custom_objects
+        def deserialized(value):
+            return keras.saving.deserialize_keras_object(
+                value, custom_objects=custom_objects
             )
-            for name in _PARTS
-        }
-        return cls(**{**config, **parts})
+
+        parts = {name: deserialized(config[name]) for name in _PARTS}
+        penalties = [*map(deserialized, config.get("penalties", ()))]
+        return cls(**{**config, **parts, "penalties": penalties})
 
 
 _SEED_STATE = "seed_state_"
 
+_RECONSTRUCTION_LOSS = "reconstruction_loss"
+
 _PARTS = ("encoder", "decoder", "noise", "contractive_penalty")
-
-
-class _Step:
-    """A training or test step, in which `call` leaves the penalty at `x` for the loss."""
-
-    def __init__(self, x):
-        self.x = x
-        self.penalties = None
-
-    def __enter__(self):
-        self._token = _step.set(self)
-
-    def __exit__(self, *_):
-        _step.reset(self._token)
-
-
-# The step that runs in this thread: replicas of `tf.distribute` have a thread each.
-_step: ContextVar[_Step | None] = ContextVar("step", default=None)
-
-
-class _MeanOfValues(keras.losses.Loss):
-    """Mean of given values, with weights and on replicas as Keras takes it of losses."""
-
-    def call(self, y_true, y_pred):
-        return y_pred
-
-
-def _check_no_class_weight(class_weight):
-    if class_weight is not None:
-        raise ValueError(
-            "`class_weight` must be None, as the target of an autoencoder has no "
-            f"classes. Received: class_weight={class_weight!r}. Give each sample its "
-            "weight with `sample_weight`."
-        )
-
-
-def _target_of_weighted(x, y, sample_weight):
-    """The target to give to Keras, which drops weights that come without one."""
-    return x if y is None and sample_weight is not None else y
-
-
-def _with_targets(step_arguments):
-    """The arguments of a step with the batch as its own target, if it has none.
-
-    The data come last; on JAX a state comes before them.
-    """
-    *state, data = step_arguments
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if isinstance(
-        x, np.ndarray
-    ):  # in an eager step: `call` gets the tensor that it becomes
-        x = ops.convert_to_tensor(x)
-    y = x if y is None else y
-    return *state, keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
-
-
-def _weight_of_samples(sample_weight):
-    """One weight a sample, from weights of samples or of their entries."""
-    if sample_weight is None or len(sample_weight.shape) == 1:
-        return sample_weight
-    return ops.mean(sample_weight, axis=tuple(range(1, len(sample_weight.shape))))
 
 
 def _as_penalty(penalty):
@@ -607,32 +434,27 @@ def _as_penalty(penalty):
     )
 
 
-def _is_plain(layer):
-    """Whether a layer is known to do the same in training as in inference.
-
-    And to give nothing but its outputs: losses and masks would not leave a function that
-    is differentiated.
-    """
-    if type(layer) in (keras.Sequential, _functional_class()):
-        return all(map(_is_plain, layer.layers))
-    # Dense takes `training` too, but reads it only when it is quantized.
-    reads_training = (
-        "training" in inspect.signature(layer.call).parameters
-        if type(layer) not in (layers.Dense, layers.EinsumDense)
-        else layer.quantization_mode is not None
-    )
-    return (
-        getattr(layers, type(layer).__name__, None) is type(layer)
-        and getattr(layer, "activity_regularizer", None) is None
-        and not reads_training
-        and type(layer) is not layers.Masking
-    )
-
-
-@functools.cache
-def _functional_class():
-    inputs = keras.Input((1,))
-    return type(keras.Model(inputs, layers.Identity()(inputs)))
+def _by_name(contractive_penalty, penalties):
+    """All penalties by the names of their metrics."""
+    named: list[tuple[Any, Any]] = []
+    if contractive_penalty is not None:
+        named.append(("contractive_penalty", contractive_penalty))
+    named += [(getattr(penalty, "name", None), penalty) for penalty in penalties]
+    taken = {_RECONSTRUCTION_LOSS, "loss"}
+    for name, penalty in named:
+        if not isinstance(penalty, Penalty):
+            raise TypeError(
+                "Each of `penalties` must be callable as penalty(function, x) and have "
+                f"`name`, `of` and `weight`. Received: {penalty!r}. Such are "
+                "ContractivePenalty and whatever keeps to km.penalties.Penalty."
+            )
+        if name in taken:
+            raise ValueError(
+                "Each penalty needs a name of its own, which is that of its metric. "
+                f"Received: a second one named {name!r}. Pass name=... to it."
+            )
+        taken.add(name)
+    return dict(named)
 
 
 def _check_layer(name, value):
@@ -641,42 +463,3 @@ def _check_layer(name, value):
             f"`{name}` must be a Keras layer or model. Received: {name}={value!r} "
             f"of type {type(value).__name__}. Wrap a function in keras.layers.Lambda."
         )
-
-
-def _check_independent(name, model):
-    """Refuses a model that mixes samples, if it says of what shape they are."""
-    inputs: Any = getattr(model, "inputs", None) or ()
-    # A model of a fixed batch size, such as a stateful RNN, can't take one sample alone.
-    if len(inputs) != 1 or inputs[0].shape[0] or None in inputs[0].shape[1:]:
-        return
-    sample = np.random.default_rng(0).uniform(size=inputs[0].shape[1:]).astype("float32")
-    independent_output_shape(name, lambda x: model(x, training=False), sample)
-
-
-def _check_target(x, y, y_pred):
-    shapes = [tuple(getattr(value, "shape", (None,))[1:]) for value in (x, y_pred, y)]
-    if not any(_agree(shape, shapes[2]) for shape in shapes[:2]):
-        raise ValueError(
-            "The target must have the shape of the input or of the reconstruction, "
-            f"{shapes[0]} or {shapes[1]} a sample. Received: a target of shape "
-            f"{shapes[2]} a sample. An autoencoder's target is its input: leave labels "
-            "out, as in fit(x)."
-        )
-
-
-def _agree(a, b):
-    return len(a) == len(b) and all(m == n or None in (m, n) for m, n in zip(a, b))
-
-
-def _checked_shape(name, shape, rank=None):
-    sides = _checked_counts(name, shape)
-    if len(sides) == 0 or rank not in (None, len(sides)):
-        expected = "at least one whole number" if rank is None else f"{rank} whole numbers"
-        raise ValueError(f"`{name}` must be {expected}. Received: {name}={shape!r}.")
-    return sides
-
-
-def _checked_counts(name, counts):
-    if not isinstance(counts, (tuple, list)):
-        raise ValueError(f"`{name}` must be a tuple. Received: {name}={counts!r}.")
-    return tuple(check_count(f"{name}[{i}]", count) for i, count in enumerate(counts))

@@ -453,13 +453,14 @@ def test_a_model_is_saved_without_what_was_compiled_for_it(tmp_path, rng):
 
 
 def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
-    from keras_manifold.jacobians import _ENTRIES_HELD, JacobianModel
+    from keras_manifold._map.compiled import ENTRIES_HELD
+    from keras_manifold._map.function import Map
+    from keras_manifold._map.ways import Dense
 
     w = ops.convert_to_tensor(rng.normal(size=(2000, 600)).astype("float32"))
-    function = JacobianModel(lambda x: ops.matmul(x, w), sample=np.zeros(2000, "float32"))
-    count = function.samples_at_a_time(2**20)
-    assert 1 <= count < 32
-    assert count * 2000 * 600 <= _ENTRIES_HELD
+    way = Dense(Map(lambda x: ops.matmul(x, w)), np.zeros(2000, "float32"))
+    assert 1 <= way.samples_at_a_time < 32
+    assert way.samples_at_a_time * 2000 * 600 <= ENTRIES_HELD
 
 
 class Mixing(layers.Layer):

@@ -179,7 +179,7 @@ for of in ("decoder", "reconstruction"):
 #
 # **Read next:** [Reading a spectrum](spectrum.md), how many of them matter;
 # [How it works](../how_it_works.md), how they are computed for large models. In the API:
-# [`jacobian`][keras_manifold.jacobian.jacobian],
+# [`jacobian`][keras_manifold.jacobian],
 # [`tangent_space`][keras_manifold.tangent_space],
 # [`principal_angles`][keras_manifold.principal_angles].
 #

@@ -106,7 +106,7 @@ km.plot.tangents(steps, index=0, images=x_test[:4])
 # %% [markdown]
 # ## One page for several runs
 #
-# [`report`][keras_manifold.report.report] puts the folders of some runs side by side into one HTML
+# [`report`][keras_manifold.report] puts the folders of some runs side by side into one HTML
 # file, with a slider over the epochs. It needs no server and no network.
 
 # %%
@@ -177,5 +177,5 @@ print(*figures, sep="\n")
 #
 # In the API: [`TangentAnalyzer`][keras_manifold.TangentAnalyzer],
 # [`ReconstructionGrid`][keras_manifold.ReconstructionGrid],
-# [`report`][keras_manifold.report.report], and Keras's
+# [`report`][keras_manifold.report], and Keras's
 # [`keras.callbacks.EarlyStopping`][].

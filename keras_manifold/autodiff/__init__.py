@@ -6,23 +6,28 @@ return can be differentiated again with respect to the weights, which is how a p
 on a Jacobian is trained.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-_backend = keras.backend.backend()
-if _backend not in ("tensorflow", "jax", "torch"):
-    raise ImportError(
-        "keras_manifold needs a Keras backend that differentiates: 'tensorflow', "
-        f"'jax' or 'torch'. Received: KERAS_BACKEND={_backend!r}. Set the "
-        "environment variable KERAS_BACKEND before importing keras."
-    )
+__all__ = ["jvp", "linearize", "pushforward", "recomputed_map", "vjp"]
 
-_framework = importlib.import_module(f"keras_manifold.autodiff.{_backend}")
+_BACKENDS = ("tensorflow", "jax", "torch")
 
-__all__ = ["jvp", "linearize", "recomputed_map", "vjp"]
+
+@functools.cache
+def _framework() -> Any:
+    backend = keras.backend.backend()
+    if backend not in _BACKENDS:
+        raise NotImplementedError(
+            "Derivatives need a Keras backend that differentiates: 'tensorflow', 'jax' or "
+            f"'torch'. Received: KERAS_BACKEND={backend!r}, which can load models and "
+            "predict. Set the environment variable KERAS_BACKEND before importing keras."
+        )
+    return importlib.import_module(f"keras_manifold.autodiff.{backend}")
 
 
 def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
@@ -50,7 +55,7 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
         >>> float(outputs[0, 0]), float(change[0, 0])
         (9.0, 6.0)
     """
-    return _framework.jvp(function, x, tangent)
+    return _framework().jvp(function, x, tangent)
 
 
 def linearize(function: Callable, x: Any) -> tuple[Any, Callable]:
@@ -76,7 +81,7 @@ def linearize(function: Callable, x: Any) -> tuple[Any, Callable]:
         >>> float(push(2 * keras.ops.ones_like(x))[0, 0])
         12.0
     """
-    return _framework.linearize(function, x)
+    return _framework().linearize(function, x)
 
 
 def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
@@ -102,7 +107,34 @@ def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
         >>> float(pullback(keras.ops.ones_like(outputs))[0, 0])
         6.0
     """
-    return _framework.vjp(function, x)
+    return _framework().vjp(function, x)
+
+
+def pushforward(function: Callable, x: Any, outputs: Any, pullback: Callable) -> Callable:
+    r"""The map $v \mapsto J(x)\,v$ beside the results of `vjp`, which it uses.
+
+    Cost: that of `linearize`, without its evaluation of `function` on TensorFlow, and on
+    JAX in compiled functions. Call it outside loops in which the map is used.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`.
+        outputs: Tensor of shape `(batch, *output_shape)`: the first that `vjp` returned.
+        pullback: The second.
+
+    Returns:
+        Callable `push`: see `linearize`.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
+        >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
+        >>> push = autodiff.pushforward(keras.ops.square, x, outputs, pullback)
+        >>> float(push(keras.ops.ones_like(x))[0, 0])
+        6.0
+    """
+    return _framework().pushforward(function, x, outputs, pullback)
 
 
 def recomputed_map(function: Callable, x: Any, count: int) -> Any:
@@ -131,4 +163,4 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
         >>> keras.ops.convert_to_numpy(powers).ravel().tolist()
         [0.0, 3.0, 6.0]
     """
-    return _framework.recomputed_map(function, x, count)
+    return _framework().recomputed_map(function, x, count)

@@ -7,10 +7,14 @@ def jvp(function, x, tangent):
 
 
 def linearize(function, x):
+    outputs, pullback = vjp(function, x)
+    return outputs, pushforward(function, x, outputs, pullback)
+
+
+def pushforward(function, x, outputs, pullback):
     # The pullback is linear in the cotangent u, and the derivative of <v, J'u> by u is Jv.
     # tf.autodiff.ForwardAccumulator is slower, and takes no loops such as those of RNNs.
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-        outputs, pullback = vjp(function, x)
         cotangent = tf.zeros_like(outputs)
         tape.watch(cotangent)
         pulled_back = pullback(cotangent)
@@ -23,7 +27,7 @@ def linearize(function, x):
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
 
-    return outputs, push
+    return push
 
 
 def vjp(function, x):

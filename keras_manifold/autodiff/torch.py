@@ -11,9 +11,7 @@ def jvp(function, x, tangent):
 
 
 def linearize(function, x):
-    # Two pullbacks in place of forward mode, which evaluates the function each time, take
-    # longer: second derivatives of convolutions are slow.
-    return function(x), lambda tangent: jvp(function, x, tangent)[1]
+    return function(x), pushforward(function, x, None, None)
 
 
 @torch.compiler.disable  # torch.compile can't differentiate twice
@@ -38,6 +36,12 @@ def vjp(function, x):
         return gradient
 
     return outputs, pullback
+
+
+def pushforward(function, x, outputs, pullback):
+    # Two pullbacks in place of forward mode, which evaluates the function each time, take
+    # longer: second derivatives of convolutions are slow.
+    return lambda tangent: jvp(function, x, tangent)[1]
 
 
 @torch.compiler.disable

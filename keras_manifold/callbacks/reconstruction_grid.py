@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import plot
-from keras_manifold._map.functions import evaluated
+from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     DENOISED,
     DENOISED_MSE,
@@ -150,8 +150,6 @@ class ReconstructionGrid(Watch):
 
     def _drawings(self, rows, step):
         images = [self._shown(row) for row in rows.values()]
-        if not all(plot.are_images(row) for row in images):
-            return {}
         grid = Drawing(
             plot.image_grid,
             images,
@@ -162,13 +160,7 @@ class ReconstructionGrid(Watch):
 
     def _reconstructed(self, x):
         model = self.model  # which reads the present weights, on JAX too
-        function = self.reconstruction or model
-        if isinstance(function, keras.Model):
-            outputs = function.predict_on_batch(x)
-            if hasattr(outputs, "shape"):  # under tf.distribute, each replica's in turn
-                outputs = outputs[: len(x)]
-        else:
-            outputs = evaluated(function, ops.convert_to_tensor(x))
+        outputs = Map(self.reconstruction or model).values(x)
         shape = tuple(getattr(outputs, "shape", ()))
         if shape != x.shape:
             raise ValueError(

@@ -7,14 +7,12 @@ from os import PathLike
 from types import SimpleNamespace
 from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
 from keras_manifold import plot
 from keras_manifold._arguments import check_choice, check_count
 from keras_manifold._map.blas import ONE_BLAS_THREAD
-from keras_manifold._map.functions import evaluated
+from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     CODE_VECTORS,
     CODES,
@@ -227,12 +225,7 @@ class TangentAnalyzer(Watch):
         encoder = getattr(self._watched(), "encoder", None)
         if encoder is None:
             return {}
-        if isinstance(encoder, keras.Model):  # which is compiled
-            # Under tf.distribute, each replica's in turn.
-            codes = encoder.predict_on_batch(self.x)[: len(self.x)]
-        else:
-            codes = evaluated(encoder, ops.convert_to_tensor(self.x))
-        return {CODES: ops.convert_to_numpy(codes).astype("float32")}
+        return {CODES: Map(encoder).values(self.x).astype("float32")}
 
     def _drawings(self, space, spectrum, step):
         when = self._when(step)
@@ -240,7 +233,7 @@ class TangentAnalyzer(Watch):
             SPECTRUM: Drawing(plot.spectrum, spectrum, title=f"Singular values, {when}")
         }
         images = self._shown(self.x)
-        if plot.are_images(images) and space.vectors.shape[2:] == self.x.shape[1:]:
+        if space.vectors.shape[2:] == self.x.shape[1:]:
             drawings[VECTORS] = Drawing(
                 plot.tangents,
                 replace(space, vectors=self._shown(space.vectors)),

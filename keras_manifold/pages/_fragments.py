@@ -1,10 +1,7 @@
 """What the files of a run hold: plain numbers and small pictures, for a page."""
 
-import base64
 import csv
-import io
 import math
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +25,12 @@ from keras_manifold._storage.snapshots import (
     full_name,
 )
 from keras_manifold.dimension.spectrum import local_dimension
+from keras_manifold.pages._sprites import sprite_of
+from keras_manifold.plot._samples import common_range, symmetric_range
 
 # A page shows the first of everything; more can't be read on a screen.
 _MOST_SHOWN = 16  # samples, and vectors of each
 _MOST_VALUES = 128  # singular values of each sample
-_MOST_PIXELS = 64  # along a side of a picture
-_MOST_ENTRIES = 512  # of a vector that is no picture
 
 UNREADABLE = (*snapshots.UNREADABLE, csv.Error)
 
@@ -116,7 +113,7 @@ def _tangents(name, arrays):
     spectrum = arrays.get(SPECTRUM, singular_values)
     spectrum = spectrum.astype("float64")
     shown = spectrum[:, :_MOST_VALUES]
-    limits = [_largest(row) for row in vectors]
+    ranges = [symmetric_range(row) for row in vectors]
     scalars = {
         NORM: np.sqrt((spectrum**2).sum(axis=1)).mean(),
         DIMENSION: local_dimension(spectrum).mean(),
@@ -135,10 +132,10 @@ def _tangents(name, arrays):
         "scalars": {
             full_name(name, key): _numbers(value) for key, value in scalars.items()
         },
-        "pictures": _sprite(vectors, [(-limit, limit) for limit in limits], signed=True),
+        "pictures": sprite_of(vectors, ranges, signed=True),
         "inputs": None
         if inputs is None
-        else _sprite(inputs[None], [_range(inputs)], signed=False),
+        else sprite_of(inputs[None], [common_range([inputs])], signed=False),
     }
 
 
@@ -154,7 +151,7 @@ def _reconstructions(arrays):
         "samples": len(rows[INPUT]),
         "rows": list(rows),
         "errors": {made: _numbers(error) for made, error in errors.items()},
-        "pictures": _sprite(shown, [_range(shown)] * len(shown), signed=False),
+        "pictures": sprite_of(shown, [common_range([shown])] * len(shown), signed=False),
     }
 
 
@@ -169,90 +166,3 @@ def _numbers(values):
     listed = values.astype(object)
     listed[~np.isfinite(values)] = None
     return listed.tolist()
-
-
-def _largest(values):
-    finite = np.abs(values[np.isfinite(values)])
-    return float(finite.max(initial=0.0)) or 1.0
-
-
-def _range(values):
-    finite = values[np.isfinite(values)]
-    low = float(finite.min(initial=0.0))
-    high = float(finite.max(initial=low))
-    return low, high if high > low else low + 1.0
-
-
-def _sprite(values, ranges, *, signed):
-    """Samples `(rows, columns, *input_shape)` as one small grey PNG.
-
-    A byte is 0 where the value is not finite, otherwise 1 + how many of `levels` steps it
-    lies above the lower end of its row's range. The page gives it colours.
-    """
-    is_image, planes, every = _planes(values)
-    # Fewer levels make smaller files; even ones have 0 in the middle of a signed range.
-    levels = (30 if signed else 62) if is_image else 254
-    low, high = (
-        np.array(ends).reshape(-1, 1, 1, 1, 1) for ends in zip(*ranges, strict=True)
-    )
-    with np.errstate(invalid="ignore"):
-        share = np.clip((planes.astype("float64") - low) / (high - low), 0, 1)
-        codes = 1 + np.rint(share * levels)
-    codes = np.where(np.isfinite(planes), codes, 0).astype("uint8")
-    rows, columns, channels, height, width = codes.shape
-    across = columns * channels if is_image else 1
-    sheet = codes.reshape(-1, across, height, width).swapaxes(1, 2)
-    return {
-        "rows": rows,
-        "columns": columns,
-        "channels": channels,
-        "height": height,
-        "width": width,
-        "across": across,
-        "levels": levels,
-        "ranges": ranges,
-        "signed": signed,
-        "image": is_image,
-        "every": every,
-        "png": _png(sheet.reshape(-1, across * width)),
-    }
-
-
-def _planes(values):
-    """Channels first, `(rows, columns, channels, height, width)`, thinned to what is shown.
-
-    What is no picture has a height of 1. Entries are left out rather than averaged: the
-    speckle of a poor tangent vector would vanish in means.
-    """
-    shape = values.shape[2:]
-    is_image = True
-    if len(shape) == 3 and shape[-1] in (1, 3):
-        planes = np.moveaxis(values, -1, 2)
-    elif len(shape) == 3 and shape[0] in (1, 3):
-        planes = values
-    elif len(shape) == 2 and not _is_sequence(shape):
-        planes = values[:, :, None]
-    else:
-        is_image = False
-        if len(shape) != 2:
-            values = values.reshape(*values.shape[:2], 1, -1)
-        elif shape[0] > shape[1]:
-            values = values.swapaxes(2, 3)
-        planes = values[:, :, :, None, :]
-    longest = max(planes.shape[3:])
-    every = max(1, -(-longest // (_MOST_PIXELS if is_image else _MOST_ENTRIES)))
-    return is_image, planes[:, :, :, ::every, ::every], every
-
-
-def _is_sequence(shape):
-    """Whether samples of two axes are a few channels over time rather than a picture."""
-    return min(shape) < 4 and max(shape) >= 4 * min(shape)
-
-
-def _png(codes):
-    from PIL import Image
-
-    file = io.BytesIO()
-    # As small as any other way for these codes, which repeat little, and five times faster.
-    Image.fromarray(codes).save(file, "PNG", compress_type=zlib.Z_RLE)
-    return base64.b64encode(file.getvalue()).decode()

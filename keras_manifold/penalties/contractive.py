@@ -1,8 +1,9 @@
 """The contractive penalty: the squared Frobenius norm of a Jacobian."""
 
 import math
+import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -10,14 +11,9 @@ from keras import ops
 
 from keras_manifold import autodiff
 from keras_manifold._arguments import check_choice, check_count, check_number
-from keras_manifold.jacobians import (
-    images_of_vectors,
-    linearized,
-    linearized_backwards,
-    linearized_forwards,
-    mapped,
-    sample_size,
-)
+from keras_manifold._map.function import Map
+from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
+from keras_manifold.penalties._protocol import Part
 
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
 _PASSES_HELD = 32
@@ -57,8 +53,9 @@ class ContractivePenalty(keras.layers.Layer):
             penalty gives it without this factor. The attribute `weight` is a
             `keras.Variable` that may be assigned, also while `fit` runs: see
             [`PenaltySchedule`][keras_manifold.PenaltySchedule].
-        of: `"code"` for the Jacobian of the encoder, `"reconstruction"` for that of the
-            decoder after the encoder. Read by `AutoEncoder`.
+        of: `"encoder"` for the Jacobian of the encoder, `"reconstruction"` for that of the
+            decoder after the encoder, `"decoder"` for that of the decoder at the codes.
+            `"code"` is another word for `"encoder"`. Read by `AutoEncoder`.
         probes: `"exact"`, or a number of random directions, at least 1. Random ones make
             `val_loss` vary from one evaluation to the next; where a callback decides by
             it, watch `val_reconstruction_loss`, or take `"exact"`.
@@ -116,9 +113,9 @@ class ContractivePenalty(keras.layers.Layer):
         self,
         weight: float,
         *,
-        of: str = "code",
-        probes: int | str = 1,
-        probe_kind: str = "rademacher",
+        of: Part | Literal["code"] = "encoder",
+        probes: int | Literal["exact"] = 1,
+        probe_kind: Literal["rademacher", "orthogonal"] = "rademacher",
         curvature: float = 0.0,
         curvature_stddev: float = 0.1,
         curvature_samples: int = 4,
@@ -127,8 +124,12 @@ class ContractivePenalty(keras.layers.Layer):
         **kwargs: Any,
     ):
         kwargs.setdefault("dtype", "float32")
+        kwargs.setdefault("name", "contractive_penalty")
         super().__init__(**kwargs)
-        self.of = check_choice("of", of, ("code", "reconstruction"))
+        parts = ("encoder", "decoder", "reconstruction", "code")
+        self.of = check_choice("of", of, parts)
+        if of == "code":  # as it was called before
+            self.of = "encoder"
         self.probes: Any = probes
         if probes != "exact":
             self.probes = check_count("probes", probes, note='or "exact"')
@@ -212,20 +213,16 @@ class ContractivePenalty(keras.layers.Layer):
         if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
             x = ops.cast(x, self.compute_dtype)
         points = self._with_displaced(x)
-        parts = function if isinstance(function, tuple) else (function,)
-        parts = tuple(map(_in_inference, parts))
-
-        def composed(x):
-            for part in parts:
-                x = part(x)
-            return x
-
+        first, *others = function if isinstance(function, tuple) else (function,)
+        function = Map(first)
+        for other in others:
+            function = function.then(Map(other))
         if self.probes != "exact":
-            outputs, values = self._estimated(composed, points)
-        elif len(parts) == 2:
-            outputs, values = self._exact_of_two(*parts, composed, points)
+            outputs, values = self._estimated(function, points)
+        elif len(function.functions) == 2:
+            outputs, values = self._exact_of_two(function, points)
         else:
-            outputs, values = self._exact(composed, points)
+            outputs, values = self._exact(function, points)
         return outputs[: ops.shape(x)[0]], values
 
     def _with_displaced(self, x):
@@ -239,7 +236,8 @@ class ContractivePenalty(keras.layers.Layer):
         return ops.concatenate([x, copies + ops.cast(displacements, x.dtype)])
 
     def _estimated(self, function, points):
-        outputs, linear_map, like = linearized(function, points)
+        linear = function.at(points)
+        linear_map, like = linear.shorter
         times = self._points_of_a_sample()
 
         def values_of(direction):
@@ -247,7 +245,7 @@ class ContractivePenalty(keras.layers.Layer):
             return self._values_of_images(linear_map(ops.cast(direction, like.dtype)))
 
         directions = self._directions(ops.shape(like)[0] // times, like)
-        return outputs, ops.mean(mapped(values_of, directions, self.probes), axis=0)
+        return linear.outputs, ops.mean(mapped(values_of, directions, self.probes), axis=0)
 
     def _directions(self, batch, like):
         """Random directions for each sample, `(probes, batch, ...)`."""
@@ -266,35 +264,29 @@ class ContractivePenalty(keras.layers.Layer):
         return ops.reshape(orthonormal * math.sqrt(size), shape)
 
     def _exact(self, function, points):
-        linear = linearized(function, points)
+        linear = function.at(points)
         values = self._images_of_unit_vectors(
+            function,
             linear,
-            lambda points: linearized(function, points),
-            points,
+            _shorter_side,
             transform=lambda images: self._values_of_images(images[0])[None],
         )
         return linear.outputs, ops.sum(values, axis=0)
 
-    def _exact_of_two(self, first, second, composed, points):
-        encoding = linearized_backwards(first, points)
-        decoding = linearized_forwards(second, encoding.outputs)
+    def _exact_of_two(self, function, points):
+        first, second = function.parts
+        encoding = first.at(points)
+        decoding = second.at(encoding.outputs)
         inner = sample_size(encoding.outputs)
         outer = [sample_size(points), sample_size(decoding.outputs)]
-        if None in (inner, *outer) or 2 * inner >= min(outer):
-            return self._exact(composed, points)
+        known = [size for size in outer if size is not None]
+        if inner is None or len(known) < 2 or 2 * inner >= min(known):
+            return self._exact(function, points)
 
         # J = GF, with the columns of G and the rows of F.
-        f = self._images_of_unit_vectors(
-            encoding,
-            lambda points: linearized_backwards(first, points),
-            points,
-            transform=_flat_samples,
-        )
+        f = self._images_of_unit_vectors(first, encoding, _rows, transform=_flat_samples)
         g = self._images_of_unit_vectors(
-            decoding,
-            lambda codes: linearized_forwards(second, codes),
-            encoding.outputs,
-            transform=_flat_samples,
+            second, decoding, _columns, transform=_flat_samples
         )
         times = self._points_of_a_sample()
         f0, *fs = ops.split(f, times, axis=1)
@@ -311,29 +303,33 @@ class ContractivePenalty(keras.layers.Layer):
         ]
         return decoding.outputs, values + self.curvature * sum(changes) / len(changes)
 
-    def _images_of_unit_vectors(self, linear, linearize, points, *, transform):
-        """Images of the unit vectors that a linear map takes, `(size, points, ...)`.
+    def _images_of_unit_vectors(self, function, linear, side, *, transform):
+        """Images of the unit vectors of one side of each Jacobian, `(size, points, ...)`.
 
-        Up to `chunk_size` of them by the linear map at hand, more by chunks for which
-        `linearize` makes it anew from the points.
+        Up to `chunk_size` of them by the products at hand, more by chunks for which the
+        function is linearized anew.
+
+        Args:
+            function: The `Map`.
+            linear: The same at the points, `Linearized`.
+            side: Callable from a `Linearized` to the `Side`.
+            transform: Of the images of each pass: see `images_of_vectors`.
         """
-        size = _known_size(linear.like)
+        linear_map, like = side(linear)
+        size = _known_size(like)
         chunk_size = min(self.chunk_size or _PASSES_HELD, size)
         chunks = math.ceil(size / chunk_size)
-        vectors = ops.eye(chunks * chunk_size, size, dtype=linear.like.dtype)
-
-        def images_of(vectors, linear):
-            return images_of_vectors(linear.linear_map, vectors, linear.like, transform)
-
+        vectors = ops.eye(chunks * chunk_size, size, dtype=like.dtype)
         if chunks == 1:
-            return images_of(vectors, linear)
+            return images_of_vectors(linear_map, vectors, like, transform)
 
         def images_of_chunk(points, index):
             start = (index * chunk_size, 0)
             chunk = ops.slice(vectors, start, (chunk_size, size))
-            return images_of(chunk, linearize(points))
+            linear_map, like = side(function.at(points))
+            return images_of_vectors(linear_map, chunk, like, transform)
 
-        images = autodiff.recomputed_map(images_of_chunk, points, chunks)
+        images = autodiff.recomputed_map(images_of_chunk, linear.inputs, chunks)
         count = chunks * chunk_size
         return ops.reshape(images, (count, *ops.shape(images)[2:]))[:size]
 
@@ -379,10 +375,9 @@ def _checked_weight(weight):
     return float(weight)
 
 
-def _in_inference(function):
-    if not isinstance(function, keras.Layer):
-        return function
-    return lambda x: function(x, training=False)
+_rows, _columns, _shorter_side = (
+    operator.attrgetter(side) for side in ("rows", "columns", "shorter")
+)
 
 
 def _known_size(like):

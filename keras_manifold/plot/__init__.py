@@ -2,9 +2,9 @@
 
 from keras_manifold.plot.curves import learning_curves as learning_curves
 from keras_manifold.plot.curves import spectrum as spectrum
+from keras_manifold.plot.directions import tangents as tangents
+from keras_manifold.plot.directions import walk as walk
 from keras_manifold.plot.images import are_images as are_images
 from keras_manifold.plot.images import image_grid as image_grid
-from keras_manifold.plot.images import tangents as tangents
-from keras_manifold.plot.images import walk as walk
 
 __all__ = ["are_images", "image_grid", "learning_curves", "spectrum", "tangents", "walk"]

@@ -1,8 +1,4 @@
-"""What all figures share: colours, and an empty figure that no global state knows."""
-
-SIGNED = "RdBu_r"
-UNSIGNED = "gray"
-NOT_FINITE = (1.0, 0.6, 0.0)  # orange, which neither of the two holds
+"""What all figures begin with: an empty one that no global state knows."""
 
 
 def figure_of_size(width, height, title, layout="constrained"):

@@ -6,17 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_manifold.plot._figures import figure_of_size
+from keras_manifold.plot._palette import category
+from keras_manifold.plot._titles import title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# What `TangentAnalyzer` reports, in words.
-_CURVE_TITLES = {
-    "contractive_penalty": "contractive penalty, mean ‖J‖²",
-    "tangent_norm": "tangent norm, ‖J‖_F",
-    "tangent_top": "largest singular value",
-    "tangent_drift": "tangent drift, radians",
-}
 
 
 def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
@@ -45,19 +39,19 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     figure = figure_of_size(5.5, 3.6, title, layout=None)
     figure.subplots_adjust(left=0.16, right=0.97, bottom=0.14, top=0.9 if title else 0.96)
     ax = figure.subplots()
-    for name, values in named.items():
+    for colour, (name, values) in enumerate(named.items()):
         values = np.asarray(getattr(values, "singular_values", values), "float64")
         values = np.atleast_2d(values)
         # A logarithmic scale has no place for 0.
         values = np.maximum(values, np.nanmax(values, initial=1e-30) * 1e-8)
         index = np.arange(1, values.shape[1] + 1)
-        (line,) = ax.plot(index, np.median(values, 0), marker=".", label=name)
+        ax.plot(index, np.median(values, 0), marker=".", label=name, color=category(colour))
         if len(values) > 1:
             ax.fill_between(
                 index,
                 values.min(0),
                 values.max(0),
-                color=line.get_color(),
+                color=category(colour),
                 alpha=0.15,
                 lw=0,
             )
@@ -76,7 +70,7 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
 def learning_curves(
     history: Any, *, keys: Sequence[str] | None = None, title: str | None = None
 ) -> "Figure":
-    """Curves of what `fit` reported, a panel a quantity.
+    """Curves of what `fit` reported, one panel per quantity.
 
     Args:
         history: What `fit` returned, its `history` dict, or a mapping from names to
@@ -116,11 +110,11 @@ def learning_curves(
     for ax, key in zip(axes.flat, keys):
         for colour, (name, run) in enumerate(named.items()):
             if key in run:
-                _curve(ax, run[key], f"C{colour}", "-", name)
+                _curve(ax, run[key], category(colour), "-", name)
             if f"val_{key}" in run:
                 has_validation = True
-                _curve(ax, run[f"val_{key}"], f"C{colour}", "--", None)
-        ax.set_title(_CURVE_TITLES.get(key, key.replace("_", " ")), fontsize="medium")
+                _curve(ax, run[f"val_{key}"], category(colour), "--", None)
+        ax.set_title(title_of(key, reported), fontsize="medium")
         ax.set_xlabel("epoch")
         ax.grid(alpha=0.3)
     handles = axes[0, 0].get_legend_handles_labels()[0] if any(named) else []

@@ -41,7 +41,7 @@ class DirectorySink:
 
     Figures become `<name>_<step>.png`, arrays `<name>_<step>.npz`, and all numbers rows of
     `<prefix>_scalars.csv`, one a step, with the header `step,<names>`. The page
-    `index.html` shows them all, for any browser: see `report.write_page`. It is written
+    `index.html` shows them all, for any browser: see `report`. It is written
     again while training continues, as often as takes less than 0.5 % of the time, and at
     the end. Every file is whole at any time, even if the process is killed. While `fit`
     runs, figures are drawn beside the training; they are there by the next snapshot. A file

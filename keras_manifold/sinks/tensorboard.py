@@ -12,10 +12,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_manifold._storage.snapshots import CODES, INPUT, SPECTRUM
+from keras_manifold.plot._kinds import planes_of
 from keras_manifold.plot._rendering import is_figure, png_of
 from keras_manifold.plot.images import are_images
 from keras_manifold.sinks._failures import OneWarning
@@ -225,15 +225,10 @@ def _close(writer):
 
 def _square_images(inputs):
     """Images as `(n, channels, side, side)`, which a sprite is made of, or `None`."""
-    if inputs is None:
+    if inputs is None or not are_images(inputs := np.asarray(inputs)):
         return None
-    images = np.asarray(inputs)
-    if images.ndim == 4 and keras.config.image_data_format() == "channels_first":
-        images = np.moveaxis(images, 1, -1)
-    if not are_images(images) or images.shape[1] != images.shape[2]:
-        return None
-    images = images[..., None] if images.ndim == 3 else images
-    return np.moveaxis(images, -1, 1)
+    planes = planes_of(inputs)
+    return planes if planes.shape[2] == planes.shape[3] else None
 
 
 def _tensorboardx():

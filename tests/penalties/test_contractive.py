@@ -423,7 +423,7 @@ BAD = [
         for value in (-0.1, float("nan"), float("inf"), 1e39, "much", None)
     ),
     *(("probes", value) for value in (0, -1, 1.5, "all", True, None)),
-    *(("of", value) for value in ("codes", "decoder", None, 1)),
+    *(("of", value) for value in ("codes", "latent", None, 1)),
     *(("probe_kind", value) for value in ("gaussian", None)),
     *(("curvature", value) for value in (-1, float("nan"), float("inf"), "much")),
     *(("curvature_stddev", value) for value in (0, -1, float("nan"), None)),

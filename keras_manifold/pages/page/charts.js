@@ -36,17 +36,20 @@ function panelsOf(runs) {
       isDashed,
     });
     if (has("dimension"))
-      panels.push({ title: `${prefix} dimension`, series: [one("dimension")] });
+      panels.push({ title: tangentTitle(prefix, "dimension"), series: [one("dimension")] });
     if (has("norm") || has("top")) {
-      const series = [one("norm", "norm, ‖J‖"), one("top", "largest singular value", true)];
+      const series = [
+        one("norm", SHARED.tangentTitles.norm),
+        one("top", SHARED.tangentTitles.top, true),
+      ];
       panels.push({
-        title: `${prefix} norm`,
+        title: `${inWords(prefix)} norm`,
         series: series.filter(({ name }) => names.includes(name)),
       });
     }
     if (has("drift")) {
       panels.push({
-        title: `${prefix} drift since the look before, radians`,
+        title: tangentTitle(prefix, "drift"),
         series: [one("drift")],
         isAngle: true,
       });

@@ -48,7 +48,7 @@ function samplePictures(look) {
   )[0]?.[0];
   const isAlike =
     grid &&
-    ["image", "channels", "height", "width"].every(
+    ["kind", "channels", "height", "width"].every(
       (key) => grid.pictures[key] === look.pictures[key],
     );
   if (isAlike) {
@@ -85,7 +85,9 @@ async function tangentColumn(look, index, limit) {
   }
   const { pictures } = look;
   const values = look.singular_values[state.sample];
-  const list = element("ol", { class: pictures.image ? "vectors" : "vectors of-series" });
+  const list = element("ol", {
+    class: pictures.kind === "image" ? "vectors" : "vectors of-series",
+  });
   const drawn = d3.range(pictures.columns).map((i) => {
     const tile = newTile(
       pictures,
@@ -116,11 +118,12 @@ async function tangentColumn(look, index, limit) {
 
 function scaleBar(pictures, limit) {
   const label = `±${formatted(limit)}`;
-  if (!pictures.image || pictures.channels === 3) {
+  const isImage = pictures.kind === "image";
+  if (!isImage || pictures.channels === 3) {
     return element(
       "p",
       { class: "scale" },
-      `Scale: ${label}${pictures.image ? ", zero is grey" : ""}`,
+      `Scale: ${label}${isImage ? ", zero is grey" : ""}`,
     );
   }
   const bar = element("canvas", {
@@ -214,8 +217,8 @@ async function reconstructionColumn(look, index, range, width) {
     column.append(element("p", { class: "note" }, "No look yet."));
     return column;
   }
-  const { columns, image } = look.pictures;
-  const fit = Math.max(1, Math.floor((width - 102) / (image ? 50 : 120)));
+  const { columns, kind } = look.pictures;
+  const fit = Math.max(1, Math.floor((width - 102) / (kind === "image" ? 50 : 120)));
   // Lines of about equal length.
   const lines = Math.ceil(columns / fit);
   const perLine = Math.ceil(columns / lines);

@@ -1,6 +1,9 @@
 // What the page holds: runs, each with its looks and its numbers by step.
 "use strict";
 
+// Colours and titles of the figures.
+const SHARED = JSON.parse(document.getElementById("shared").textContent);
+
 function readRuns() {
   const runs = [];
   for (const script of document.querySelectorAll("script[data-run], script[data-file]")) {
@@ -92,15 +95,12 @@ function formatted(value) {
   return text.replace(/-/g, "−");
 }
 
-const WORDS = {
-  loss: "loss",
-  learning_rate: "learning rate",
-  contractive_penalty: "contractive penalty, mean ‖J‖²",
-};
-
 function inWords(name) {
-  return WORDS[name] ?? name.replace(/_/g, " ");
+  return SHARED.titles[name] ?? name.replace(/_/g, " ");
 }
 
+// The title of what TangentAnalyzer reports as `<prefix>_<name>`.
+const tangentTitle = (prefix, name) => `${inWords(prefix)} ${SHARED.tangentTitles[name]}`;
+
 const letterOf = (index) => String.fromCharCode(65 + (index % 26));
-const colourOf = (index) => `var(--run-${index % 6})`;
+const colourOf = (index) => `var(--run-${index % SHARED.categories})`;

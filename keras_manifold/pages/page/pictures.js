@@ -6,41 +6,6 @@
 "use strict";
 
 const isDark = matchMedia("(prefers-color-scheme: dark)");
-const MISSING = [128, 128, 128];
-const RED_BLUE = {
-  // ColorBrewer's RdBu, blue first; on dark pages zero is dark.
-  light: [
-    "#053061",
-    "#2166ac",
-    "#4393c3",
-    "#92c5de",
-    "#d1e5f0",
-    "#f7f7f7",
-    "#fddbc7",
-    "#f4a582",
-    "#d6604d",
-    "#b2182b",
-    "#67001f",
-  ],
-  dark: [
-    "#d6ecff",
-    "#9fd0fb",
-    "#5fa8e6",
-    "#2f74b0",
-    "#1d466c",
-    "#1b1c20",
-    "#6b2a22",
-    "#b0463a",
-    "#e8735f",
-    "#ffab93",
-    "#ffe1d6",
-  ],
-};
-
-function signedColours() {
-  return d3.interpolateRgbBasis(RED_BLUE[isDark.matches ? "dark" : "light"]);
-}
-
 const decoded = new Map();
 const MOST_DECODED = 48;
 
@@ -90,17 +55,18 @@ function valuesOf(sprite, bytes, row, column) {
 
 function newTile(sprite, label) {
   const canvas = document.createElement("canvas");
-  canvas.className = sprite.image ? "tile" : "tile series";
+  const isImage = sprite.kind === "image";
+  canvas.className = isImage ? "tile" : "tile series";
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", label);
-  canvas.width = sprite.image ? sprite.width : 256;
-  canvas.height = sprite.image ? sprite.height : 144;
+  canvas.width = isImage ? sprite.width : 256;
+  canvas.height = isImage ? sprite.height : 144;
   return canvas;
 }
 
 async function drawTile(canvas, sprite, row, column, range = sprite.ranges[row]) {
   const planes = valuesOf(sprite, await bytesOf(sprite), row, column);
-  if (sprite.image) drawImage(canvas, sprite, planes, range);
+  if (sprite.kind === "image") drawImage(canvas, sprite, planes, range);
   else drawSeries(canvas, sprite, planes, range);
 }
 
@@ -108,10 +74,11 @@ function drawImage(canvas, sprite, planes, [low, high]) {
   const context = canvas.getContext("2d");
   const image = context.createImageData(sprite.width, sprite.height);
   const palette = paletteOf(sprite.signed && planes.length === 1);
+  const missing = rgbOf(SHARED.notFinite);
   const share = (value) => Math.min(1, Math.max(0, (value - low) / (high - low)));
   for (let i = 0; i < planes[0].length; i++) {
     const values = planes.map((plane) => plane[i]);
-    let colour = MISSING;
+    let colour = missing;
     if (!values.some(Number.isNaN)) {
       colour =
         values.length === 3
@@ -125,15 +92,22 @@ function drawImage(canvas, sprite, planes, [low, high]) {
 
 const palettes = {};
 
+// The 256 colours of a map, straight lines between its stops, as in the figures.
 function paletteOf(isSigned) {
+  const signed = isDark.matches ? SHARED.signed.dark : SHARED.signed.light;
   return (palettes[`${isSigned} ${isDark.matches}`] ??= d3.range(256).map((i) => {
-    if (!isSigned) return [i, i, i];
-    const { r, g, b } = d3.rgb(signedColours()(i / 255));
-    return [r, g, b];
+    const stops = (isSigned ? signed : SHARED.unsigned).map(rgbOf);
+    return d3.piecewise(d3.interpolateArray, stops)(i / 255).slice();
   }));
 }
 
-// Bars for a few entries, lines for many; zero is a thin line.
+function rgbOf(colour) {
+  const { r, g, b } = d3.rgb(colour);
+  return [r, g, b];
+}
+
+// Bars for a small table, lines for all else, as in the figures; zero is a thin line, and
+// what is not finite a gap with a mark.
 function drawSeries(canvas, sprite, planes, [low, high]) {
   const context = canvas.getContext("2d");
   const { width, height } = canvas;
@@ -143,10 +117,18 @@ function drawSeries(canvas, sprite, planes, [low, high]) {
   context.clearRect(0, 0, width, height);
   context.strokeStyle = style.getPropertyValue("--control");
   context.strokeRect(0, Math.round(y(0)) + 0.5, width, 0);
+  context.fillStyle = SHARED.notFinite;
+  for (let i = 0; i < sprite.width; i++) {
+    if (planes.some((plane) => Number.isNaN(plane[i])))
+      context.fillRect(x(i) - 1.5, 0, 3, height);
+  }
+  const isBars = sprite.kind === "table" && sprite.width <= SHARED.mostBars;
   planes.forEach((plane, channel) => {
-    context.strokeStyle = context.fillStyle = style.getPropertyValue(`--run-${channel}`);
+    context.strokeStyle = context.fillStyle = style.getPropertyValue(
+      `--run-${channel % SHARED.categories}`,
+    );
     context.lineWidth = 2;
-    if (sprite.width <= 32 && planes.length === 1) {
+    if (isBars) {
       const bar = Math.max(2, (0.7 * width) / sprite.width);
       plane.forEach((value, i) => {
         if (!Number.isNaN(value))

@@ -1,15 +1,8 @@
-"""Functions that users hand in: Keras layers, models and any callables."""
+"""What must hold for a user's function before anything is computed with it."""
 
 import keras
 import numpy as np
 from keras import ops
-
-
-def evaluated(function, x):
-    """The outputs of a Keras layer in inference mode, or of a callable."""
-    if isinstance(function, keras.Layer):
-        return function(x, training=False)
-    return function(x)
 
 
 def check_has_derivative(name, function):

@@ -1,0 +1,204 @@
+"""Derivatives of a Map as predictions of a Keras model, which is compiled once.
+
+**What makes a compiled function stale.** Keras compiles a function at its first call and
+reads plain Python attributes of layers then, not again: that holds for `predict`, and here.
+What was compiled for layers and models is kept with the first of them, and lives as long.
+It follows the values of their variables, and it is made anew when one of these changed: a
+layer was added, removed or replaced; a layer got other variables or another dtype; an
+attribute of a layer that is a function, text, bool or float was assigned. Of other
+attributes (whole numbers may count calls, tuples, arrays) nothing is seen: call
+`keras_manifold.forget_compiled(model)` after changing one. Other callables are compiled at
+each call, and nothing of them is kept.
+"""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_manifold import autodiff
+from keras_manifold._map.function import Map
+from keras_manifold._map.passes import images_of_unit_vectors
+
+# With fewer samples a pass is bound by overhead, not by arithmetic.
+_SAMPLES_IN_A_PASS = 64
+
+# Entries of Jacobians that are held at a time, where they are not the result.
+ENTRIES_HELD = 2**25
+
+# Attribute of a layer that keeps what was compiled for it, beyond what Keras tracks.
+_KEPT = "__keras_manifold__"
+
+
+def forget_compiled(model: Any) -> None:
+    """Drops what `jacobian`, `tangent_space` and callbacks have compiled for a model.
+
+    Needed after an attribute of a layer was changed that only calls read, such as a
+    dilation rate: a compiled function keeps the value with which it was compiled, as that
+    of `predict` does until `compile` is called again. Changed weights, added layers and
+    other variables are followed without this.
+
+    Args:
+        model: Keras layer or model, or any object with an `encoder` and a `decoder`.
+
+    Raises:
+        TypeError: If `model` is neither.
+
+    Examples:
+        >>> import keras, numpy as np, keras_manifold as km
+        >>> scale = keras.layers.Rescaling(2.0)
+        >>> float(km.jacobian(scale, np.ones((1, 1), "float32"))[0, 0, 0])
+        2.0
+        >>> km.forget_compiled(scale)
+    """
+    parts = [getattr(model, name, None) for name in ("encoder", "decoder")]
+    layers = [part for part in (model, *parts) if isinstance(part, keras.Layer)]
+    if not layers:
+        raise TypeError(
+            "`model` must be a Keras layer or model, or have an `encoder` or a `decoder` "
+            f"that is one. Received: model={model!r} of type {type(model).__name__}. Of "
+            "other callables nothing is kept."
+        )
+    for layer in layers:
+        vars(layer).pop(_KEPT, None)
+
+
+class Compiled(keras.Model):
+    """A model whose predictions are derivatives of a Map at its inputs.
+
+    Args:
+        function: The `Map`.
+        sample: One sample, with which it is checked, of shape `input_shape`.
+
+    Attributes:
+        map: The same, checked.
+    """
+
+    def __init__(self, function: Map, sample: np.ndarray):
+        super().__init__(dtype="float32")
+        self.functions = function.functions  # Keras follows their variables
+        self.map = function.checked(sample)
+
+    @classmethod
+    def of(cls, function: Map, sample: np.ndarray, **settings: Any) -> Any:
+        """The model of a Map, which its first function keeps if all are Keras layers.
+
+        It lives as long as that layer: a cache of our own would keep both alive.
+        """
+        functions = function.functions
+        if not all(isinstance(layer, keras.Layer) for layer in functions):
+            return cls(function, sample, **settings)
+
+        kept = vars(functions[0]).setdefault(_KEPT, {})
+        key = (cls, len(functions), sample.shape, *settings.items())
+        if key not in kept or kept[key][0] != list(map(_state, functions)):
+            model = cls(function, sample, **settings)
+            # The first call has built the layers.
+            kept[key] = list(map(_state, functions)), model
+        return kept[key][1]
+
+
+def _state(layer):
+    """What may change of a layer that is compiled, other than its values."""
+    is_container = hasattr(layer, "layers")
+    parts = list(map(_state, layer.layers)) if is_container else _settings(layer)
+    return id(layer), layer.dtype_policy.name, list(map(id, layer.variables)), parts
+
+
+def _settings(layer):
+    """What calls may read of a layer, but for whole numbers: they may count the calls."""
+    return {
+        name: id(value) if callable(value) else repr(value)
+        for name, value in vars(layer).items()
+        if name[0] != "_" and (callable(value) or isinstance(value, (str, bool, float)))
+    }
+
+
+class ShorterSide(Compiled):
+    """The Jacobian by the passes of its shorter side.
+
+    Predictions: rows, `(batch, outputs, *input_shape)`, where a sample has no more outputs
+    than inputs, else columns, `(batch, inputs, *output_shape)`.
+
+    Args:
+        function: The `Map`.
+        sample: One sample, of shape `input_shape`.
+        chunk_size: Passes that run at once, or `None` for as many as keep 64 samples in
+            a pass.
+
+    Attributes:
+        passes: Length of the shorter side.
+        by_rows: Whether it is the side of the outputs.
+        entries: Of the Jacobian of a sample.
+    """
+
+    def __init__(self, function, sample, *, chunk_size=None):
+        super().__init__(function, sample)
+        self.chunk_size = chunk_size
+        sizes = math.prod(self.map.output_shape), sample.size
+        self.by_rows = sizes[0] <= sizes[1]
+        self.passes = min(sizes)
+        self.entries = math.prod(sizes)
+
+    def call(self, x):
+        chunk_size = self.chunk_size or _SAMPLES_IN_A_PASS // (x.shape[0] or self.passes)
+        chunk_size = min(max(1, chunk_size), self.passes)
+        side = self.map.rows if self.by_rows else self.map.columns
+        return ops.moveaxis(side(x, chunk_size), 0, 1)
+
+
+class BothFactors(Compiled):
+    r"""The factors of the Jacobian of a decoder after an encoder, $J = GF$.
+
+    Predictions: the rows of $F$, `(batch, codes, *input_shape)`, and the columns of $G$,
+    `(batch, codes, *output_shape)`.
+
+    Attributes:
+        passes: Entries of a code.
+        entries: Of both factors of a sample.
+    """
+
+    def __init__(self, function, sample):
+        super().__init__(function, sample)
+        self.passes = math.prod(self.map.shapes[1])
+        self.entries = self.passes * (math.prod(self.map.output_shape) + sample.size)
+
+    def call(self, x):
+        encoder, decoder = self.map.parts
+        encoding = encoder.at(x)
+        rows = images_of_unit_vectors(*encoding.rows)
+        columns = decoder.columns(encoding.outputs)
+        return ops.moveaxis(rows, 0, 1), ops.moveaxis(columns, 0, 1)
+
+
+class Products(Compiled):
+    r"""Products of vectors with the Jacobian.
+
+    Inputs: `x`, `(batch, *input_shape)`, and vectors, `(batch, k, size)`. Predictions:
+    $J v$ of each, `(batch, k, outputs)`, or $J^	op u$, `(batch, k, inputs)`.
+
+    Args:
+        function: The `Map`.
+        sample: One sample, of shape `input_shape`.
+        forwards: Whether to multiply with $J$, else with $J^	op$.
+    """
+
+    def __init__(self, function, sample, *, forwards):
+        super().__init__(function, sample)
+        self.forwards = forwards
+
+    def call(self, inputs):
+        x, vectors = inputs
+        count = vectors.shape[1]
+        x = ops.reshape(ops.repeat(x, count, axis=0), (-1, *x.shape[1:]))
+        if self.forwards:
+            vectors = ops.cast(ops.reshape(vectors, ops.shape(x)), x.dtype)
+            images = autodiff.jvp(self.map, x, vectors)[1]
+        else:
+            outputs, pull = autodiff.vjp(self.map, x)
+            vectors = ops.cast(ops.reshape(vectors, ops.shape(outputs)), outputs.dtype)
+            images = pull(vectors)
+        images = ops.reshape(images, (-1, count, math.prod(images.shape[1:])))
+        return ops.cast(images, "float32")

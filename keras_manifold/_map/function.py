@@ -1,0 +1,212 @@
+"""The Map: a user's function of each sample on its own."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_manifold import autodiff
+from keras_manifold._map.checks import (
+    check_has_derivative,
+    check_input,
+    independent_output_shape,
+)
+from keras_manifold._map.passes import images_of_unit_vectors, repeated, sample_size
+
+
+class Side(NamedTuple):
+    r"""A linear map of each sample, from one side of its Jacobian to the other.
+
+    Attributes:
+        linear_map: $u \mapsto J^\top u$, or $v \mapsto J v$.
+        like: Tensor of the shape and dtype that `linear_map` takes.
+    """
+
+    linear_map: Callable
+    like: Any
+
+
+class Linearized:
+    r"""A function at given samples: its outputs, and both products with its Jacobian.
+
+    Attributes:
+        inputs: `(batch, *input_shape)`.
+        outputs: `(batch, *output_shape)`.
+        pull: $u \mapsto J^\top u$, from the shape of `outputs` to that of `inputs`.
+    """
+
+    def __init__(self, function: Callable, x: Any):
+        self._function = function
+        self.inputs = x
+        self.outputs, self.pull = autodiff.vjp(function, x)
+
+    @functools.cached_property
+    def push(self) -> Callable:
+        r"""$v \mapsto J v$; to be asked for outside the loop in which it is called."""
+        return autodiff.pushforward(self._function, self.inputs, self.outputs, self.pull)
+
+    @property
+    def rows(self) -> Side:
+        """From the side of the outputs: images of unit vectors are the rows of $J$."""
+        return Side(self.pull, self.outputs)
+
+    @property
+    def columns(self) -> Side:
+        """From the side of the inputs: images of unit vectors are the columns of $J$."""
+        return Side(self.push, self.inputs)
+
+    @property
+    def shorter(self) -> Side:
+        """From the smaller side; that of the outputs where a size is unknown."""
+        rows, columns = sample_size(self.outputs), sample_size(self.inputs)
+        by_rows = rows is None or columns is None or rows <= columns
+        return self.rows if by_rows else self.columns
+
+
+class Map:
+    """A user's function of each sample on its own, in inference mode.
+
+    The one place that knows how to call what users hand in: Keras layers and models (with
+    `training=False`) and any callables. Whatever needs a derivative stands on it.
+
+    Args:
+        function: Keras layer or model, callable, or `Map` (which stays what it is).
+        name: What the user calls the function, for errors.
+
+    Attributes:
+        functions: The functions, one after the other; more than one after `then`.
+        names: What the user calls them.
+        shapes: Shape of one sample, and of what each function makes of it, once `checked`;
+            empty before.
+    """
+
+    def __init__(self, function: Any, name: str = "function"):
+        is_map = isinstance(function, Map)
+        self.functions: tuple[Any, ...] = function.functions if is_map else (function,)
+        self.names: tuple[str, ...] = function.names if is_map else (name,)
+        self.shapes: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        return self.shapes[0]
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one output."""
+        return self.shapes[-1]
+
+    def then(self, other: "Map") -> "Map":
+        """The composition, `other` after this one. It keeps both: see `parts`."""
+        composed = Map(self)
+        composed.functions += other.functions
+        composed.names += other.names
+        return composed
+
+    @property
+    def parts(self) -> "tuple[Map, ...]":
+        """A map of each function alone."""
+        return tuple(map(Map, self.functions, self.names))
+
+    def __call__(self, x: Any) -> Any:
+        """Outputs, a tensor, in inference mode."""
+        for function in self.functions:
+            if isinstance(function, keras.Layer):
+                x = function(x, training=False)
+            else:
+                x = function(x)
+        return x
+
+    def values(self, x: np.ndarray, *, as_tensors: bool = True) -> Any:
+        """Outputs at NumPy samples, compiled where the function is a Keras model.
+
+        Args:
+            x: `(batch, *input_shape)`.
+            as_tensors: Whether callables that are no Keras layers get tensors, else NumPy
+                arrays.
+
+        Returns:
+            NumPy array; what else the function may return, as it is.
+        """
+        for part, function in zip(self.parts, self.functions):
+            if isinstance(function, keras.Model):
+                outputs = function.predict_on_batch(x)
+                # Under tf.distribute, each replica's in turn.
+                x = outputs[: len(x)] if hasattr(outputs, "shape") else outputs
+            else:
+                x = part(ops.convert_to_tensor(x) if as_tensors else x)
+        return ops.convert_to_numpy(x) if ops.is_tensor(x) else x
+
+    def at(self, x: Any) -> Linearized:
+        """Outputs at samples with both products of the Jacobian, by one forward pass."""
+        return Linearized(self, x)
+
+    def rows(self, x: Any, chunk_size: int = 1) -> Any:
+        """All rows of each Jacobian, `(outputs, batch, *input_shape)`, pass by pass.
+
+        Args:
+            x: `(batch, *input_shape)`.
+            chunk_size: Rows in a pass, which holds all samples as many times.
+        """
+        outputs, pull = autodiff.vjp(self, repeated(x, chunk_size))
+        return images_of_unit_vectors(pull, outputs, chunk_size)
+
+    def columns(self, x: Any, chunk_size: int = 1) -> Any:
+        """All columns of each Jacobian, `(inputs, batch, *output_shape)`, pass by pass.
+
+        Args:
+            x: `(batch, *input_shape)`.
+            chunk_size: Columns in a pass, which holds all samples as many times.
+        """
+        x = repeated(x, chunk_size)
+        _, push = autodiff.linearize(self, x)
+        return images_of_unit_vectors(push, x, chunk_size)
+
+    def check_inputs(self) -> None:
+        """Refuses models of integers, which have no derivative.
+
+        Raises:
+            ValueError: By the name of the function.
+        """
+        for name, function in zip(self.names, self.functions):
+            check_has_derivative(name, function)
+
+    def checked(self, sample: np.ndarray) -> "Map":
+        """This map, once it is seen to be one: with its shapes, in an instance of its own.
+
+        Each function must take one input of the shape of the sample before it, and return
+        one tensor of floating-point numbers, which another sample beside does not change.
+
+        Args:
+            sample: One sample, `input_shape`.
+
+        Raises:
+            ValueError, TypeError: What is wrong, by the name of the function.
+        """
+        self.check_inputs()
+        checked = Map(self)
+        checked.shapes = (sample.shape,)
+        for part, name in zip(self.parts, self.names):
+            check_input(name, part.functions[0], sample)
+            checked.shapes += (independent_output_shape(name, part, sample),)
+            if len(checked.shapes) <= len(self.functions):
+                sample = ops.convert_to_numpy(part(ops.convert_to_tensor(sample[None])))[0]
+        return checked
+
+    def check_as_declared(self) -> None:
+        """Checks that need a sample, with a random one of the shape that a model declares.
+
+        Raises:
+            ValueError: If the function mixes samples or returns whole numbers.
+        """
+        self.check_inputs()
+        for name, part in zip(self.names, self.parts):
+            inputs: Any = getattr(part.functions[0], "inputs", None) or ()
+            # A model of a fixed batch size, such as a stateful RNN, takes no sample alone.
+            if len(inputs) != 1 or inputs[0].shape[0] or None in inputs[0].shape[1:]:
+                continue
+            sample = np.random.default_rng(0).uniform(size=inputs[0].shape[1:])
+            independent_output_shape(name, part, sample.astype("float32"))

@@ -1,0 +1,81 @@
+"""Many vectors through one linear map of each sample."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+# More passes than these take too long to compile side by side.
+_PASSES_UNROLLED = 32
+
+
+def images_of_vectors(
+    linear_map: Callable,
+    vectors: Any,
+    like: Any,
+    transform: Callable | None = None,
+    chunk_size: int = 1,
+) -> Any:
+    """Images of vectors under a linear map of each sample, one pass per chunk of vectors.
+
+    Can be compiled, and differentiated with respect to the weights.
+
+    Args:
+        linear_map: Callable from tensors shaped as `like` to tensors with as many samples.
+        vectors: Each of them is given to every sample: `(k, size)`, `size` entries in a
+            sample of `like` and `k` a multiple of `chunk_size`.
+        like: Tensor that holds all samples `chunk_size` times.
+        transform: Applied to the images of each pass, `(chunk_size, batch, ...)`, before
+            they are kept. `None` keeps them as they are.
+        chunk_size: Vectors in a pass.
+
+    Returns:
+        Images, or what `transform` made of them: `(k, batch, ...)`.
+    """
+    batch = ops.shape(like)[0] // chunk_size
+    count, size = vectors.shape
+
+    def images_of(chunk):
+        tangents = ops.repeat(chunk, batch, axis=0)
+        images = linear_map(ops.reshape(tangents, (-1, *like.shape[1:])))
+        images = ops.reshape(images, (chunk_size, batch, *ops.shape(images)[1:]))
+        return images if transform is None else transform(images)
+
+    passes = count // chunk_size
+    images = mapped(images_of, ops.reshape(vectors, (passes, chunk_size, size)), passes)
+    return ops.reshape(images, (count, *ops.shape(images)[2:]))
+
+
+def images_of_unit_vectors(linear_map: Callable, like: Any, chunk_size: int = 1) -> Any:
+    """Images of the unit vectors of a sample of `like`, `(size, batch, ...)`."""
+    size = math.prod(like.shape[1:])
+    count = math.ceil(size / chunk_size) * chunk_size
+    vectors = ops.eye(count, size, dtype=like.dtype)
+    return images_of_vectors(linear_map, vectors, like, None, chunk_size)[:size]
+
+
+def mapped(function: Callable, xs: Any, count: int) -> Any:
+    """`keras.ops.map` over `count` entries, with a few calls side by side.
+
+    On a CPU this takes less memory on TensorFlow, which then needs not hold the results
+    within all passes of a loop, and a quarter of the time on JAX, where convolutions in a
+    loop run on one thread.
+    """
+    if count > _PASSES_UNROLLED:
+        return ops.map(function, xs)
+    return ops.stack([function(xs[i]) for i in range(count)])
+
+
+def repeated(x: Any, times: int) -> Any:
+    """All samples several times: then several passes run at once on every backend."""
+    if times == 1:
+        return x
+    tiled = ops.tile(x, [times] + [1] * (len(x.shape) - 1))
+    return ops.reshape(tiled, (-1, *x.shape[1:]))  # Keras 3.12 forgets the sides
+
+
+def sample_size(tensor: Any) -> int | None:
+    """Entries of a sample, or `None` if a side is of unknown size."""
+    sides = tuple(tensor.shape[1:])
+    return None if None in sides else math.prod(sides)

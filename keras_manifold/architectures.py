@@ -1,0 +1,151 @@
+"""Encoders and decoders of common kinds, behind the builders of `AutoEncoder`."""
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers
+
+from keras_manifold._arguments import check_count
+
+
+def convolutional(
+    input_shape: tuple[int, int, int],
+    latent_dim: int,
+    *,
+    filters: Sequence[int] = (32, 64),
+    kernel_size: int = 3,
+    activation: str = "relu",
+    output_activation: str | None = "sigmoid",
+) -> tuple[keras.Model, keras.Model]:
+    """Convolutional encoder and decoder for images of any size.
+
+    Args:
+        input_shape: `(height, width, channels)`, or `(channels, height, width)` when
+            Keras's image data format is `channels_first`.
+        latent_dim: Size of the code, at least 1.
+        filters: Filters of each strided convolution, from the image inwards.
+        kernel_size: Height and width of every kernel.
+        activation: Activation of every hidden layer.
+        output_activation: Activation of the last layer.
+
+    Returns:
+        Tuple `(encoder, decoder)` of functional models.
+
+    Raises:
+        ValueError: If `input_shape` is not of rank 3 with known sizes, or `latent_dim`,
+            `filters` or `kernel_size` is below 1.
+
+    Examples:
+        >>> from keras_manifold import architectures
+        >>> encoder, decoder = architectures.convolutional((9, 7, 1), 4, filters=(8,))
+        >>> encoder.output_shape, decoder.output_shape
+        ((None, 4), (None, 9, 7, 1))
+    """
+    input_shape = _checked_shape("input_shape", input_shape, rank=3)
+    filters = _checked_shape("filters", filters)
+    kernel_size = check_count("kernel_size", kernel_size)
+    latent_dim = check_count("latent_dim", latent_dim)
+    channels_first = keras.config.image_data_format() == "channels_first"
+    channels = input_shape[0] if channels_first else input_shape[-1]
+    size = tuple(input_shape[1:] if channels_first else input_shape[:-1])
+
+    image = hidden = keras.Input(input_shape)
+    for count in filters:
+        sides = hidden.shape[2:] if channels_first else hidden.shape[1:-1]
+        padding = "valid" if min(sides) >= kernel_size else "same"
+        hidden = layers.Conv2D(
+            count, kernel_size, strides=2, padding=padding, activation=activation
+        )(hidden)
+    code = layers.Dense(latent_dim, name="code")(layers.Flatten()(hidden))
+    encoder = keras.Model(image, code, name="encoder")
+
+    start = tuple(math.ceil(side / 2 ** len(filters)) for side in size)
+    start_shape = (filters[0], *start) if channels_first else (*start, filters[0])
+    code = keras.Input((latent_dim,))
+    hidden = layers.Dense(math.prod(start_shape), activation=activation)(code)
+    hidden = layers.Reshape(start_shape)(hidden)
+    for count in reversed(filters):
+        hidden = layers.Conv2DTranspose(
+            count, kernel_size, strides=2, padding="same", activation=activation
+        )(hidden)
+    image = layers.Conv2DTranspose(
+        channels, kernel_size, padding="same", activation=output_activation
+    )(hidden)
+    excess = [side * 2 ** len(filters) - want for side, want in zip(start, size)]
+    if any(excess):
+        image = layers.Cropping2D([(n // 2, n - n // 2) for n in excess])(image)
+    decoder = keras.Model(code, image, name="decoder")
+    return encoder, decoder
+
+
+def dense(
+    input_shape: tuple[int, ...] | int,
+    latent_dim: int,
+    *,
+    units: Sequence[int] = (512, 256),
+    activation: str = "relu",
+    output_activation: str | None = "sigmoid",
+) -> tuple[keras.Model, keras.Model]:
+    """Fully connected encoder and decoder for inputs of any shape.
+
+    Args:
+        input_shape: Shape of one sample.
+        latent_dim: Size of the code, at least 1.
+        units: Width of each hidden layer of the encoder; the decoder mirrors it.
+        activation: Activation of every hidden layer.
+        output_activation: Activation of the last layer.
+
+    Returns:
+        Tuple `(encoder, decoder)` of `keras.Sequential` models.
+
+    Raises:
+        ValueError: If `input_shape` has an unknown size, or `latent_dim` or `units` is
+            below 1.
+
+    Examples:
+        >>> from keras_manifold import architectures
+        >>> encoder, decoder = architectures.dense((8, 8, 1), latent_dim=4, units=(16,))
+        >>> encoder.output_shape, decoder.output_shape
+        ((None, 4), (None, 8, 8, 1))
+    """
+    shape: Any = input_shape
+    is_flat = isinstance(shape, numbers.Integral)
+    shape = _checked_shape("input_shape", (shape,) if is_flat else shape)
+    units = _checked_counts("units", units)
+    latent_dim = check_count("latent_dim", latent_dim)
+    encoder = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Flatten(),
+            *(layers.Dense(width, activation=activation) for width in units),
+            layers.Dense(latent_dim, name="code"),
+        ],
+        name="encoder",
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((latent_dim,)),
+            *(layers.Dense(width, activation=activation) for width in reversed(units)),
+            layers.Dense(math.prod(shape), activation=output_activation),
+            layers.Reshape(shape),
+        ],
+        name="decoder",
+    )
+    return encoder, decoder
+
+
+def _checked_shape(name, shape, rank=None):
+    sides = _checked_counts(name, shape)
+    if len(sides) == 0 or rank not in (None, len(sides)):
+        expected = "at least one whole number" if rank is None else f"{rank} whole numbers"
+        raise ValueError(f"`{name}` must be {expected}. Received: {name}={shape!r}.")
+    return sides
+
+
+def _checked_counts(name, counts):
+    if not isinstance(counts, (tuple, list)):
+        raise ValueError(f"`{name}` must be a tuple. Received: {name}={counts!r}.")
+    return tuple(check_count(f"{name}[{i}]", count) for i, count in enumerate(counts))

@@ -1,0 +1,94 @@
+"""Samples as what they are drawn as: small pictures of images, small panels of curves."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_manifold.plot._kinds import MOST_BARS, Kind, kind_of, planes_of
+from keras_manifold.plot._palette import NOT_FINITE, colours_of, rgb
+
+Limits = tuple[float, float]
+
+
+class Panel(NamedTuple):
+    """A series or a table, to be drawn on a scale.
+
+    Attributes:
+        values: `(channels, length)`, NaN where an entry is not finite.
+        limits: Value at the lower edge, and at the upper.
+        is_bars: Whether entries are bars from 0, instead of points of a line.
+    """
+
+    values: np.ndarray
+    limits: Limits
+    is_bars: bool
+
+
+class Samples(NamedTuple):
+    """Samples of one shape and kind, `planes` as `planes_of` has them."""
+
+    kind: Kind
+    planes: np.ndarray
+
+    def cells(self, limits: Limits, *, signed: bool) -> Sequence[np.ndarray | Panel]:
+        """What stands in the cells of a mosaic, one entry per sample."""
+        if self.kind == "image":
+            return _pictures(self.planes, limits, signed)
+        values = np.where(np.isfinite(self.planes), self.planes, np.nan)[:, :, 0]
+        length = values.shape[-1]
+        is_bars = self.kind == "table" and length <= MOST_BARS
+        return [Panel(sample, limits, is_bars) for sample in values]
+
+    def note(self, limits: Limits, *, signed: bool) -> str:
+        """The scale in words, or "" where the picture tells it."""
+        low, high = limits
+        if self.kind == "image":
+            return f"colours\n±{high:#.2g}" if signed else ""
+        words = f"±{high:#.2g}" if signed else f"{low:.2g} to {high:.2g}"
+        return f"scale\n{words}".replace("-", "−")
+
+
+def samples_of(values: Any) -> Samples:
+    """Samples `(n, *shape)` of any shape, in float64."""
+    values = np.asarray(values)
+    if values.ndim < 2:
+        raise ValueError(
+            "Samples must be an array of shape (n, ...), with at least one axis for what a "
+            f"sample holds. Received: shape {values.shape}. Pass x[None] for a single one."
+        )
+    if np.iscomplexobj(values):
+        raise TypeError(
+            f"Samples must be real numbers. Received: dtype={values.dtype}. Pass their "
+            "absolute values, or real and imaginary parts as two channels."
+        )
+    return Samples(kind_of(values.shape[1:]), planes_of(values.astype("float64")))
+
+
+def common_range(rows: Sequence[np.ndarray]) -> Limits:
+    """From the smallest value, or 0, to the largest."""
+    finite = [row[np.isfinite(row)] for row in rows]
+    finite = [values for values in finite if values.size]
+    if not finite:
+        return 0.0, 1.0
+    low = min(0.0, *(values.min() for values in finite))
+    high = max(values.max() for values in finite)
+    return low, high if high > low else low + 1.0
+
+
+def symmetric_range(row: np.ndarray) -> Limits:
+    """The smallest range around 0 that holds all values."""
+    limit = np.abs(row[np.isfinite(row)]).max(initial=0.0)
+    limit = limit if limit > 0 else 1.0
+    return -limit, limit
+
+
+def _pictures(planes, limits, signed):
+    """RGB of images, with entries that are not finite in a colour of their own."""
+    low, high = limits
+    images = np.moveaxis(planes, 1, -1)
+    is_finite = np.isfinite(images)
+    share = np.clip((np.where(is_finite, images, low) - low) / (high - low), 0.0, 1.0)
+    if share.shape[-1] == 1:
+        share = colours_of(share[..., 0], signed=signed)
+    return np.where(is_finite, share, rgb(NOT_FINITE))

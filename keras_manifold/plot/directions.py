@@ -1,0 +1,222 @@
+"""Figures of tangent vectors, and of walks along them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_manifold._arguments import check_count, check_number
+from keras_manifold._map.function import Map
+from keras_manifold.plot._mosaics import mosaic
+from keras_manifold.plot._samples import common_range, samples_of, symmetric_range
+from keras_manifold.plot.images import are_images
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def tangents(
+    space: Any,
+    index: int | Sequence[int] | None = 0,
+    *,
+    k: int | None = None,
+    images: np.ndarray | None = None,
+    title: str | None = None,
+) -> "Figure":
+    """Tangent vectors, each with its singular value.
+
+    They are drawn as `image_grid` draws samples of their shape.
+
+    Args:
+        space: `TangentSpace`, or a mapping from names to several of the same
+            samples, to be compared row by row.
+        index: Sample to show; a sequence of samples, or `None` for all. One sample of one
+            space is laid out in rows of eight vectors, otherwise each sample is a row.
+        k: Vectors to show, the leading ones, at least 1; `None` for all.
+        images: The samples themselves, `(n, *input_shape)`, to be shown before their
+            tangents.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`. Zero is white, positive entries red, negative ones
+        blue, on the scale noted at the end of each row; curves and bars are on that scale.
+
+    Raises:
+        ValueError: If `k` is below 1, no sample is chosen, `images` are not the samples of
+            the space, or the spaces are not of the same samples.
+        IndexError: If there is no sample `index`.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=4)
+        >>> x = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype("float32")
+        >>> figure = km.plot.tangents(km.tangent_space(model, x), images=x)
+        >>> type(figure).__name__
+        'Figure'
+    """
+    spaces = space if isinstance(space, Mapping) else {"": space}
+    if k is not None:
+        k = check_count("k", k)
+    shape = _shape_of_samples(spaces)
+    samples = _chosen(index, shape[0])
+    inputs = None if images is None else _inputs_of(images, shape)
+    is_single = len(spaces) == len(samples) == 1
+    cells, labels, names, notes = [], [], [], []
+    named = 0  # columns; below their names numbers suffice, as text is dear to draw
+    for sample in samples:
+        for name, of_model in spaces.items():
+            sigma = of_model.singular_values[sample, :k]
+            vectors = samples_of(of_model.vectors[sample, :k])
+            limits = symmetric_range(vectors.planes)
+            drawn = vectors.cells(limits, signed=True)
+            wrap = 8 if is_single else len(drawn)
+            for start in range(0, len(drawn), wrap):
+                shown = range(start, min(start + wrap, len(drawn)))
+                row: list[Any] = [*drawn[start : shown.stop]]
+                texts = [
+                    (f"σ{_subscript(i + 1)} = " if i >= named else "") + f"{sigma[i]:#.2g}"
+                    for i in shown
+                ]
+                named = max(named, shown.stop)
+                if inputs is not None:
+                    row.insert(0, None if start else inputs[sample])
+                    texts.insert(0, "" if start else "input")
+                cells.append(row)
+                labels.append(texts)
+                names.append(name)
+                notes.append(vectors.note(limits, signed=True))
+    return mosaic(
+        cells,
+        row_labels=names if any(names) else None,
+        cell_labels=labels,
+        row_notes=notes,
+        title=title,
+    )
+
+
+def _shape_of_samples(spaces):
+    """Shape `(n, *input_shape)` that all spaces are of."""
+    shapes = {
+        name: (len(space.vectors), *space.vectors.shape[2:])
+        for name, space in spaces.items()
+    }
+    if len(set(shapes.values())) != 1:
+        raise ValueError(
+            "`space` must be one or several spaces of the same samples. Received: samples "
+            f"of shapes {shapes}."
+        )
+    return next(iter(shapes.values()))
+
+
+def _chosen(index, count):
+    samples = range(count) if index is None else np.atleast_1d(index)
+    if len(samples) == 0:
+        raise ValueError(
+            f"`index` must name at least one of {count} samples. Received: index={index!r}."
+        )
+    if not -count <= min(samples) <= max(samples) < count:
+        raise IndexError(
+            f"`index` must be in [0, {count - 1}], as there are {count} samples. Received: "
+            f"index={index!r}."
+        )
+    return samples
+
+
+def _inputs_of(images, shape):
+    """Cells that show the samples themselves."""
+    inputs = samples_of(images)
+    expected = samples_of(np.zeros(shape))
+    if (inputs.kind, inputs.planes.shape) != (expected.kind, expected.planes.shape):
+        raise ValueError(
+            f"`images` must be the samples of the space, of shape {shape}. Received: "
+            f"images of shape {np.shape(images)}."
+        )
+    return inputs.cells(common_range([inputs.planes]), signed=False)
+
+
+def walk(
+    space: Any,
+    x: np.ndarray,
+    *,
+    model: Any = None,
+    index: int = 0,
+    directions: int = 3,
+    reach: float | None = None,
+    steps: int = 9,
+    title: str | None = None,
+) -> "Figure":
+    r"""Walks from one sample along its leading tangent vectors.
+
+    One row per direction: the straight line $x + t v_i$ in input space and, with a `model`,
+    a second one with what it makes of those points, $g(f(x + t v_i))$, on the manifold that
+    it has learned. Where the two rows agree the line is still close to the manifold.
+
+    Args:
+        space: `TangentSpace` of the samples.
+        x: The samples themselves, `(n, *input_shape)`.
+        model: Keras model that reconstructs samples, such as an `AutoEncoder`, or any
+            callable from NumPy arrays to NumPy arrays. `None` for the straight lines only.
+        index: Sample from which to walk.
+        directions: Leading tangent vectors along which to walk, at least 1; more than
+            there are means all.
+        reach: Greatest distance $|t|$, in units of the input, above 0. `None` for half the
+            norm of the sample.
+        steps: Samples in a row, at least 2; an odd number has the sample in the middle.
+        title: Text above the figure.
+
+    Returns:
+        `matplotlib.figure.Figure`, all on one scale: that of the sample for images.
+
+    Raises:
+        ValueError: If `space` and `x` do not match, or a number is out of range.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=4)
+        >>> x = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype("float32")
+        >>> figure = km.plot.walk(km.tangent_space(model, x), x, model=model, index=2)
+        >>> type(figure).__name__
+        'Figure'
+    """
+    x = np.asarray(x)
+    if len(x) != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
+        raise ValueError(
+            "`space` must be that of the samples `x`. Received: vectors of shape "
+            f"{space.vectors.shape} and x of shape {x.shape}."
+        )
+    index = check_count("index", index, least=0)
+    if index >= len(x):
+        raise ValueError(
+            f"`index` must be below the number of samples, {len(x)}. "
+            f"Received: index={index}."
+        )
+    vectors = np.asarray(space.vectors[index][: check_count("directions", directions)])
+    steps = check_count("steps", steps, least=2)
+    if reach is None:
+        # A sample that is 0 has no length of its own.
+        reach = 0.5 * float(np.linalg.norm(x[index])) or 1.0
+    reach = check_number("reach", reach, positive=True)
+    distances = np.linspace(-reach, reach, steps)
+    offsets = distances.reshape(-1, *(1,) * x[index].ndim) * vectors[:, None]
+    points = (x[index] + offsets).astype("float32")
+    rows, labels = [], []
+    for i, straight in enumerate(points, start=1):
+        rows.append(straight)
+        labels.append(f"x + t v{_subscript(i)}")
+        if model is not None:
+            rows.append(Map(model).values(straight, as_tensors=False))
+            labels.append("reconstructed")
+    # Curves would be cut off at the ends of the sample's own scale.
+    limits = common_range([x[index]] if are_images(x) else rows)
+    drawn = [samples_of(row) for row in rows]
+    return mosaic(
+        [row.cells(limits, signed=False) for row in drawn],
+        row_labels=labels,
+        row_notes=[row.note(limits, signed=False) for row in drawn],
+        column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
+        title=title,
+    )
+
+
+def _subscript(number):
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -1,0 +1,87 @@
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_manifold as km
+from keras_manifold._map.compiled import BothFactors, Products, ShorterSide
+from keras_manifold._map.function import Map
+
+
+class Scale(layers.Layer):
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+
+X = np.ones((2, 3), "float32")
+
+
+def slope(layer):
+    return float(km.jacobian(layer, X)[0, 0, 0])
+
+
+def test_a_layer_is_compiled_once_and_its_compiled_function_dies_with_it():
+    layer = layers.Dense(2)
+    km.jacobian(layer, X)
+    first = ShorterSide.of(Map(layer), X[0], chunk_size=None)
+    assert ShorterSide.of(Map(layer), X[0], chunk_size=None) is first
+    alive = weakref.ref(layer)
+    del layer, first
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_number_that_was_assigned_is_seen():
+    layer = Scale(2.0)
+    assert slope(layer) == 2
+    layer.factor = 3.0
+    assert slope(layer) == 3
+
+
+def test_what_is_not_seen_can_be_forgotten():
+    layer = Scale((2.0,))
+    assert slope(layer) == 2
+    layer.factor = (5.0,)
+    km.forget_compiled(layer)
+    assert slope(layer) == 5
+
+
+def test_the_halves_of_an_autoencoder_are_forgotten_with_it(digits):
+    encoder = keras.Sequential([keras.Input((3,)), Scale((2.0,))])
+    model = km.AutoEncoder(encoder, keras.Sequential([keras.Input((3,)), layers.Dense(3)]))
+    assert km.tangent_space(model, X).singular_values[0, 0] == 2
+    encoder.layers[0].factor = (4.0,)
+    km.forget_compiled(model)
+    assert km.tangent_space(model, X).singular_values[0, 0] == 4
+
+
+def test_forgetting_what_is_no_layer_is_refused():
+    with pytest.raises(TypeError, match="`model` must be a Keras layer"):
+        km.forget_compiled(ops.tanh)
+
+
+def test_products_are_those_with_the_matrix_and_its_transpose(rng):
+    w = rng.normal(size=(3, 5)).astype("float32")
+    function = Map(lambda x: ops.matmul(x, w))
+    forwards = Products(function, X[0], forwards=True)
+    backwards = Products(function, X[0], forwards=False)
+    v = rng.normal(size=(2, 4, 3)).astype("float32")
+    u = rng.normal(size=(2, 4, 5)).astype("float32")
+    np.testing.assert_allclose(forwards.predict_on_batch([X, v]), v @ w, rtol=1e-4)
+    np.testing.assert_allclose(backwards.predict_on_batch([X, u]), u @ w.T, rtol=1e-4)
+
+
+def test_factors_are_rows_of_the_first_and_columns_of_the_second(rng):
+    f = rng.normal(size=(3, 2)).astype("float32")
+    g = rng.normal(size=(2, 4)).astype("float32")
+    both = Map(lambda x: ops.matmul(x, f)).then(Map(lambda z: ops.matmul(z, g)))
+    rows, columns = BothFactors(both, X[0]).predict_on_batch(X)
+    np.testing.assert_allclose(rows[1], f.T, rtol=1e-5)
+    np.testing.assert_allclose(columns[1], g, rtol=1e-5)

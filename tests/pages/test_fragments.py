@@ -1,0 +1,139 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_manifold as km
+
+
+def test_numbers_of_a_look_stand_in_the_page_in_full_precision(
+    tmp_path, write_tangents, fragments_of
+):
+    arrays = write_tangents(tmp_path, 3)
+    look = fragments_of(km.report(tmp_path)).files["tangent_space_0003.npz"]
+    assert (look["kind"], look["name"], look["step"]) == ("tangents", "tangent", 3)
+    for name in ("singular_values", "spectrum"):
+        np.testing.assert_array_equal(np.float32(look[name]), arrays[name])
+    exact = arrays["spectrum"].astype("float64")
+    np.testing.assert_array_equal(look["low"], exact.min(axis=0))
+    np.testing.assert_array_equal(look["high"], exact.max(axis=0))
+    np.testing.assert_allclose(look["mean"], exact.mean(axis=0), rtol=1e-15)
+
+
+def test_folders_without_csv_have_norm_dimension_and_top_from_the_spectra(
+    tmp_path, write_tangents, fragments_of
+):
+    sigma = write_tangents(tmp_path, 0, name="decoder")["spectrum"].astype("float64")
+    look = fragments_of(km.report(tmp_path)).files["decoder_space_0000.npz"]
+    energy = (sigma**2).sum(axis=1)
+    assert look["scalars"] == {
+        "decoder_norm": pytest.approx(np.sqrt(energy).mean(), rel=1e-12),
+        "decoder_dimension": pytest.approx(
+            (energy**2 / (sigma**4).sum(axis=1)).mean(), rel=1e-12
+        ),
+        "decoder_top": pytest.approx(sigma[:, 0].mean(), rel=1e-12),
+    }
+
+
+def test_reconstructions_share_one_scale_and_tell_their_errors(
+    tmp_path, write_reconstructions, fragments_of
+):
+    rows = write_reconstructions(tmp_path, 2)
+    look = fragments_of(km.report(tmp_path)).files["reconstruction_0002.npz"]
+    assert look["rows"] == ["input", "reconstruction", "noisy_input", "denoised"]
+    top = max(float(values.max()) for values in rows.values())
+    assert look["pictures"]["ranges"] == [[0, top]] * 4
+    for made in ("reconstruction", "denoised"):
+        squares = (rows[made].astype("float64") - rows["input"]) ** 2
+        np.testing.assert_allclose(look["errors"][made], squares.mean(axis=(1, 2, 3)))
+
+
+def test_sixteen_samples_and_vectors_are_shown_of_more(
+    tmp_path, write_tangents, fragments_of
+):
+    arrays = write_tangents(tmp_path, 1, samples=20, k=18)
+    look = fragments_of(km.report(tmp_path)).files["tangent_space_0001.npz"]
+    assert (look["samples"], look["vectors"]) == (20, 18)
+    assert np.shape(look["singular_values"]) == (16, 16)
+    assert (look["pictures"]["rows"], look["pictures"]["columns"]) == (16, 16)
+    # The range is that of all samples.
+    exact = arrays["spectrum"].astype("float64")
+    np.testing.assert_array_equal(look["high"], exact.max(axis=0))
+
+
+def test_what_is_not_finite_is_null_and_missing(
+    tmp_path, tile, write_tangents, fragments_of
+):
+    arrays = write_tangents(tmp_path, 1)
+    arrays["vectors"][0, 1, 2, 3] = np.nan
+    arrays["singular_values"][0, 1] = arrays["spectrum"][0, 1] = np.nan
+    np.savez(tmp_path / "tangent_space_0001.npz", **arrays)
+    look = fragments_of(km.report(tmp_path)).files["tangent_space_0001.npz"]
+    assert look["singular_values"][0][1] is None
+    assert look["mean"][1] is None
+    assert look["scalars"]["tangent_norm"] is None
+    shown = tile(look["pictures"], 0, 1)
+    assert np.argwhere(np.isnan(shown)).tolist() == [[0, 2, 3]]
+    assert np.isfinite(tile(look["pictures"], 0, 0)).all()
+
+
+def test_csv_cells_are_numbers_gaps_or_absent(tmp_path, write_scalars, fragments_of):
+    write_scalars(
+        tmp_path,
+        [["step", "loss", "lr"], [0, "", "0.1"], [1, "0.125", "nan"], [2, "inf", ""], [3]],
+    )
+    content = fragments_of(km.report(tmp_path)).files["tangent_scalars.csv"]
+    assert content["values"] == {
+        "loss": [[1, 0.125], [2, None]],
+        "lr": [[0, 0.1], [1, None]],
+    }
+
+
+def test_the_log_of_keras_counts_epochs_from_zero(tmp_path, digits, fragments_of):
+    model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Dense(1)])
+    model.compile("sgd", loss="mse")
+    logger = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    history = model.fit(digits[:32], digits[:32], epochs=2, callbacks=[logger], verbose=0)
+    content = fragments_of(km.report(tmp_path)).files["log.csv"]
+    assert content["values"]["loss"] == [
+        [1, history.history["loss"][0]],
+        [2, history.history["loss"][1]],
+    ]
+
+
+def test_files_of_others_are_left_out(tmp_path, write_tangents, fragments_of):
+    write_tangents(tmp_path, 1)
+    np.savez(tmp_path / "weights_0001.npz", a=np.ones(3))
+    (tmp_path / "table.csv").write_text("name,value\na,1\n")
+    (tmp_path / ".tangent_space_0002.npz").write_bytes(b"half written")
+    files = fragments_of(km.report(tmp_path)).files
+    assert files.pop("tangent_space_0001.npz") is not None
+    assert files == {"weights_0001.npz": None, "table.csv": None}
+
+
+def test_what_the_callbacks_write_is_what_the_page_shows(
+    tmp_path, digits, half_a_level, tile, fragments_of
+):
+    model = km.AutoEncoder.dense((8, 8, 1), 3, noise=km.NoiseInjection("gaussian", 0.2))
+    model.compile("adam", loss="mse")
+    watch = km.TangentAnalyzer(digits[:4], k=3, directory=tmp_path)
+    grid = km.ReconstructionGrid(digits[:5], directory=tmp_path)
+    model.fit(digits[:256], epochs=2, callbacks=[watch, grid], verbose=0)
+    files = fragments_of(km.report(tmp_path)).files
+    looks = {name: look for name, look in files.items() if name.endswith(".npz")}
+    assert len(looks) == 6
+    for name, look in looks.items():
+        with np.load(tmp_path / name) as arrays:
+            if look["kind"] == "tangents":
+                np.testing.assert_array_equal(look["spectrum"], arrays["spectrum"])
+                shown, expected = tile(look["pictures"], 3, 2), arrays["vectors"][3, 2]
+                tolerance = half_a_level(look["pictures"], 3)
+            else:
+                assert look["rows"] == [
+                    "input",
+                    "reconstruction",
+                    "noisy_input",
+                    "denoised",
+                ]
+                shown, expected = tile(look["pictures"], 3, 4), arrays["denoised"][4]
+                tolerance = half_a_level(look["pictures"], 3)
+            np.testing.assert_allclose(shown[0], expected[..., 0], atol=tolerance)

@@ -1,0 +1,241 @@
+import numpy as np
+import pytest
+
+import keras_manifold as km
+from keras_manifold.pages._reports import write_page
+
+
+def test_looks_by_batches_are_said_to_be_such(run, browse, numbers, write_scalars):
+    folder, _ = run
+    write_scalars(folder, [["step", "epoch"], [4, 1]], "batches_scalars.csv")
+    page = browse(km.report(folder))
+    slider = page.get_by_role("slider", name="Look")
+    assert slider.get_attribute("aria-valuetext") == "batch 4 of 4"
+    assert "at batch 4" in page.inner_text("#facts")
+    assert "epoch" not in page.inner_text("#curves").lower()
+    assert numbers(page, '#numbers [data-name="epoch"]') == 1
+
+
+def test_the_slider_moves_by_keyboard_and_all_that_is_shown_moves_with_it(
+    run, browse, numbers, pixels, shown
+):
+    folder, looks = run
+    page = browse(km.report(folder))
+    slider = page.get_by_role("slider", name="Look")
+    assert slider.get_attribute("aria-valuetext") == "epoch 4 of 4"
+    before = pixels(page, ".vectors canvas"), pixels(page, ".strips canvas")
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    shown(page, 3)
+    assert slider.get_attribute("aria-valuetext") == "epoch 3 of 4"
+    assert pixels(page, ".vectors canvas") != before[0]
+    assert pixels(page, ".strips canvas") != before[1]
+    np.testing.assert_array_equal(
+        np.float32(numbers(page, ".vectors")), looks[3]["singular_values"][0]
+    )
+    assert numbers(page, '#numbers [data-name="loss"]') == 1 / 4
+    assert numbers(page, '#numbers [data-name="tangent_drift"]') == 0.5 / 3
+    page.keyboard.press("Home")
+    shown(page, 0)
+    np.testing.assert_array_equal(
+        np.float32(numbers(page, ".vectors")), looks[0]["singular_values"][0]
+    )
+    assert numbers(page, '#numbers [data-name="loss"]').size == 0
+    sigma = looks[0]["spectrum"].astype("float64")
+    expected = np.sqrt((sigma**2).sum(axis=1)).mean()
+    np.testing.assert_allclose(
+        numbers(page, '#numbers [data-name="tangent_norm"]'), expected, rtol=1e-12
+    )
+
+
+def test_buttons_and_arrow_keys_move_the_slider_and_play_runs_to_the_end(
+    run, browse, shown
+):
+    page = browse(km.report(run[0]))
+    page.get_by_role("button", name="Previous look").click()
+    shown(page, 3)
+    assert not page.get_by_label("Follow the last look").is_checked()
+    page.locator("h1").click()
+    page.keyboard.press("ArrowLeft")
+    shown(page, 2)
+    page.get_by_role("button", name="Next look").click()
+    shown(page, 3)
+    page.get_by_label("Follow the last look").check()
+    shown(page, 4)
+    assert page.get_by_role("button", name="Next look").is_disabled()
+    page.get_by_role("button", name="Play").click()
+    shown(page, 1)
+    assert page.get_by_role("button", name="Play").get_attribute("aria-pressed") == "true"
+    shown(page, 4)
+    assert page.get_by_role("button", name="Play").get_attribute("aria-pressed") == "false"
+
+
+def test_samples_are_chosen_by_keyboard(run, browse, numbers, pixels):
+    folder, looks = run
+    page = browse(km.report(folder))
+    before = pixels(page, ".vectors canvas")
+    page.get_by_role("radio", name="Sample 1").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector('.vectors canvas[aria-label*="of sample 2,"]')
+    np.testing.assert_array_equal(
+        np.float32(numbers(page, ".vectors")), looks[4]["singular_values"][1]
+    )
+    assert pixels(page, ".vectors canvas") != before
+    # The arrow keys of the choice are its own.
+    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "epoch 4 of 4"
+
+
+def test_curves_tell_their_values_and_take_the_slider_where_one_clicks(run, browse, shown):
+    page = browse(km.report(run[0]))
+    chart = page.locator("#curves figure", has_text="validation").first.locator(
+        ".chart svg"
+    )
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    middle = box["x"] + 48 + (box["width"] - 60) / 2  # epoch 2 of 0 to 4, between margins
+    page.mouse.move(middle, box["y"] + 100)
+    tip = chart.locator("g[aria-label=tip]")
+    tip.get_by_text("training").wait_for()
+    text = tip.text_content()
+    for part in ("epoch 2", "training: 0.3333", "validation: –"):
+        assert part in text
+    page.mouse.click(middle, box["y"] + 100)
+    shown(page, 2)
+
+
+def test_not_a_number_is_a_gap_and_an_empty_cell_is_none(tmp_path, browse, write_scalars):
+    rows = [
+        [s, 1.0 + s, "nan" if s == 30 else s, s if s % 5 == 0 else ""] for s in range(60)
+    ]
+    write_scalars(tmp_path, [["step", "whole", "torn", "sparse"], *rows])
+    page = browse(km.report(tmp_path))
+    pieces = {
+        name: page.locator("#curves figure", has_text=name)
+        .locator("g[aria-label=line] path")
+        .get_attribute("d")
+        .count("M")
+        for name in ("whole", "torn", "sparse")
+    }
+    assert pieces == {"whole": 1, "torn": 2, "sparse": 1}
+
+
+def test_a_run_that_goes_on_is_loaded_again_and_the_slider_stays(
+    run, browse, shown, write_tangents
+):
+    folder, _ = run
+    page = browse(write_page(folder, running=True), clock=True)
+    page.get_by_role("button", name="Previous look").click()
+    page.get_by_role("slider").focus()
+    shown(page, 3)
+    write_tangents(folder, 5, shape=(8, 8, 1))
+    write_page(folder, running=True)
+    with page.expect_navigation():
+        page.clock.fast_forward(6_000)
+    shown(page, 3)
+    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "epoch 3 of 5"
+    assert page.evaluate("document.activeElement.id") == "slider"
+    page.get_by_label("Follow the last look").check()
+    write_tangents(folder, 6, shape=(8, 8, 1))
+    km.report(folder)
+    with page.expect_navigation():
+        page.clock.fast_forward(6_000)
+    shown(page, 6)
+    # The run is over.
+    page.evaluate("window.isTheSame = true")
+    page.clock.fast_forward(600_000)
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.isTheSame === true")
+
+
+def test_runs_stand_side_by_side_on_one_scale(
+    tmp_path, browse, pixels, write_scalars, write_tangents
+):
+    folders, looks = [], []
+    for seed, name in enumerate(("plain", "denoising", "contractive")):
+        folders.append(tmp_path / name)
+        looks.append(write_tangents(folders[-1], 1, shape=(8, 8, 1), seed=seed))
+        write_scalars(folders[-1], [["step", "loss"], [1, 1.0 + seed], [2, 0.5 + seed]])
+    page = browse(km.report(folders, tmp_path / "compare.html"))
+    columns = page.locator("#tangents .runs > div")
+    assert columns.locator("h3").all_inner_texts() == ["plain", "denoising", "contractive"]
+    for column, look in zip(columns.all(), looks):
+        values = column.locator("data").evaluate_all("all => all.map(d => Number(d.value))")
+        np.testing.assert_array_equal(np.float32(values), look["singular_values"][0])
+    limit = max(np.abs(look["vectors"][0]).max() for look in looks)
+    scales = columns.locator(".scale").all_inner_texts()
+    assert len(set(scales)) == 1
+    assert f"+{limit:.4g}" in scales[0]
+    domains = page.locator("#spectrum svg[role=img]").evaluate_all(
+        "all => all.map(chart => String(chart.scale('y').domain))"
+    )
+    assert len(set(domains)) == 1
+    # Only where the largest entry of all runs stands is the colour the strongest.
+    strongest = {(103, 0, 31), (5, 48, 97)}
+    vectors = np.concatenate([look["vectors"][0] for look in looks])
+    largest = np.abs(vectors).max(axis=(1, 2, 3))
+    for i in range(len(vectors)):
+        data = pixels(page, ".vectors canvas", i)
+        colours = {tuple(data[p : p + 3]) for p in range(0, len(data), 4)}
+        if largest[i] == limit:
+            assert colours & strongest
+        elif largest[i] < 0.95 * limit:
+            assert not colours & strongest
+    letters = page.locator("#curves svg[role=img]").first.locator("text[font-weight='700']")
+    assert sorted(letters.all_text_contents()) == ["A", "B", "C"]
+
+
+@pytest.mark.parametrize(
+    "shape", [(8, 8, 3), (3, 8, 8), (12,), (60,), (40, 2), (2, 3, 4, 5)]
+)
+def test_samples_of_other_shapes_are_drawn(
+    tmp_path, browse, shape, pixels, write_reconstructions, write_tangents
+):
+    write_tangents(tmp_path, 1, shape=shape)
+    write_reconstructions(tmp_path, 1, shape=shape)
+    page = browse(km.report(tmp_path), color_scheme="dark")
+    for selector in (".vectors canvas", ".strips canvas", ".samples canvas"):
+        data = pixels(page, selector)
+        colours = {tuple(data[i : i + 4]) for i in range(0, len(data), 4)}
+        if len(shape) == 3:
+            assert len(colours) > 32
+        else:
+            assert (0x74, 0xBB, 0xF2, 255) in colours  # the first colour of dark pages
+
+
+def test_several_callbacks_of_a_kind_are_chosen_from(
+    tmp_path, browse, numbers, write_tangents
+):
+    looks = [write_tangents(tmp_path, 1, name=name, seed=i) for i, name in enumerate("ab")]
+    page = browse(km.report(tmp_path))
+    choice = page.get_by_label("Tangent spaces of")
+    assert choice.locator("option").all_inner_texts() == ["a", "b"]
+    for look, name in zip(looks, "ab"):
+        choice.select_option(name)
+        sigma = look["singular_values"][0]
+        page.wait_for_selector(f'.vectors data[value^="{float(sigma[0])}"]')
+        np.testing.assert_array_equal(np.float32(numbers(page, ".vectors")), sigma)
+
+
+def test_pictures_of_samples_say_where_they_come_from(
+    tmp_path, browse, pixels, write_reconstructions, write_tangents
+):
+    arrays = write_tangents(tmp_path, 1)
+    note = browse(km.report(tmp_path)).locator("#samples .note").inner_text()
+    assert note == "Pictures: the first tangent vector of each."
+    write_reconstructions(tmp_path, 1)
+    note = browse(km.report(tmp_path)).locator("#samples .note").inner_text()
+    assert note == "Pictures: inputs of the reconstructions, taken to be the same samples."
+    samples = np.linspace(0, 1, 3 * 36).reshape(3, 6, 6, 1)
+    np.savez(tmp_path / "tangent_space_0001.npz", **arrays, input=samples)
+    page = browse(km.report(tmp_path))
+    assert page.locator("#samples .note").inner_text() == ""
+    greys = np.reshape(pixels(page, ".samples canvas", 1), (6, 6, 4))[..., 0]
+    np.testing.assert_allclose(greys / 255, samples[1, ..., 0], atol=0.01)
+
+
+@pytest.mark.parametrize("samples", [1, 16])
+def test_one_look_is_enough(tmp_path, browse, samples, write_tangents):
+    write_tangents(tmp_path, 7, samples=samples)
+    page = browse(km.report(tmp_path))
+    assert page.get_by_role("slider").get_attribute("aria-valuetext") == "epoch 7 of 7"
+    assert page.locator(".vectors canvas").count() == 4

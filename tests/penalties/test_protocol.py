@@ -1,0 +1,63 @@
+"""Every penalty keeps the promises of the Protocol, a third party's too."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+import keras_manifold as km
+
+
+class SumOfSquares(layers.Layer):
+    """A third party's: of the outputs, not of a derivative."""
+
+    def __init__(self, weight, of="encoder", name="sum_of_squares"):
+        super().__init__(name=name)
+        self.weight, self.of = weight, of
+
+    def __call__(self, function, x):
+        return ops.sum(ops.square(function(x)), axis=-1)
+
+
+PENALTIES = {
+    "contractive, exact": lambda **o: km.ContractivePenalty(0.5, probes="exact", **o),
+    "contractive, probes": lambda **o: km.ContractivePenalty(0.5, probes=2, seed=0, **o),
+    "contractive, orthogonal": lambda **o: km.ContractivePenalty(
+        0.5, probes=2, probe_kind="orthogonal", seed=0, **o
+    ),
+    "third party": lambda **o: SumOfSquares(0.5, **o),
+}
+
+
+@pytest.fixture(params=PENALTIES)
+def penalty(request):
+    return PENALTIES[request.param]
+
+
+def test_it_is_a_penalty(penalty):
+    assert isinstance(penalty(), km.penalties.Penalty)
+    assert penalty().of == "encoder"
+    assert float(ops.convert_to_numpy(penalty().weight)) == 0.5
+
+
+def test_it_gives_one_value_a_sample_of_any_function(penalty, rng):
+    x = ops.convert_to_tensor(rng.normal(size=(5, 3)).astype("float32"))
+    values = ops.convert_to_numpy(penalty()(ops.tanh, x))
+    assert values.shape == (5,)
+    assert (values >= 0).all()
+    assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("of", ["encoder", "decoder", "reconstruction"])
+def test_it_trains_every_part_that_it_is_of(penalty, of, rng):
+    model = km.AutoEncoder.dense(6, 2, units=(4,), penalties=[penalty(of=of, name="p")])
+    model.compile(
+        keras.optimizers.SGD(0.1), lambda y, y_pred: 0.0 * ops.mean(y_pred, axis=-1)
+    )
+    x = rng.normal(size=(8, 6)).astype("float32")
+    part = model.decoder if of == "decoder" else model.encoder
+    before = [np.array(w) for w in part.get_weights()]
+    history = model.fit(x, epochs=2, verbose=0).history
+    assert {"p", "loss", "reconstruction_loss"} <= set(history)
+    changes = [np.abs(a - b).max() for a, b in zip(before, part.get_weights())]
+    assert max(changes) > 0
