@@ -308,7 +308,7 @@ def test_numpy_numbers_are_written_too(encoder, x, tmp_path):
     assert_is_that_of(space, *encoder.get_weights(), x)
 
 
-def test_threads_that_run_at_once_leave_the_process_as_it_was(x):
+def test_threads_that_run_at_once_leave_the_process_as_it_was(encoder, x):
     from threadpoolctl import threadpool_info
 
     def blas_threads():
