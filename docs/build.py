@@ -3,7 +3,7 @@
 Executes the guides and writes their text, output and figures to docs/guides/; draws the
 plots of docs/plots/ from the results of benchmarks/; writes the inventory of Keras's names.
 
-    pip install -e ".[docs]" && python docs/build.py && mkdocs serve
+    pip install -e ".[tensorflow,all]" --group docs && python docs/build.py && mkdocs serve
 
 A guide `guides/NAME.md` of mkdocs.yml is made from examples/guides/NAME.py, or from
 examples/NAME.py. It is skipped while nothing has changed that it depends on.

@@ -3,7 +3,7 @@
 Starts a run in one process and the same run in two, which share each batch through
 `keras.distribution.DataParallel` on JAX, on this machine's CPU, and compares the two.
 
-    pip install -e ".[examples,jax]" && python examples/distributed.py
+    pip install -e ".[tensorflow,examples,jax]" && python examples/distributed.py
 """
 
 import argparse

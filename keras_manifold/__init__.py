@@ -1,5 +1,7 @@
 """Train autoencoders in Keras, and see which manifold they learned."""
 
+from keras_manifold import _installed as _installed  # isort: split
+
 from keras_manifold import architectures as architectures
 from keras_manifold import autodiff as autodiff
 from keras_manifold import callbacks as callbacks

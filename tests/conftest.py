@@ -28,6 +28,20 @@ def rng():
 
 
 @pytest.fixture
+def tf():
+    """TensorFlow, whose tf.data feeds models on every backend."""
+    return pytest.importorskip(
+        "tensorflow", reason="tf.data is TensorFlow's, which is not installed"
+    )
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tf" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.tensorflow)
+
+
+@pytest.fixture
 def spoiled():
     """A callback that makes all weights NaN at one epoch and restores them at another."""
 

@@ -16,12 +16,13 @@ HERE = Path(__file__).parent
 
 
 def output_of(*command):
+    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, *map(str, command)],
         capture_output=True,
         text=True,
         timeout=600,
-        env=os.environ | {"PYTHONPATH": str(HERE.parent), "KERAS_BACKEND": BACKEND},
+        env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": BACKEND},
     )
     assert run.returncode == 0, run.stderr[-3000:]
     return run.stdout
@@ -65,7 +66,7 @@ def test_two_devices_train_as_one(tmp_path):
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is an optional extra")
 @pytest.mark.skipif(BACKEND != "jax", reason="the example chooses JAX: once is enough")
-def test_two_processes_train_as_one(tmp_path):
+def test_two_processes_train_as_one(tmp_path, tf):
     text = output_of(
         HERE.parent / "examples/distributed.py", "--epochs", 2, "--out", tmp_path
     )

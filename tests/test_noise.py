@@ -117,9 +117,7 @@ def test_it_keeps_the_mask_of_a_sequence():
     assert not np.allclose(codes, corrupted(recurrent, ops.convert_to_numpy(embedded)))
 
 
-def test_labels_of_a_pipeline_are_not_taken_for_training(digits):
-    import tensorflow as tf
-
+def test_labels_of_a_pipeline_are_not_taken_for_training(digits, tf):
     noise = km.NoiseInjection()
     pairs = tf.data.Dataset.from_tensor_slices((digits[:4], np.arange(4))).batch(2)
     with pytest.raises(TypeError, match=r"lambda x, y: \(noise\(x\), y\)"):
@@ -129,9 +127,7 @@ def test_labels_of_a_pipeline_are_not_taken_for_training(digits):
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "masking", "salt_and_pepper"])
-def test_it_maps_a_tf_data_pipeline_on_every_backend(kind, digits):
-    import tensorflow as tf
-
+def test_it_maps_a_tf_data_pipeline_on_every_backend(kind, digits, tf):
     noise = km.NoiseInjection(kind, 0.4, clip=(0, 1), seed=0)
     pipeline = tf.data.Dataset.from_tensor_slices(digits[:200]).batch(100)
     clean = np.concatenate(list(pipeline.as_numpy_iterator()))
@@ -148,9 +144,7 @@ def test_it_maps_a_tf_data_pipeline_on_every_backend(kind, digits):
     np.testing.assert_array_equal(np.concatenate(list(off.as_numpy_iterator())), clean)
 
 
-def test_in_tf_data_too_the_seed_decides(digits):
-    import tensorflow as tf
-
+def test_in_tf_data_too_the_seed_decides(digits, tf):
     pipeline = tf.data.Dataset.from_tensor_slices(digits[:20]).batch(10)
 
     def noisy(noise):

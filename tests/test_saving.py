@@ -72,6 +72,7 @@ def test_noise_and_penalty_are_saved_with_the_model(tmp_path):
     assert again.contractive_penalty.get_config() == model.contractive_penalty.get_config()
 
 
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_a_weights_file_brings_weights_and_seeds(digits, tmp_path):
     model, again = compiled(regularised()), compiled(regularised())
     model.fit(digits[:32], verbose=0)
@@ -113,6 +114,7 @@ def test_the_weight_of_a_penalty_is_a_setting_not_a_weight(digits, tmp_path):
         plain.load_weights(tmp_path / "model.weights.h5")
 
 
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not yet been built")
 def test_safe_mode_refuses_what_may_run_code(tmp_path):
     decoder = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: 2 * x)])
     model = km.AutoEncoder(keras.Sequential([keras.Input((3,))]), decoder)
@@ -164,9 +166,7 @@ def parts_and_inputs(model, x):
     BACKEND == "torch", reason="Keras exports none there: see test_limits.py"
 )
 @pytest.mark.parametrize("part", ["model", "encoder", "decoder"])
-def test_an_exported_saved_model_gives_the_same(part, digits, tmp_path):
-    import tensorflow as tf
-
+def test_an_exported_saved_model_gives_the_same(part, digits, tmp_path, tf):
     exported, x = parts_and_inputs(regularised(), digits[:5])[part]
     exported.export(tmp_path / "model", verbose=False)
     loaded = tf.saved_model.load(tmp_path / "model")

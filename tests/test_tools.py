@@ -15,6 +15,8 @@ def small(**options):
     return km.AutoEncoder.dense((64,), latent_dim=8, units=(16,), **options)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner")
+@pytest.mark.filterwarnings("ignore:Skipping variable loading for optimizer")
 def test_keras_tuner_searches_the_hyperparameters_of_an_autoencoder(digits, tmp_path):
     keras_tuner = pytest.importorskip("keras_tuner", reason="of the extra `tools`")
     x = digits[:200].reshape(-1, 64)
@@ -59,6 +61,7 @@ def test_a_scikit_learn_pipeline_trains_an_autoencoder_and_classifies_its_codes(
     assert pipeline.score(x[1200:], labels[1200:]) > 0.75
 
 
+@pytest.mark.filterwarnings("ignore:.*``noload`` loader strategy")  # within MLflow
 def test_mlflow_logs_what_the_analyzer_reports(digits, tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow", reason="of the extra `tools`")
     from mlflow.keras import MlflowCallback

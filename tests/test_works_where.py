@@ -69,6 +69,7 @@ TESTED = {
     "streams, results": [
         "test_a_killed_run_leaves_whole_samples_and_goes_on",
         "test_streams_of_batches_give_what_the_array_gives",
+        "test_a_tf_data_pipeline_gives_what_the_array_gives",
     ],
     "Sequential, functional": [
         "test_any_encoder_is_differentiated_penalised_and_trained",

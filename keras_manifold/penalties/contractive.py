@@ -367,7 +367,7 @@ class ContractivePenalty(keras.layers.Layer):
 
 def _checked_weight(weight):
     check_number("weight", weight)
-    if weight > np.finfo("float32").max:
+    if weight > float(np.finfo("float32").max):
         raise ValueError(
             "`weight` must be a number that float32 can hold, below 3.4e38. "
             f"Received: weight={weight!r}."

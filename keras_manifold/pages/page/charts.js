@@ -5,12 +5,18 @@ const DASHES = "6 4";
 
 // Quantities by panel: training with its validation, the norm with the largest singular
 // value. Each is {title, series: [{name, label, isDashed}]}.
+/**
+ * @param {Run[]} runs
+ * @returns {Panel[]}
+ */
 function panelsOf(runs) {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.scalars)))].filter(
     (name) => name !== "epoch", // of looks by batches
   );
+  /** @type {(name: string) => string} */
   const base = (name) => name.replace(/^val_/, "");
   const bases = [...new Set(names.map(base))];
+  /** @type {Panel[]} */
   const panels = [];
   const watched = namesIn(runs, "tangents").flatMap((prefix) =>
     ["dimension", "norm", "top", "drift"].map((suffix) => `${prefix}_${suffix}`),
@@ -29,7 +35,9 @@ function panelsOf(runs) {
     });
   }
   for (const prefix of namesIn(runs, "tangents")) {
+    /** @type {(suffix: string) => boolean} */
     const has = (suffix) => names.includes(`${prefix}_${suffix}`);
+    /** @type {(suffix: string, label?: string, isDashed?: boolean) => Series} */
     const one = (suffix, label = "", isDashed = false) => ({
       name: `${prefix}_${suffix}`,
       label,
@@ -59,6 +67,11 @@ function panelsOf(runs) {
 }
 
 // Lines of a panel: one for each series of each run that has it.
+/**
+ * @param {Run[]} runs
+ * @param {Panel} panel
+ * @returns {Line[]}
+ */
 function linesOf(runs, panel) {
   return runs.flatMap((run, index) =>
     panel.series
@@ -73,6 +86,12 @@ function linesOf(runs, panel) {
   );
 }
 
+/**
+ * @param {Run[]} runs
+ * @param {Panel} panel
+ * @param {{width: number, domain: [number, number]}} options
+ * @returns {Chart}
+ */
 function curvesChart(runs, panel, { width, domain }) {
   const lines = linesOf(runs, panel);
   const steps = d3.groups(
@@ -103,7 +122,7 @@ function curvesChart(runs, panel, { width, domain }) {
           y: "value",
           stroke: line.colour,
           strokeWidth: 2,
-          strokeDasharray: line.isDashed ? DASHES : null,
+          strokeDasharray: line.isDashed ? DASHES : undefined,
         }),
         Plot.dot(dotted(line.points), { x: "step", y: "value", fill: line.colour, r: 2.5 }),
       ]),
@@ -130,6 +149,7 @@ function curvesChart(runs, panel, { width, domain }) {
 }
 
 // Radians at the left, as in the logs, and degrees at the right.
+/** @param {number} largest */
 function angleAxes(largest) {
   const degrees = d3.ticks(0, (largest * 180) / Math.PI, 4);
   return [
@@ -145,6 +165,7 @@ function angleAxes(largest) {
   ];
 }
 
+/** @param {number} value */
 function axisNumber(value) {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return d3.format(".1~e")(value);
@@ -152,6 +173,7 @@ function axisNumber(value) {
 }
 
 // Points that no line shows, and all of them where there are few.
+/** @param {Point[]} points */
 function dotted(points) {
   if (points.length <= 40) return points;
   return points.filter(
@@ -159,6 +181,12 @@ function dotted(points) {
   );
 }
 
+/**
+ * @param {Run[]} runs
+ * @param {Panel} panel
+ * @param {number} step
+ * @param {(Point & {line: Line})[]} points
+ */
 function tipText(runs, panel, step, points) {
   const rows = points.map(({ value, line }) => {
     const names = [runs.length > 1 ? runs[line.run].label : "", line.label].filter(Boolean);
@@ -170,13 +198,19 @@ function tipText(runs, panel, step, points) {
 }
 
 // The letter of each run at the end of its curve, moved apart where curves end together.
+/**
+ * @param {Chart} chart
+ * @param {Line[]} lines
+ * @param {number} x
+ */
 function addLetters(chart, lines, x) {
   const y = chart.scale("y");
   const ends = lines
     .filter((line) => !line.isDashed)
-    .map((line) => ({ line, last: line.points.findLast((p) => p.value != null) }))
-    .filter(({ last }) => last)
-    .map(({ line, last }) => ({ line, at: y.apply(last.value) }))
+    .flatMap((line) => {
+      const last = line.points.findLast((p) => p.value != null)?.value;
+      return last == null ? [] : [{ line, at: y.apply(last) }];
+    })
     .sort((a, b) => a.at - b.at);
   ends.forEach((end, i) => {
     if (i) end.at = Math.max(end.at, ends[i - 1].at + 13);
@@ -193,6 +227,10 @@ function addLetters(chart, lines, x) {
   }
 }
 
+/**
+ * @param {Chart} chart
+ * @param {number} step
+ */
 function markStep(chart, step) {
   const x = chart.scale("x").apply(step);
   const [bottom, top] = chart.scale("y").range;
@@ -208,6 +246,10 @@ function markStep(chart, step) {
 }
 
 // Which step a click on a chart means.
+/**
+ * @param {Chart} chart
+ * @param {MouseEvent} event
+ */
 function stepUnder(chart, event) {
   const box = chart.getBoundingClientRect();
   const inside = ((event.clientX - box.left) / box.width) * chart.viewBox.baseVal.width;
@@ -215,16 +257,29 @@ function stepUnder(chart, event) {
 }
 
 // One scale for all looks of all runs; what is beyond it is rounding.
+/**
+ * @param {Run[]} runs
+ * @param {string} name
+ * @returns {Interval}
+ */
 function spectrumDomain(runs, name) {
   const looks = runs.flatMap((run) => run.tangents[name] ?? []);
-  const high = d3.max(looks, (look) => d3.max(look.high)) || 1;
+  const high = d3.max(looks, (look) => d3.max(look.high, (v) => v)) || 1;
   const low =
-    d3.min(looks, (look) => d3.min(look.low.filter((v) => v > high * 1e-5))) ?? high / 10;
+    d3.min(looks, (look) =>
+      d3.min(look.low, (v) => (v != null && v > high * 1e-5 ? v : null)),
+    ) ?? high / 10;
   return low < high ? [low, high] : [high / 10, high];
 }
 
+/**
+ * @param {TangentLook} look
+ * @param {TangentLook} first
+ * @param {{width: number, domain: Interval, sample: number, colour: string, label: string}} options
+ */
 function spectrumChart(look, first, { width, domain, sample, colour, label }) {
   const [floor] = domain;
+  /** @type {(values: Numbers | undefined) => {index: number, value: number | null}[]} */
   const points = (values) =>
     (values ?? []).map((value, i) => ({
       index: i + 1,
@@ -236,6 +291,7 @@ function spectrumChart(look, first, { width, domain, sample, colour, label }) {
     high: look.high[i] == null ? null : Math.max(look.high[i], floor),
   }));
   const own = look.spectrum[sample];
+  /** @type {(values: Numbers | undefined, options: Record<string, unknown>) => MarkOfPlot} */
   const line = (values, options) =>
     Plot.line(points(values), { x: "index", y: "value", ...options });
   const chart = Plot.plot({
@@ -294,6 +350,12 @@ function spectrumChart(look, first, { width, domain, sample, colour, label }) {
   return chart;
 }
 
+/**
+ * @param {TangentLook} look
+ * @param {TangentLook} first
+ * @param {Numbers | undefined} own
+ * @param {number} i
+ */
 function spectrumText(look, first, own, i) {
   return [
     `singular value ${i + 1}`,

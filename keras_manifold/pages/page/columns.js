@@ -4,10 +4,10 @@
 // --- Tangent vectors --------------------------------------------------------------------
 
 function showSamples() {
-  const looks = looksOf("tangents").find(Boolean);
-  byId("tangents").hidden = byId("spectrum").hidden = !looks;
-  if (!looks) return;
-  const sources = samplePictures(looks.at(-1));
+  const last = looksOf("tangents").find(Boolean)?.at(-1);
+  byId("tangents").hidden = byId("spectrum").hidden = !last;
+  if (!last) return;
+  const sources = samplePictures(last);
   const labels = d3.range(samplesShown()).map((sample) => {
     const input = element("input", {
       type: "radio",
@@ -22,34 +22,36 @@ function showSamples() {
     if (sample < (sources.isInput ? sources.sprite.columns : sources.sprite.rows)) {
       const tile = newTile(sources.sprite, "");
       tile.setAttribute("aria-hidden", "true");
-      drawTile(tile, sources.sprite, ...(sources.isInput ? [0, sample] : [sample, 0]));
+      const [row, column] = sources.isInput ? [0, sample] : [sample, 0];
+      drawTile(tile, sources.sprite, row, column);
       label.append(tile);
     }
     label.append(element("span", { "aria-hidden": "true" }, String(sample + 1)));
     return label;
   });
-  byId("samples")
-    .querySelector("div")
-    .replaceChildren(...labels);
-  const all = looks.at(-1).samples;
+  within(byId("samples"), "div").replaceChildren(...labels);
+  const all = last.samples;
   const legend =
     all > labels.length ? `Sample, the first ${labels.length} of ${all}` : "Sample";
-  byId("samples").querySelector("legend").textContent = legend;
-  byId("samples").querySelector(".note").textContent = sources.note ?? "";
+  within(byId("samples"), "legend").textContent = legend;
+  within(byId("samples"), ".note").textContent = sources.note ?? "";
   byId("samples").hidden = labels.length < 2 && !sources.isInput;
 }
 
 // Pictures of the samples: from the file of the looks itself, or else the inputs of the
 // reconstructions if they can be the same samples, or else the first tangent vectors.
+/**
+ * @param {TangentLook} look
+ * @returns {{sprite: Sprite, isInput: boolean, note?: string}}
+ */
 function samplePictures(look) {
   if (look.inputs) return { sprite: look.inputs, isInput: true };
-  const grid = Object.values(
-    runs.find((run) => run.tangents[state.tangents]).reconstructions,
-  )[0]?.[0];
+  const run = runs.find((one) => one.tangents[state.tangents]);
+  const grid = Object.values(run?.reconstructions ?? {})[0]?.[0];
   const isAlike =
     grid &&
-    ["kind", "channels", "height", "width"].every(
-      (key) => grid.pictures[key] === look.pictures[key],
+    /** @type {const} */ (["kind", "channels", "height", "width"]).every(
+      (name) => grid.pictures[name] === look.pictures[name],
     );
   if (isAlike) {
     return {
@@ -65,6 +67,7 @@ function samplePictures(look) {
   };
 }
 
+/** @param {Look} look */
 function lookNote(look) {
   return look.step === state.step ? "" : ` Look of ${UNIT} ${look.step}.`;
 }
@@ -72,10 +75,15 @@ function lookNote(look) {
 async function tangentColumns() {
   const shown = looksOf("tangents").map((looks) => lookAt(looks, state.step));
   // One scale for all runs.
-  const limit = d3.max(shown, (look) => look?.pictures.ranges[state.sample]?.[1]);
+  const limit = d3.max(shown, (look) => look?.pictures.ranges[state.sample]?.[1]) ?? 1;
   return Promise.all(shown.map((look, index) => tangentColumn(look, index, limit)));
 }
 
+/**
+ * @param {TangentLook | undefined} look
+ * @param {number} index
+ * @param {number} limit
+ */
 async function tangentColumn(look, index, limit) {
   const column = element("div");
   if (runs.length > 1) column.append(element("h3", {}, runName(runs[index], index)));
@@ -116,6 +124,10 @@ async function tangentColumn(look, index, limit) {
   return column;
 }
 
+/**
+ * @param {Sprite} pictures
+ * @param {number} limit
+ */
 function scaleBar(pictures, limit) {
   const label = `±${formatted(limit)}`;
   const isImage = pictures.kind === "image";
@@ -140,10 +152,12 @@ function scaleBar(pictures, limit) {
   );
 }
 
-const subscript = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+/** @type {(number: number) => string} */
+const subscript = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]);
 
 // --- Spectrum ---------------------------------------------------------------------------
 
+/** @param {number} width */
 function spectrumColumns(width) {
   const name = state.tangents;
   const domain = spectrumDomain(runs, name);
@@ -157,6 +171,7 @@ function spectrumColumns(width) {
     }
     const first = run.tangents[name][0];
     const colour = colourOf(index);
+    /** @type {[string, string, boolean?][]} */
     const entries = [[`sample ${state.sample + 1}`, colour]];
     if (look.samples > 1)
       entries.push([
@@ -185,6 +200,7 @@ function spectrumColumns(width) {
   });
 }
 
+/** @param {[text: string, colour: string, isDashed?: boolean][]} entries */
 function key(entries) {
   return element(
     "ul",
@@ -201,15 +217,23 @@ function key(entries) {
 
 // --- Reconstructions --------------------------------------------------------------------
 
+/** @param {number} width */
 async function reconstructionColumns(width) {
   const shown = looksOf("reconstructions").map((looks) => lookAt(looks, state.step));
-  const ranges = shown.filter(Boolean).map((look) => look.pictures.ranges[0]);
-  const range = [d3.min(ranges, (r) => r[0]), d3.max(ranges, (r) => r[1])];
+  const ranges = shown.flatMap((look) => (look ? [look.pictures.ranges[0]] : []));
+  /** @type {Interval} */
+  const range = [d3.min(ranges, (r) => r[0]) ?? 0, d3.max(ranges, (r) => r[1]) ?? 1];
   return Promise.all(
     shown.map((look, index) => reconstructionColumn(look, index, range, width)),
   );
 }
 
+/**
+ * @param {ReconstructionLook | undefined} look
+ * @param {number} index
+ * @param {Interval} range
+ * @param {number} width
+ */
 async function reconstructionColumn(look, index, range, width) {
   const column = element("div");
   if (runs.length > 1) column.append(element("h3", {}, runName(runs[index], index)));
@@ -222,6 +246,7 @@ async function reconstructionColumn(look, index, range, width) {
   // Lines of about equal length.
   const lines = Math.ceil(columns / fit);
   const perLine = Math.ceil(columns / lines);
+  /** @type {Promise<void>[]} */
   const drawn = [];
   for (let start = 0; start < columns; start += perLine) {
     const samples = d3.range(start, Math.min(columns, start + perLine));
@@ -235,6 +260,13 @@ async function reconstructionColumn(look, index, range, width) {
   return column;
 }
 
+/**
+ * @param {ReconstructionLook} look
+ * @param {number[]} samples
+ * @param {number} perLine
+ * @param {Interval} range
+ * @param {Promise<void>[]} drawn
+ */
 function strips(look, samples, perLine, range, drawn) {
   const grid = element("div", { class: "strips" });
   grid.style.gridTemplateColumns = `5.9rem repeat(${perLine}, minmax(0, 6.5rem))`;
@@ -268,6 +300,12 @@ function strips(look, samples, perLine, range, drawn) {
   return grid;
 }
 
+/**
+ * @param {HTMLElement} name
+ * @param {number[]} samples
+ * @param {number} perLine
+ * @param {(sample: number) => HTMLElement} cell
+ */
 function rowOf(name, samples, perLine, cell) {
   const row = document.createDocumentFragment();
   row.append(name, ...samples.map(cell));
@@ -275,6 +313,7 @@ function rowOf(name, samples, perLine, cell) {
   return row;
 }
 
+/** @param {number | null | undefined} value */
 function shortly(value) {
   if (value == null) return "–";
   if (value >= 10 && value < 1e5) return value.toFixed(0);

@@ -27,6 +27,10 @@ function showHead() {
   );
 }
 
+/**
+ * @param {Run} run
+ * @param {number} index
+ */
 function runName(run, index) {
   const name = element(
     "span",
@@ -37,12 +41,20 @@ function runName(run, index) {
   return name;
 }
 
+/**
+ * @param {Run} run
+ * @param {string} name
+ */
 function ends(run, name) {
-  const values = [...(run.scalars[name] ?? [])].filter(([, value]) => value != null);
-  return values.length ? { first: values[0], last: values.at(-1) } : null;
+  /** @type {Point[]} */
+  const points = [...(run.scalars[name] ?? [])].map(([step, value]) => ({ step, value }));
+  const known = points.flatMap(({ step, value }) => (value == null ? [] : [{ step, value }]));
+  const [first, last] = [known.at(0), known.at(-1)];
+  return first && last ? { first, last } : null;
 }
 
 // What training did, in a sentence.
+/** @param {Run} run */
 function changes(run) {
   const told = [];
   for (const name of [
@@ -52,12 +64,12 @@ function changes(run) {
     `${state.tangents}_norm`,
   ]) {
     const found = ends(run, name);
-    if (!found || found.first[0] === found.last[0]) continue;
+    if (!found || found.first.step === found.last.step) continue;
     if (name === "loss" && told.length) continue;
-    const words = { val_loss: "validation loss", loss: "loss" }[name] ?? inWords(name);
-    const verb = found.last[1] < found.first[1] ? "fell" : "rose";
+    const words = name === "val_loss" ? "validation loss" : inWords(name);
+    const verb = found.last.value < found.first.value ? "fell" : "rose";
     told.push(
-      `${words} ${verb} from ${formatted(found.first[1])} to ${formatted(found.last[1])}`,
+      `${words} ${verb} from ${formatted(found.first.value)} to ${formatted(found.last.value)}`,
     );
   }
   if (!told.length) return "";
@@ -69,15 +81,16 @@ function comparison() {
   const told = [];
   for (const [name, words] of [
     ["val_loss", "validation loss"],
-    [`${state.tangents}_dimension`, `${inWords(state.tangents ?? "")} dimension`],
+    [`${state.tangents}_dimension`, `${inWords(state.tangents)} dimension`],
   ]) {
-    const found = runs
-      .map((run) => ({ run, end: ends(run, name)?.last }))
-      .filter(({ end }) => end);
+    const found = runs.flatMap((run) => {
+      const end = ends(run, name)?.last.value;
+      return end == null ? [] : [{ run, end }];
+    });
     if (found.length < 2) continue;
     const values = d3
-      .sort(found, ({ end }) => end[1])
-      .map(({ run, end }) => `${formatted(end[1])} (${run.label})`);
+      .sort(found, ({ end }) => end)
+      .map(({ run, end }) => `${formatted(end)} (${run.label})`);
     told.push(`${words} ends at ${values.slice(0, -1).join(", ")} and ${values.at(-1)}`);
   }
   return told.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(" ");

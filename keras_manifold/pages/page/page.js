@@ -1,17 +1,19 @@
 // Curves and numbers, the slider, and what follows it.
 "use strict";
 
+/** @type {Chart[]} */
 let charts = [];
 
 function showCurves() {
   const panels = panelsOf(runs);
   byId("curves").hidden = panels.length === 0;
-  const box = byId("curves").querySelector(".panels");
+  const box = within(byId("curves"), ".panels");
   const all = runs.flatMap((run) =>
     Object.values(run.scalars).flatMap((column) => [...column.keys()]),
   );
-  let domain = d3.extent([...all, ...steps]);
-  if (domain[0] === domain[1]) domain = [domain[0] - 0.5, domain[0] + 0.5];
+  const [start = 0, end = 0] = d3.extent([...all, ...steps]);
+  /** @type {Interval} */
+  const domain = start === end ? [start - 0.5, end + 0.5] : [start, end];
   const figures = panels.map(() => element("figure", {}));
   box.replaceChildren(...figures);
   charts = panels.map((panel, i) => {
@@ -44,16 +46,16 @@ function showCurves() {
 function showNumbers() {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run.scalars)))];
   byId("numbers").hidden = names.length === 0;
-  const table = byId("numbers").querySelector("table");
-  table.caption.textContent = `At ${UNIT} ${state.step}.`;
+  const table = within(byId("numbers"), "table");
+  within(table, "caption").textContent = `At ${UNIT} ${state.step}.`;
   const heads =
     runs.length > 1
       ? runs.map((run, i) => element("th", { scope: "col" }, runName(run, i)))
       : [element("th", { scope: "col" }, "Value")];
-  table.tHead.replaceChildren(
+  within(table, "thead").replaceChildren(
     element("tr", {}, element("th", { scope: "col" }, "Quantity"), ...heads),
   );
-  table.tBodies[0].replaceChildren(
+  within(table, "tbody").replaceChildren(
     ...names.map((name) =>
       element(
         "tr",
@@ -80,8 +82,8 @@ function showNumbers() {
 
 function showPosition() {
   const slider = byId("slider");
-  slider.max = Math.max(0, steps.length - 1);
-  slider.value = position();
+  slider.max = String(Math.max(0, steps.length - 1));
+  slider.value = String(position());
   slider.disabled = steps.length < 2;
   const text = steps.length ? `${UNIT} ${state.step} of ${steps.at(-1)}` : "no looks";
   slider.setAttribute("aria-valuetext", text);
@@ -101,7 +103,8 @@ async function show() {
   charts.forEach((chart) => markStep(chart, state.step));
   const sections = PICTURES.filter((kind) => state[kind]).map((kind) => byId(kind));
   sections.forEach((section) => (section.hidden = false));
-  const width = (section) => columnWidth(section.querySelector(".runs"));
+  /** @type {(section: Element) => number} */
+  const width = (section) => columnWidth(within(section, ".runs"));
   const drawn = await Promise.all([
     state.tangents ? tangentColumns() : null,
     state.reconstructions ? reconstructionColumns(width(byId("reconstructions"))) : null,
@@ -109,26 +112,25 @@ async function show() {
   if (mine !== turn) return; // the slider has moved on
   PICTURES.forEach(
     (kind, i) =>
-      drawn[i] &&
-      byId(kind)
-        .querySelector(".runs")
-        .replaceChildren(...drawn[i]),
+      drawn[i] && within(byId(kind), ".runs").replaceChildren(...drawn[i]),
   );
   if (state.tangents) {
-    const box = byId("spectrum").querySelector(".runs");
+    const box = within(byId("spectrum"), ".runs");
     const padding = innerWidth <= 544 ? 20 : 32;
     box.replaceChildren(...spectrumColumns(columnWidth(box) - padding));
   }
-  document.documentElement.dataset.shown = state.step;
+  document.documentElement.dataset.shown = String(state.step);
 }
 
 // How wide one run's column of a grid will be, before it is filled.
+/** @param {Element} box */
 function columnWidth(box) {
   if (box.childElementCount !== runs.length)
     box.replaceChildren(...runs.map(() => element("div")));
-  return box.firstElementChild.clientWidth || box.clientWidth;
+  return box.firstElementChild?.clientWidth || box.clientWidth;
 }
 
+/** @param {Partial<State>} changes */
 function choose(changes) {
   Object.assign(state, changes);
   try {
@@ -139,18 +141,22 @@ function choose(changes) {
   return show();
 }
 
+/** @param {number} step */
 function goTo(step) {
   const nearest = d3.least(steps, (other) => Math.abs(other - step));
   return choose({ step: nearest, follow: nearest === steps.at(-1) });
 }
 
+/** @type {(by: number) => Promise<void> | undefined} */
 const move = (by) => goTo(steps[Math.max(0, Math.min(steps.length - 1, position() + by))]);
 
-let playing = null;
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let playing;
 
+/** @param {boolean} on */
 function play(on) {
   clearInterval(playing);
-  playing = null;
+  playing = undefined;
   if (on) {
     if (position() === steps.length - 1) goTo(steps[0]);
     playing = setInterval(
@@ -165,19 +171,24 @@ function play(on) {
 }
 
 function connect() {
-  byId("slider").addEventListener("input", (event) => goTo(steps[event.target.value]));
+  const slider = byId("slider");
+  const follow = byId("follow");
+  slider.addEventListener("input", () => goTo(steps[Number(slider.value)]));
   byId("previous").addEventListener("click", () => move(-1));
   byId("next").addEventListener("click", () => move(1));
   byId("play").addEventListener("click", () => play(!playing));
-  byId("follow").addEventListener("change", ({ target }) =>
-    choose(target.checked ? { follow: true, step: steps.at(-1) } : { follow: false }),
+  follow.addEventListener("change", () =>
+    choose({
+      follow: follow.checked,
+      step: (follow.checked ? steps.at(-1) : undefined) ?? state.step,
+    }),
   );
   for (const kind of PICTURES) {
     const names = namesIn(runs, kind);
-    const select = byId(`${kind}-name`);
+    const select = byId(kind === "tangents" ? "tangents-name" : "reconstructions-name");
     select.append(...names.map((name) => element("option", {}, name)));
     select.value = state[kind];
-    select.parentElement.hidden = names.length < 2;
+    /** @type {HTMLElement} */ (select.parentElement).hidden = names.length < 2;
     select.addEventListener("change", () => {
       state[kind] = select.value;
       state.sample = Math.max(0, Math.min(state.sample, samplesShown() - 1));
@@ -189,7 +200,7 @@ function connect() {
   document.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const isTaken =
-      event.target.closest("input, select") ||
+      (event.target instanceof Element && event.target.closest("input, select")) ||
       event.altKey ||
       event.ctrlKey ||
       event.metaKey ||
@@ -212,12 +223,12 @@ function followWidth() {
 
 // The run may have ended without a word: an old page asks less and less often.
 function reloadLater() {
-  const age = (Date.now() - written) / 1000;
+  const age = (Date.now() - written.getTime()) / 1000;
   const seconds = Math.max(5, Math.min(60, age / 20));
   setTimeout(() => {
     const isInUse = playing || document.hidden || Date.now() - lastTouch < 3000;
     if (isInUse) return reloadLater();
-    choose({ focus: document.activeElement.id });
+    choose({ focus: document.activeElement?.id ?? "" });
     location.reload();
   }, 1000 * seconds);
 }

@@ -6,19 +6,26 @@
 "use strict";
 
 const isDark = matchMedia("(prefers-color-scheme: dark)");
+/** @type {Map<Sprite, Promise<Uint8Array>>} */
 const decoded = new Map();
 const MOST_DECODED = 48;
 
 // Bytes of a sprite; the last few are kept, as there may be hundreds.
+/**
+ * @param {Sprite} sprite
+ * @returns {Promise<Uint8Array>}
+ */
 function bytesOf(sprite) {
-  let bytes = decoded.get(sprite);
+  const known = decoded.get(sprite);
   decoded.delete(sprite);
-  bytes ??= decode(sprite);
+  const bytes = known ?? decode(sprite);
   decoded.set(sprite, bytes);
-  if (decoded.size > MOST_DECODED) decoded.delete(decoded.keys().next().value);
+  const [oldest] = decoded.keys();
+  if (decoded.size > MOST_DECODED) decoded.delete(oldest);
   return bytes;
 }
 
+/** @param {Sprite} sprite */
 async function decode(sprite) {
   const image = new Image();
   image.src = `data:image/png;base64,${sprite.png}`;
@@ -26,7 +33,7 @@ async function decode(sprite) {
   const canvas = document.createElement("canvas");
   canvas.width = image.naturalWidth;
   canvas.height = image.naturalHeight;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const context = contextOf(canvas, { willReadFrequently: true });
   context.drawImage(image, 0, 0);
   const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
   const bytes = new Uint8Array(canvas.width * canvas.height);
@@ -34,7 +41,21 @@ async function decode(sprite) {
   return bytes;
 }
 
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2DSettings} [settings]
+ */
+function contextOf(canvas, settings) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", settings));
+}
+
 // Values of one tile, a Float64Array for each channel, with NaN for what is missing.
+/**
+ * @param {Sprite} sprite
+ * @param {Uint8Array} bytes
+ * @param {number} row
+ * @param {number} column
+ */
 function valuesOf(sprite, bytes, row, column) {
   const { channels, height, width, across, levels } = sprite;
   const [low, high] = sprite.ranges[row];
@@ -53,6 +74,10 @@ function valuesOf(sprite, bytes, row, column) {
   });
 }
 
+/**
+ * @param {Sprite} sprite
+ * @param {string} label
+ */
 function newTile(sprite, label) {
   const canvas = document.createElement("canvas");
   const isImage = sprite.kind === "image";
@@ -64,20 +89,35 @@ function newTile(sprite, label) {
   return canvas;
 }
 
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Sprite} sprite
+ * @param {number} row
+ * @param {number} column
+ * @param {Interval} range
+ */
 async function drawTile(canvas, sprite, row, column, range = sprite.ranges[row]) {
   const planes = valuesOf(sprite, await bytesOf(sprite), row, column);
   if (sprite.kind === "image") drawImage(canvas, sprite, planes, range);
   else drawSeries(canvas, sprite, planes, range);
 }
 
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Sprite} sprite
+ * @param {Float64Array[]} planes
+ * @param {Interval} range
+ */
 function drawImage(canvas, sprite, planes, [low, high]) {
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   const image = context.createImageData(sprite.width, sprite.height);
   const palette = paletteOf(sprite.signed && planes.length === 1);
   const missing = rgbOf(SHARED.notFinite);
+  /** @type {(value: number) => number} */
   const share = (value) => Math.min(1, Math.max(0, (value - low) / (high - low)));
   for (let i = 0; i < planes[0].length; i++) {
     const values = planes.map((plane) => plane[i]);
+    /** @type {number[]} */
     let colour = missing;
     if (!values.some(Number.isNaN)) {
       colour =
@@ -90,9 +130,11 @@ function drawImage(canvas, sprite, planes, [low, high]) {
   context.putImageData(image, 0, 0);
 }
 
+/** @type {Record<string, number[][]>} */
 const palettes = {};
 
 // The 256 colours of a map, straight lines between its stops, as in the figures.
+/** @param {boolean} isSigned */
 function paletteOf(isSigned) {
   const signed = isDark.matches ? SHARED.signed.dark : SHARED.signed.light;
   return (palettes[`${isSigned} ${isDark.matches}`] ??= d3.range(256).map((i) => {
@@ -101,6 +143,10 @@ function paletteOf(isSigned) {
   }));
 }
 
+/**
+ * @param {string} colour
+ * @returns {[number, number, number]}
+ */
 function rgbOf(colour) {
   const { r, g, b } = d3.rgb(colour);
   return [r, g, b];
@@ -108,11 +154,19 @@ function rgbOf(colour) {
 
 // Bars for a small table, lines for all else, as in the figures; zero is a thin line, and
 // what is not finite a gap with a mark.
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Sprite} sprite
+ * @param {Float64Array[]} planes
+ * @param {Interval} range
+ */
 function drawSeries(canvas, sprite, planes, [low, high]) {
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   const { width, height } = canvas;
   const style = getComputedStyle(document.documentElement);
+  /** @type {(value: number) => number} */
   const y = (value) => height - 6 - ((value - low) / (high - low)) * (height - 12);
+  /** @type {(i: number) => number} */
   const x = (i) => ((i + 0.5) / sprite.width) * width;
   context.clearRect(0, 0, width, height);
   context.strokeStyle = style.getPropertyValue("--control");
@@ -145,10 +199,11 @@ function drawSeries(canvas, sprite, planes, [low, high]) {
   });
 }
 
+/** @param {HTMLCanvasElement} canvas */
 function drawScale(canvas) {
   canvas.width = 256;
   canvas.height = 1;
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   paletteOf(true).forEach(([r, g, b], i) => {
     context.fillStyle = `rgb(${r} ${g} ${b})`;
     context.fillRect(i, 0, 1, 1);

@@ -1,0 +1,166 @@
+"""What is checked, a session each: `nox --list` names them, `nox -s lint` runs one.
+
+Each session installs what it needs into an environment of its own. In an environment that
+has it all (CONTRIBUTING.md), `nox --no-venv` installs nothing and is faster. `.ci/run` is
+the gate and calls these sessions.
+"""
+
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.sessions = ["lint", "types"]
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+BACKENDS = ["tensorflow", "jax", "torch"]
+SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "NO_MKDOCS_2_WARNING": "1"}
+IN_EDIT_LINKS = {
+    "SITE_URL": "https://example.org/",
+    "REPOSITORY_URL": "https://github.com/keras/keras",
+    "EDIT_URI": "edit/main/docs/",
+}
+
+
+def install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) -> None:
+    """Installs the package and groups of what developers need, not with `--no-venv`."""
+    if session.venv_backend == "none":
+        return
+    if "torch" in extras:
+        index = "https://download.pytorch.org/whl/cpu"
+        session.install("torch", "--index-url", index)
+    session.install("-U", "pip")  # 25.1 knows groups
+    wanted = [word for group in groups for word in ("--group", group)]
+    session.install("-e", f".[{','.join(extras)}]" if extras else ".", *wanted)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's rules and format."""
+    if session.venv_backend != "none":
+        session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, by mypy."""
+    install(session, "tensorflow", groups=("types",))
+    session.run("mypy")
+
+
+def run_tests(session: nox.Session, backend: str, *arguments: str) -> None:
+    """Pytest on one backend, with what was written after `--`."""
+    environment = QUIET | {"KERAS_BACKEND": backend}
+    session.run("pytest", "-q", *arguments, *session.posargs, env=environment)
+
+
+@nox.session
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def tests(session: nox.Session, backend: str) -> None:
+    """All tests but the slow ones on one backend; arguments after `--` go to pytest."""
+    # TensorFlow's tf.data feeds models on every backend.
+    extras = dict.fromkeys(["tensorflow", backend, "all"])
+    install(session, *extras, groups=("test", "tools", "onnx"))
+    run_tests(session, backend, "-n", "2")
+
+
+@nox.session
+def tests_oldest(session: nox.Session) -> None:
+    """The tests with the oldest Keras that pyproject.toml admits."""
+    (keras,) = (
+        word for word in SETTINGS["project"]["dependencies"] if word.startswith("keras>=")
+    )
+    oldest = keras.removeprefix("keras>=")
+    install(session, "tensorflow", "all", groups=("test", "tools", "onnx"))
+    if session.venv_backend != "none":
+        session.install(f"keras=={oldest}.0")
+    session.run(
+        "python",
+        "-c",
+        f"import keras; assert keras.__version__ == '{oldest}.0', keras.__version__",
+        env=QUIET,
+    )
+    # What an example does for the first time, it does in the other suites.
+    run_tests(session, "tensorflow", "-n", "2", "tests", "--ignore=tests/test_examples.py")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Executes the guides, and builds the pages with what publishing sets."""
+    install(session, "tensorflow", "all", groups=("docs",))
+    session.run("python", "docs/build.py", env=QUIET)
+    session.run("zensical", "build", "--strict", env=QUIET)
+    with tempfile.TemporaryDirectory() as site:
+        build = ("mkdocs", "build", "--strict", "--site-dir", site)
+        session.run(*build, env=QUIET | IN_EDIT_LINKS)
+        pages = Path(site).rglob("index.html")
+        without = [str(p) for p in pages if 'rel="edit"' not in p.read_text()]
+    if without:
+        session.error("These pages have no link to edit them:", *without)
+
+
+@nox.session
+def pages(session: nox.Session) -> None:
+    """Looks at each page of the documentation in a browser; after `docs`."""
+    install(session, "tensorflow", "all", groups=("docs", "tools"))
+    with tempfile.TemporaryDirectory() as site:
+        session.run("mkdocs", "build", "--strict", "--site-dir", site, env=QUIET)
+        session.run("python", "docs/check_pages.py", site, env=QUIET)
+
+
+@nox.session
+def page_scripts(session: nox.Session) -> None:
+    """Lint and types of the scripts of a run's page, by npm."""
+    folder = ROOT / "tools" / "page"
+    if not folder.exists():
+        session.skip("tools/page is not there")
+    with session.chdir(folder):
+        session.run("npm", "ci", external=True)
+        session.run("npm", "run", "check", external=True)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Builds the wheel, installs it elsewhere, and trains and writes a page with it."""
+    install(session, "tensorflow")
+    with tempfile.TemporaryDirectory() as elsewhere:
+        folder = Path(elsewhere)
+        pip = ("python", "-m", "pip", "-q")
+        session.run(*pip, "wheel", "--no-deps", "-w", elsewhere, str(ROOT))
+        (built,) = folder.glob("*.whl")
+        target = folder / "installed"
+        session.run(*pip, "install", "--no-deps", "--target", str(target), str(built))
+        with session.chdir(folder):
+            session.run(
+                "python",
+                str(ROOT / ".ci" / "try_wheel.py"),
+                str(target),
+                env=QUIET | {"PYTHONPATH": str(target)},
+            )
+
+
+@nox.session
+def import_time(session: nox.Session) -> None:
+    """How long the import takes, beside that of Keras alone."""
+    install(session, "tensorflow")
+    environment = QUIET | {"PYTHONPATH": str(ROOT)}
+    session.run("python", ".ci/import_time.py", env=environment)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks, hours: `nox -s bench -- penalty step` runs a part of one."""
+    install(session, "tensorflow", "jax", "torch", "all")
+    names = [p.stem for p in sorted((ROOT / "benchmarks").glob("*.py"))]
+    name, *parts = session.posargs or [""]
+    chosen = [name] if name else [n for n in names if n != "workers"]
+    if not set(chosen) <= set(names):
+        session.error(f"Expected one of {names}. Received: {name!r}.")
+    environment = QUIET | {"PYTHONPATH": str(ROOT)}
+    for benchmark in chosen:
+        session.run("python", f"benchmarks/{benchmark}.py", *parts, env=environment)

@@ -1,0 +1,120 @@
+"""Saved autoencoders on Keras's backends without derivatives: they load and predict."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_manifold as km
+
+ROOT = Path(__file__).parent.parent
+NEEDS = {"numpy": "jax", "openvino": "openvino"}
+
+PREDICTION = """
+import sys
+from pathlib import Path
+import keras
+import numpy as np
+import keras_manifold as km
+
+folder = Path(sys.argv[1])
+x = np.load(folder / "x.npy")
+for path in folder.glob("*.keras"):
+    model = keras.saving.load_model(path)
+    codes = model.encode(x)
+    outputs = model.predict(x, verbose=0), codes, model.decode(codes)
+    names = ("reconstructions", "codes", "decoded")
+    np.savez(
+        path.with_suffix(".npz"),
+        **{name: keras.ops.convert_to_numpy(y) for name, y in zip(names, outputs)},
+    )
+"""
+
+REFUSALS = """
+import keras
+import numpy as np
+import keras_manifold as km
+
+x = np.ones((2, 3), "float32")
+model = km.AutoEncoder.dense((3,), 2, units=(4,))
+uses = {
+    "jacobian": lambda: km.jacobian(keras.ops.tanh, x),
+    "tangent_space": lambda: km.tangent_space(model, x),
+    "ContractivePenalty": lambda: km.ContractivePenalty(1.0)(model.encoder, x),
+    "vjp": lambda: km.autodiff.vjp(keras.ops.tanh, x),
+}
+for name, use in uses.items():
+    try:
+        use()
+    except Exception as error:
+        print(f"{name}: {error!r}")
+    else:
+        print(f"{name}: no error")
+"""
+
+MODELS = {
+    "plain": lambda: km.AutoEncoder.dense((8, 8, 1), 3, units=(16,)),
+    "denoising": lambda: km.AutoEncoder.convolutional(
+        (8, 8, 1), 3, filters=(4, 8), noise=km.NoiseInjection("masking", 0.3)
+    ),
+    "contractive": lambda: km.AutoEncoder.dense(
+        (8, 8, 1), 3, units=(16,), noise=km.NoiseInjection(), contractive_penalty=0.1
+    ),
+}
+
+
+def output_of(code, backend, *arguments):
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return run.stdout
+
+
+@pytest.fixture(params=NEEDS)
+def backend(request):
+    needed = NEEDS[request.param]
+    if not importlib.util.find_spec(needed):
+        pytest.skip(f"Keras's {request.param} backend needs {needed}, not installed")
+    return request.param
+
+
+def test_saved_models_predict_there_as_on_their_own_backend(backend, digits, tmp_path):
+    x, expected = digits[:20], {}
+    for name, made in MODELS.items():
+        model = made()
+        model.compile("adam", loss="mse")
+        model.fit(digits[:100], verbose=0)
+        model.save(tmp_path / f"{name}.keras")
+        codes = model.encode(x)
+        expected[name] = {
+            "reconstructions": model.predict(x, verbose=0),
+            "codes": keras.ops.convert_to_numpy(codes),
+            "decoded": keras.ops.convert_to_numpy(model.decode(codes)),
+        }
+    np.save(tmp_path / "x.npy", x)
+    output_of(PREDICTION, backend, tmp_path)
+    for name, parts in expected.items():
+        with np.load(tmp_path / f"{name}.npz") as found:
+            for part, values in parts.items():
+                np.testing.assert_allclose(
+                    found[part], values, atol=1e-5, err_msg=f"{name}: {part}"
+                )
+
+
+def test_what_needs_derivatives_says_which_backends_have_them(backend):
+    lines = output_of(REFUSALS, backend).splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert f"'{backend}'" in line, line
+        for capable in ("'tensorflow'", "'jax'", "'torch'"):
+            assert capable in line, line
