@@ -264,6 +264,7 @@ def test_folders_of_something_else_are_left_alone(tmp_path, encoder, x):
             "without singular_values, code_vectors",
         ),
     ],
+    ids=["an empty folder", "one array", "an empty group", "some arrays"],
 )
 def test_what_holds_no_tangent_space_is_not_loaded(make, message, tmp_path):
     make(tmp_path / "space")
