@@ -17,7 +17,7 @@ class GrowingArrays:
 
     Args:
         path: Folder of the group, made if missing.
-        fingerprint: What a run that goes on must share with the one that began, by name.
+        fingerprint: What a run that resumes must share with the one that began, by name.
 
     Attributes:
         written: Rows that are whole.

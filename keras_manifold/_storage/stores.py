@@ -1,4 +1,4 @@
-"""Where the arrays of a run go: to memory, or to disk, where the run can go on."""
+"""Where the arrays of a run go: to memory, or to disk, where the run can resume."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -101,11 +101,11 @@ class InMemory:
 
 
 class OnDisk:
-    """Arrays in a Zarr group. A run that was cut off goes on after what it wrote.
+    """Arrays in a Zarr group. A run that was cut off resumes after what it wrote.
 
     Args:
         path: Folder of the group.
-        fingerprint: What a run that goes on must share with the one that began, by name.
+        fingerprint: What a run that resumes must share with the one that began, by name.
 
     Attributes:
         written: Samples that are whole on disk.

@@ -91,7 +91,7 @@ def write_page(directory: str | PathLike, *, running: bool = False) -> Path:
 
     Args:
         directory: Folder of the run.
-        running: Whether the run goes on: then the page loads itself again every few
+        running: Whether the run continues: then the page loads itself again every few
             seconds.
 
     Returns:

@@ -264,7 +264,7 @@ def test_folders_of_something_else_are_left_alone(tmp_path, encoder, x):
             "without singular_values, code_vectors",
         ),
     ],
-    ids=["a folder", "an array", "an empty group", "a group with one array"],
+    ids=["an empty folder", "one array", "an empty group", "some arrays"],
 )
 def test_what_holds_no_tangent_space_is_not_loaded(make, message, tmp_path):
     make(tmp_path / "space")
@@ -309,7 +309,7 @@ def test_numpy_numbers_are_written_too(encoder, x, tmp_path):
     assert_is_that_of(space, *encoder.get_weights(), x)
 
 
-def test_threads_that_run_at_once_leave_the_process_as_it_was(x):
+def test_threads_that_run_at_once_leave_the_process_as_it_was(encoder, x):
     from threadpoolctl import threadpool_info
 
     def blas_threads():
