@@ -39,11 +39,14 @@ def install(session: nox.Session, *extras: str, groups: tuple[str, ...] = ()) ->
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Ruff's rules and format."""
+    """Rules and format of Python, spelling, TOML, YAML, shell: the hooks of a commit."""
     if session.venv_backend != "none":
-        session.install("ruff")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
+        session.install("-U", "pip")  # 25.1 knows groups
+        session.install("--group", "lint")
+    # Those have sessions of their own: `types` and `page_scripts`.
+    with tempfile.TemporaryDirectory() as cache:
+        settings = {"SKIP": "types,page-scripts", "PRE_COMMIT_HOME": cache}
+        session.run("pre-commit", "run", "--all-files", env=settings)
 
 
 @nox.session

@@ -2,7 +2,7 @@
 
     python .ci/import_time.py
 
-Each import in a process of its own, in turns; the fastest of each counts. Fails where the
+Each import in a process of its own, in turn; the fastest of each counts. Fails where the
 package takes more than half as long again as Keras.
 """
 
