@@ -1,5 +1,6 @@
 """What a callback saw of a model at one step: a snapshot, its names and its files."""
 
+import builtins
 import contextlib
 import functools
 import re
@@ -157,11 +158,12 @@ class Snapshot:
                 what its name says.
         """
         name, step = _NPZ.fullmatch(Path(path).name).groups()  # type: ignore[union-attr]
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError(f"A snapshot must be an npz file. Received: {path}.")
-        with file as members:
-            yield cls(name, int(step), _OpenArrays(members))
+        with builtins.open(path, "rb") as file:  # NumPy would leave it open if cut short
+            members = np.load(file, allow_pickle=False)
+            if not isinstance(members, np.lib.npyio.NpzFile):
+                raise ValueError(f"A snapshot must be an npz file. Received: {path}.")
+            with members:
+                yield cls(name, int(step), _OpenArrays(members))
 
 
 class _OpenArrays(Mapping):

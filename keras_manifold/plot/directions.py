@@ -97,7 +97,7 @@ def tangents(
 def _shape_of_samples(spaces):
     """Shape `(n, *input_shape)` that all spaces are of."""
     shapes = {
-        name: (len(space.vectors), *space.vectors.shape[2:])
+        name: (space.vectors.shape[0], *space.vectors.shape[2:])
         for name, space in spaces.items()
     }
     if len(set(shapes.values())) != 1:
