@@ -17,7 +17,7 @@ class Scale(layers.Layer):
         self.factor = factor
 
     def call(self, x):
-        return x * self.factor
+        return x * float(np.ravel(self.factor)[0])
 
 
 X = np.ones((2, 3), "float32")
