@@ -101,6 +101,16 @@ class AutoEncoder(keras.Model):
         )
         self._trackers = self._penalised.trackers  # here Keras finds the metrics
 
+    def __setattr__(self, name, value):
+        if name in ("contractive_penalty", "penalties") and hasattr(self, "_penalised"):
+            raise ValueError(
+                f"`{name}` can't be changed after the model is made, as its loss and its "
+                f"metrics are made of it. Received: {name}={value!r}. Assign the weight of "
+                "a penalty, as in model.contractive_penalty.weight = 0.1 (0 turns it off), "
+                "or make AutoEncoder(model.encoder, model.decoder, ...) anew."
+            )
+        super().__setattr__(name, value)
+
     @classmethod
     def convolutional(
         cls,

@@ -1,6 +1,6 @@
 """Penalties on derivatives, which `AutoEncoder` adds to its loss."""
 
-from keras_manifold.penalties._protocol import Penalty as Penalty
 from keras_manifold.penalties.contractive import ContractivePenalty as ContractivePenalty
+from keras_manifold.penalties.protocol import Penalty as Penalty
 
 __all__ = ["ContractivePenalty", "Penalty"]

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_manifold._map.function import Map
 from keras_manifold._map.plain import functional_class, is_plain
-from keras_manifold.penalties._protocol import Part, Penalty
+from keras_manifold.penalties.protocol import Part, Penalty
 
 
 class PenalisedLoss:

@@ -13,7 +13,7 @@ from keras_manifold import autodiff
 from keras_manifold._arguments import check_choice, check_count, check_number
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
-from keras_manifold.penalties._protocol import Part
+from keras_manifold.penalties.protocol import Part
 
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
 _PASSES_HELD = 32
