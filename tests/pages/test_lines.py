@@ -13,7 +13,7 @@ def opened(monkeypatch):
     names, load = [], np.load
 
     def noted(path, **options):
-        names.append(os.path.basename(path))
+        names.append(os.path.basename(getattr(path, "name", path)))
         return load(path, **options)
 
     monkeypatch.setattr(np, "load", noted)

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -27,15 +28,20 @@ def test_tangents_of_all_samples_or_several_models_are_a_row_each(
     assert is_complete(figure)
 
 
-class Flipped:
-    """What `predict` of a model is for `walk`: here it turns the image upside down."""
+def flipped(images):
+    """Turns images upside down, NumPy to NumPy."""
+    assert isinstance(images, np.ndarray)
+    return images[:, ::-1]
 
-    def predict(self, images, verbose):
-        return images[:, ::-1]
+
+def flipping_model():
+    inputs = keras.Input((4, 4, 1))
+    return keras.Model(inputs, keras.layers.Lambda(lambda x: keras.ops.flip(x, 1))(inputs))
 
 
+@pytest.mark.parametrize("make", [lambda: flipped, flipping_model], ids=["numpy", "keras"])
 def test_a_walk_moves_the_sample_along_its_vectors_and_through_the_model(
-    pixels, texts, is_complete
+    make, pixels, texts, is_complete
 ):
     image = np.full((2, 4, 4, 1), 0.5)
     image[:, 0, 0] = 1.0
@@ -43,7 +49,7 @@ def test_a_walk_moves_the_sample_along_its_vectors_and_through_the_model(
     vectors[:, 0, 1, 1], vectors[:, 1, 2, 2] = 1.0, 1.0
     space = TangentSpace(vectors, np.ones((2, 2)), np.ones((2, 2, 3)))
     figure = plot.walk(
-        space, image, model=Flipped(), index=1, directions=2, reach=0.4, steps=3
+        space, image, model=make(), index=1, directions=2, reach=0.4, steps=3
     )
     rgb = pixels(figure)[..., 0]
     cell, down = 5, 5  # 4 pixels and a gap of 1
