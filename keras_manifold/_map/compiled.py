@@ -12,6 +12,7 @@ each call, and nothing of them is kept.
 """
 
 import math
+import threading
 from typing import Any
 
 import keras
@@ -27,6 +28,10 @@ _SAMPLES_IN_A_PASS = 64
 
 # Entries of Jacobians that are held at a time, where they are not the result.
 ENTRIES_HELD = 2**25
+
+# On JAX, Keras takes the variables away while it predicts: a thread that calls the same
+# layers meanwhile finds none. Held by whoever calls what a user handed in.
+ONE_AT_A_TIME = threading.RLock()
 
 # Attribute of a layer that keeps what was compiled for it, beyond what Keras tracks.
 _KEPT = "__keras_manifold__"
@@ -88,16 +93,21 @@ class Compiled(keras.Model):
         It lives as long as that layer: a cache of our own would keep both alive.
         """
         functions = function.functions
-        if not all(isinstance(layer, keras.Layer) for layer in functions):
-            return cls(function, sample, **settings)
+        with ONE_AT_A_TIME:
+            if not all(isinstance(layer, keras.Layer) for layer in functions):
+                return cls(function, sample, **settings)
 
-        kept = vars(functions[0]).setdefault(_KEPT, {})
-        key = (cls, len(functions), sample.shape, *settings.items())
-        if key not in kept or kept[key][0] != list(map(_state, functions)):
-            model = cls(function, sample, **settings)
-            # The first call has built the layers.
-            kept[key] = list(map(_state, functions)), model
-        return kept[key][1]
+            kept = vars(functions[0]).setdefault(_KEPT, {})
+            key = (cls, len(functions), sample.shape, *settings.items())
+            if key not in kept or kept[key][0] != list(map(_state, functions)):
+                model = cls(function, sample, **settings)
+                # The first call has built the layers.
+                kept[key] = list(map(_state, functions)), model
+            return kept[key][1]
+
+    def predict_on_batch(self, x):
+        with ONE_AT_A_TIME:
+            return super().predict_on_batch(x)
 
 
 def _state(layer):

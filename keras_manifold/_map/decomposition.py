@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_manifold._arguments import check_at_most
 from keras_manifold._map.checks import check_codes
+from keras_manifold._map.compiled import ONE_AT_A_TIME
 from keras_manifold._map.function import Map
 from keras_manifold._map.ways import Dense, Factors, Lanczos, Way, check_finite
 from keras_manifold._storage.streams import padded
@@ -37,7 +38,8 @@ class Decomposition:
         self._input_shape = sample.shape
         self._points, self._function = _maps(model, of)
         if self._points is not None:
-            self._points.checked(sample)
+            with ONE_AT_A_TIME:
+                self._points.checked(sample)
             sample = self._codes(sample[None])[0]
         if of == "decoder":
             check_codes(sample.shape)
@@ -73,9 +75,10 @@ class Decomposition:
         """
         digest = hashlib.sha256()
         points = () if self._points is None else self._points.functions
-        for function in (*points, *self._function.functions):
-            for variable in getattr(function, "weights", ()):
-                digest.update(ops.convert_to_numpy(variable).tobytes())
+        with ONE_AT_A_TIME:
+            for function in (*points, *self._function.functions):
+                for variable in getattr(function, "weights", ()):
+                    digest.update(ops.convert_to_numpy(variable).tobytes())
         return {
             "of": self.of,
             "k": self.k,
@@ -113,7 +116,8 @@ class Decomposition:
                 yield _done(pending.popleft())
 
     def _codes(self, x):
-        return ops.convert_to_numpy(self._points(ops.convert_to_tensor(x)))
+        with ONE_AT_A_TIME:
+            return ops.convert_to_numpy(self._points(ops.convert_to_tensor(x)))
 
     def _derivatives(self, batch, start):
         points = batch if self._points is None else self._codes(batch)

@@ -1,4 +1,5 @@
 import gc
+import threading
 import weakref
 
 import keras
@@ -85,3 +86,30 @@ def test_factors_are_rows_of_the_first_and_columns_of_the_second(rng):
     rows, columns = BothFactors(both, X[0]).predict_on_batch(X)
     np.testing.assert_allclose(rows[1], f.T, rtol=1e-5)
     np.testing.assert_allclose(columns[1], g, rtol=1e-5)
+
+
+def test_threads_may_analyse_one_model_at_once():
+    """On JAX, Keras takes the variables away while it predicts."""
+    w = np.arange(6.0).reshape(3, 2)
+    layer = layers.Dense(2, use_bias=False)
+    encoder = keras.Sequential([keras.Input((3,)), layer])
+    layer.set_weights([w])
+    x = np.ones((20, 3), "float32")
+    found = []
+
+    def analyse(function):
+        for _ in range(4):
+            km.tangent_space(function, x, batch_size=2, verbose=0)
+            found.append(km.jacobian(function, x)[0])
+
+    threads = [
+        threading.Thread(target=analyse, args=(function,))
+        for function in (encoder, lambda x: encoder(x), lambda x: 1.0 * encoder(x))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 12
+    for jacobian in found:
+        np.testing.assert_allclose(jacobian, w.T, rtol=1e-6)
