@@ -15,7 +15,9 @@ from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.denoising import score as score
+from keras_manifold.dimension import DimensionCurve as DimensionCurve
 from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
+from keras_manifold.dimension import dimension_curve as dimension_curve
 from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobians import forget_compiled as forget_compiled
 from keras_manifold.jacobians import jacobian as jacobian
@@ -33,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AutoEncoder",
     "ContractivePenalty",
+    "DimensionCurve",
     "NoiseInjection",
     "PenaltySchedule",
     "ReconstructionGrid",
@@ -43,6 +46,7 @@ __all__ = [
     "callbacks",
     "captured_energy",
     "denoiser_dimension",
+    "dimension_curve",
     "forget_compiled",
     "jacobian",
     "local_dimension",
