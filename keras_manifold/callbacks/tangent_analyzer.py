@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_manifold import plot
-from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._arguments import Part, Unit, check_choice, check_count
 from keras_manifold._map.blas import ONE_BLAS_THREAD
 from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
@@ -130,9 +130,9 @@ class TangentAnalyzer(Watch):
         x: Any,
         *,
         k: int = 16,
-        of: str = "encoder",
+        of: Part = "encoder",
         every: int = 1,
-        unit: str = "epoch",
+        unit: Unit = "epoch",
         directory: str | PathLike | None = None,
         log_dir: str | PathLike | None = None,
         sinks: Sequence[Sink] = (),
@@ -150,7 +150,7 @@ class TangentAnalyzer(Watch):
             prefix=prefix,
         )
         self.k = check_count("k", k)
-        self.of = check_choice("of", of, ("encoder", "decoder", "reconstruction"))
+        self.of = check_choice("of", of, Part)
         self.encoder = _checked_callable("encoder", encoder)
         self.decoder = _checked_callable("decoder", decoder)
 
