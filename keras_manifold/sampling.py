@@ -95,7 +95,7 @@ def sample(
         distribution, NeurIPS.
     """
     steps = check_count("steps", steps)
-    check_choice("method", method, tuple(_METHODS))
+    check_choice("method", method, Method)
     stddev = noise_stddev(model, stddev)
     step, last = _METHODS[method](stddev, settings)
     rng = np.random.default_rng(_checked_seed(seed))

@@ -40,7 +40,7 @@ class DimensionCurve:
 
     stddevs: np.ndarray
     dimensions: np.ndarray
-    estimator: str
+    estimator: Estimator
 
     def plateau(self) -> np.ndarray:
         """Dimension of each sample where its curve is flattest.
@@ -146,7 +146,7 @@ def dimension_curve(
         (`"loss"`).
     """
     stddevs = _as_stddevs(stddevs)
-    check_choice("estimator", estimator, tuple(_ESTIMATORS))
+    check_choice("estimator", estimator, Estimator)
     draws = check_count("draws", draws, least=2 if estimator == "stein" else 1)
     if seed is not None:
         check_count("seed", seed, least=0, note="or None")
