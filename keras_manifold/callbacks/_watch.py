@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import (
     EPOCH,
     STEP,
@@ -56,7 +56,7 @@ class Watch(keras.callbacks.Callback):
                 )
         self.x = np.array(floating_samples(x))  # a copy: the user's array may change
         self.every = check_count("every", every)
-        self.unit = check_choice("unit", unit, ("epoch", "batch"))
+        self.unit = check_choice("unit", unit, Unit)
         self.directory = directory
         self.log_dir = log_dir
         self.sinks = tuple(sinks)
