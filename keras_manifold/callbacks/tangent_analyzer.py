@@ -80,8 +80,9 @@ class TangentAnalyzer(Watch):
         directory: Folder for `<prefix>_vectors_<step>.png`,
             `<prefix>_spectrum_<step>.png`, `<prefix>_space_<step>.npz` (which
             `TangentSpace.load` reads; also with `spectrum`, all singular values, `codes`
-            and `input`) and `<prefix>_scalars.csv`, with the numbers of Keras too; made if
-            missing. `None` for no files.
+            and `input`) `<prefix>_scalars.csv`, with the numbers of Keras too, `run.json`,
+            with what the model, its noise, penalties and optimizer were, versions and
+            seconds, and the page `index.html`; made if missing. `None` for no files.
         log_dir: Folder for TensorBoard, made if missing: see
             [`TensorBoardSink`][keras_manifold.sinks.TensorBoardSink]. May be the same
             for several callbacks. `None` for none.
