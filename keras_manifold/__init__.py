@@ -17,7 +17,10 @@ from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.curves import Curves as Curves
 from keras_manifold.curves import curve_lengths as curve_lengths
 from keras_manifold.curves import geodesics as geodesics
+from keras_manifold.denoising import score as score
+from keras_manifold.dimension import DimensionCurve as DimensionCurve
 from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
+from keras_manifold.dimension import dimension_curve as dimension_curve
 from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobians import forget_compiled as forget_compiled
 from keras_manifold.jacobians import jacobian as jacobian
@@ -26,6 +29,7 @@ from keras_manifold.metric import pullback_metric as pullback_metric
 from keras_manifold.noise import NoiseInjection as NoiseInjection
 from keras_manifold.pages import report as report
 from keras_manifold.penalties import ContractivePenalty as ContractivePenalty
+from keras_manifold.sampling import sample as sample
 from keras_manifold.subspaces import captured_energy as captured_energy
 from keras_manifold.subspaces import principal_angles as principal_angles
 from keras_manifold.tangent import TangentSpace as TangentSpace
@@ -37,6 +41,7 @@ __all__ = [
     "AutoEncoder",
     "ContractivePenalty",
     "Curves",
+    "DimensionCurve",
     "NoiseInjection",
     "PenaltySchedule",
     "ReconstructionGrid",
@@ -48,6 +53,7 @@ __all__ = [
     "captured_energy",
     "curve_lengths",
     "denoiser_dimension",
+    "dimension_curve",
     "forget_compiled",
     "geodesics",
     "jacobian",
@@ -59,6 +65,8 @@ __all__ = [
     "principal_angles",
     "pullback_metric",
     "report",
+    "sample",
+    "score",
     "sinks",
     "symmetries",
     "tangent_space",

@@ -6,16 +6,25 @@ import os
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from keras_manifold._arguments import check_at_most, check_choice, check_count
+from keras_manifold._arguments import (
+    Part,
+    Verbose,
+    check_at_most,
+    check_choice,
+    check_count,
+    check_verbose,
+)
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
 from keras_manifold._storage.stores import InMemory, OnDisk, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
+
+Method = Literal["auto", "dense", "lanczos"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +42,10 @@ class TangentSpace:
         singular_values: How much the function stretches each of them, descending,
             shape `(n, k)`, at least 0, in units of output per unit of input.
         code_vectors: The matching orthonormal directions in code space, shape
-            `(n, k, latent_dim)`. Of a reconstruction, where both sides are shaped as
-            inputs: the directions of its outputs, `(n, k, *output_shape)`.
+            `(n, k, *code_shape)`, such as `(n, k, latent_dim)`; codes that are feature
+            maps keep their shape here and count as flattened elsewhere. Of a
+            reconstruction, where both sides are shaped as inputs: the directions of its
+            outputs, `(n, k, *output_shape)`.
         errors: For each singular value the distance within which the matrix has one,
             shape `(n, k)`, where block Lanczos found it. `None` where all of the Jacobian
             was decomposed, to the accuracy of float32.
@@ -162,13 +173,13 @@ def tangent_space(
     model: Any,
     x: Any,
     *,
-    of: str = "encoder",
+    of: Part = "encoder",
     k: int | None = None,
-    method: str = "auto",
+    method: Method = "auto",
     batch_size: int = 32,
     seed: int | None = None,
     path: str | PathLike | None = None,
-    verbose: str | int = "auto",
+    verbose: Verbose = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
 
@@ -198,7 +209,7 @@ def tangent_space(
     Args:
         model: `AutoEncoder`, or any object with an `encoder` and a `decoder`. Or a Keras
             layer or callable, which is taken for what `of` names: from `(batch,
-            *input_shape)` to codes `(batch, latent_dim)` or to reconstructions, or, for
+            *input_shape)` to codes `(batch, *code_shape)` or to reconstructions, or, for
             `"decoder"`, from codes.
         x: Array of shape `(n, *input_shape)`, or an iterable of batches
             (`tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generator); of the
@@ -206,7 +217,7 @@ def tangent_space(
             point.
         of: `"encoder"`, `"decoder"` or `"reconstruction"`.
         k: Number of directions, in [1, rank], where the rank is at most the shorter side of
-            $J$ and, of a reconstruction through codes, `latent_dim`; `None` for all.
+            $J$ and, of a reconstruction, the size of a code; `None` for all.
         method: `"dense"`, `"lanczos"`, or `"auto"`: dense (of a reconstruction, through
             the code) but where the shorter side of $J$ is above 1,024 and above 32 times
             `k + 8`.
@@ -224,12 +235,12 @@ def tangent_space(
 
     Returns:
         `TangentSpace`: `vectors` `(n, k, *input_shape)`, `singular_values` `(n, k)`,
-        `code_vectors` `(n, k, latent_dim)`; see there.
+        `code_vectors` `(n, k, *code_shape)`; see there.
 
     Raises:
-        ValueError: If an argument is out of range, `x` is empty, the codes are not of rank
-            2, a function mixes samples, declares integer inputs or returns integers, or
-            `path` holds something else.
+        ValueError: If an argument is out of range, `x` is empty, a function mixes
+            samples, declares integer inputs or returns integers, or `path` holds something
+            else.
         TypeError: If `model` can't be called and lacks the part that `of` names, or `x` is
             neither an array nor an iterable of batches of one.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
@@ -249,8 +260,9 @@ def tangent_space(
         Rifai, Dauphin, Vincent, Bengio and Muller (2011), The manifold tangent
         classifier, NIPS.
     """
-    check_choice("of", of, ("encoder", "decoder", "reconstruction"))
-    check_choice("method", method, ("auto", "dense", "lanczos"))
+    check_choice("of", of, Part)
+    check_choice("method", method, Method)
+    check_verbose(verbose)
     if seed is not None:
         seed = check_count("seed", seed, least=0, note="or None")
     if k is not None:
