@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from keras_manifold._arguments import (
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.stores import InMemory, OnDisk, Store
+from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
 
 Method = Literal["auto", "dense", "lanczos"]
@@ -57,10 +57,10 @@ class TangentSpace:
         ((5, 3, 8, 8, 1), (5, 3), (5, 3, 3))
     """
 
-    vectors: np.ndarray
-    singular_values: np.ndarray
-    code_vectors: np.ndarray
-    errors: np.ndarray | None = None
+    vectors: Annotated[Sliceable, "n k *input_shape"]
+    singular_values: Annotated[Sliceable, "n k"]
+    code_vectors: Annotated[Sliceable, "n k *code_shape"]
+    errors: Annotated[Sliceable, "n k"] | None = None
 
     def leading(self, k: int) -> "TangentSpace":
         """The same with the `k` leading directions only.

@@ -4,7 +4,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def leaves(annotation):
     origin = typing.get_origin(annotation)
     if origin is typing.Literal:
         return set(typing.get_args(annotation))
-    inner = set() if origin is Callable else {*typing.get_args(annotation)}
+    inner = set() if origin in (Annotated, Callable) else {*typing.get_args(annotation)}
     if inner >= LIKE_AN_ARRAY:  # NumPy takes a text for one, we don't
         inner -= LIKE_AN_ARRAY
     return set().union(*map(leaves, inner)) if inner else {annotation}

@@ -190,7 +190,7 @@ class TangentAnalyzer(Watch):
                 drift = principal_angles(self._last_space, leading).mean()
         self._last_space = leading
         scalars = {
-            NORM: np.sqrt((sigma**2).sum(axis=1)).mean(),
+            NORM: np.sqrt(np.square(sigma).sum(axis=1)).mean(),
             DIMENSION: local_dimension(sigma).mean(),
             TOP: sigma[:, 0].mean(),
             DRIFT: drift,
