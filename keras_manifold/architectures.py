@@ -15,7 +15,7 @@ def convolutional(
     input_shape: tuple[int, int, int],
     latent_dim: int,
     *,
-    filters: Sequence[int] = (32, 64),
+    filters: Sequence[int] | int = (32, 64),
     kernel_size: int = 3,
     activation: str = "relu",
     output_activation: str | None = "sigmoid",
@@ -26,7 +26,8 @@ def convolutional(
         input_shape: `(height, width, channels)`, or `(channels, height, width)` when
             Keras's image data format is `channels_first`.
         latent_dim: Size of the code, at least 1.
-        filters: Filters of each strided convolution, from the image inwards.
+        filters: Filters of each strided convolution, from the image inwards; one number is
+            one convolution.
         kernel_size: Height and width of every kernel.
         activation: Activation of every hidden layer.
         output_activation: Activation of the last layer.
@@ -45,7 +46,7 @@ def convolutional(
         ((None, 4), (None, 9, 7, 1))
     """
     input_shape = _checked_shape("input_shape", input_shape, rank=3)
-    filters = _checked_shape("filters", filters)
+    widths = _checked_shape("filters", _one_or_several(filters))
     kernel_size = check_count("kernel_size", kernel_size)
     latent_dim = check_count("latent_dim", latent_dim)
     channels_first = keras.config.image_data_format() == "channels_first"
@@ -53,7 +54,7 @@ def convolutional(
     size = tuple(input_shape[1:] if channels_first else input_shape[:-1])
 
     image = hidden = keras.Input(input_shape)
-    for count in filters:
+    for count in widths:
         sides = hidden.shape[2:] if channels_first else hidden.shape[1:-1]
         padding = "valid" if min(sides) >= kernel_size else "same"
         hidden = layers.Conv2D(
@@ -62,19 +63,19 @@ def convolutional(
     code = layers.Dense(latent_dim, name="code")(layers.Flatten()(hidden))
     encoder = keras.Model(image, code, name="encoder")
 
-    start = tuple(math.ceil(side / 2 ** len(filters)) for side in size)
-    start_shape = (filters[0], *start) if channels_first else (*start, filters[0])
+    start = tuple(math.ceil(side / 2 ** len(widths)) for side in size)
+    start_shape = (widths[0], *start) if channels_first else (*start, widths[0])
     code = keras.Input((latent_dim,))
     hidden = layers.Dense(math.prod(start_shape), activation=activation)(code)
     hidden = layers.Reshape(start_shape)(hidden)
-    for count in reversed(filters):
+    for count in reversed(widths):
         hidden = layers.Conv2DTranspose(
             count, kernel_size, strides=2, padding="same", activation=activation
         )(hidden)
     image = layers.Conv2DTranspose(
         channels, kernel_size, padding="same", activation=output_activation
     )(hidden)
-    excess = [side * 2 ** len(filters) - want for side, want in zip(start, size)]
+    excess = [side * 2 ** len(widths) - want for side, want in zip(start, size)]
     if any(excess):
         image = layers.Cropping2D([(n // 2, n - n // 2) for n in excess])(image)
     decoder = keras.Model(code, image, name="decoder")
@@ -85,7 +86,7 @@ def dense(
     input_shape: tuple[int, ...] | int,
     latent_dim: int,
     *,
-    units: Sequence[int] = (512, 256),
+    units: Sequence[int] | int = (512, 256),
     activation: str = "relu",
     output_activation: str | None = "sigmoid",
 ) -> tuple[keras.Model, keras.Model]:
@@ -94,7 +95,8 @@ def dense(
     Args:
         input_shape: Shape of one sample.
         latent_dim: Size of the code, at least 1.
-        units: Width of each hidden layer of the encoder; the decoder mirrors it.
+        units: Width of each hidden layer of the encoder, which the decoder mirrors; one
+            number is one layer.
         activation: Activation of every hidden layer.
         output_activation: Activation of the last layer.
 
@@ -112,15 +114,14 @@ def dense(
         ((None, 4), (None, 8, 8, 1))
     """
     shape: Any = input_shape
-    is_flat = isinstance(shape, numbers.Integral)
-    shape = _checked_shape("input_shape", (shape,) if is_flat else shape)
-    units = _checked_counts("units", units)
+    shape = _checked_shape("input_shape", _one_or_several(shape))
+    widths = _checked_counts("units", _one_or_several(units))
     latent_dim = check_count("latent_dim", latent_dim)
     encoder = keras.Sequential(
         [
             keras.Input(shape),
             layers.Flatten(),
-            *(layers.Dense(width, activation=activation) for width in units),
+            *(layers.Dense(width, activation=activation) for width in widths),
             layers.Dense(latent_dim, name="code"),
         ],
         name="encoder",
@@ -128,13 +129,17 @@ def dense(
     decoder = keras.Sequential(
         [
             keras.Input((latent_dim,)),
-            *(layers.Dense(width, activation=activation) for width in reversed(units)),
+            *(layers.Dense(width, activation=activation) for width in reversed(widths)),
             layers.Dense(math.prod(shape), activation=output_activation),
             layers.Reshape(shape),
         ],
         name="decoder",
     )
     return encoder, decoder
+
+
+def _one_or_several(given: Any) -> Any:
+    return (given,) if isinstance(given, numbers.Integral) else given
 
 
 def _checked_shape(name, shape, rank=None):

@@ -1,16 +1,23 @@
 """A Keras model that learns to reconstruct its inputs."""
 
-import numbers
-import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_manifold import architectures
+from keras_manifold import _seeds, architectures
 from keras_manifold._feeding import bound, check_target, weight_like_losses, with_targets
 from keras_manifold._map.function import Map
+from keras_manifold._parts import (
+    RECONSTRUCTION_LOSS,
+    as_layer,
+    as_noise,
+    as_penalty,
+    by_name,
+)
+from keras_manifold._reconstructing import squared_errors
 from keras_manifold.penalties import ContractivePenalty, Penalty
 from keras_manifold.penalties._loss import PenalisedLoss
 
@@ -34,7 +41,8 @@ class AutoEncoder(keras.Model):
         encoder: Keras layer or model from `(batch, *input_shape)` to codes.
         decoder: Keras layer or model from codes to `(batch, *input_shape)`.
         noise: Layer that corrupts its inputs when called with `training=True`, such as
-            [`NoiseInjection`][keras_manifold.NoiseInjection]. `None` for none.
+            [`NoiseInjection`][keras_manifold.NoiseInjection], or a number as short for
+            `NoiseInjection("gaussian", number)`. `None` for none.
         contractive_penalty: [`ContractivePenalty`][keras_manifold.ContractivePenalty], or a
             number as short for `ContractivePenalty(number)`. `None` for none.
         penalties: Further penalties, each with a name of its own: see
@@ -49,9 +57,9 @@ class AutoEncoder(keras.Model):
         penalties: List of the further penalties.
 
     Raises:
-        TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer,
-            `contractive_penalty` neither a `ContractivePenalty` nor a number, or one of
-            `penalties` no `Penalty`.
+        TypeError: If `encoder` or `decoder` is not a Keras layer, `noise` neither a layer
+            nor a number, `contractive_penalty` neither a `ContractivePenalty` nor a
+            number, or one of `penalties` no `Penalty`.
         ValueError: If there is a penalty and `encoder` (for that of the reconstruction
             `decoder` too) declares integer inputs, or mixes samples; the latter is seen of
             a model that declares the shape of its inputs.
@@ -79,25 +87,21 @@ class AutoEncoder(keras.Model):
         encoder: keras.Layer,
         decoder: keras.Layer,
         *,
-        noise: keras.Layer | None = None,
+        noise: keras.Layer | float | None = None,
         contractive_penalty: ContractivePenalty | float | None = None,
         penalties: Sequence[Penalty] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        _check_layer("encoder", encoder)
-        _check_layer("decoder", decoder)
-        if noise is not None:
-            _check_layer("noise", noise)
-        self.encoder = encoder
-        self.decoder = decoder
-        self.noise = noise
-        self.contractive_penalty = _as_penalty(contractive_penalty)
+        self.encoder = as_layer("encoder", encoder)
+        self.decoder = as_layer("decoder", decoder)
+        self.noise = as_noise(noise)
+        self.contractive_penalty = as_penalty(contractive_penalty)
         self.penalties = [*penalties]
         self._penalised = PenalisedLoss(
-            _by_name(self.contractive_penalty, self.penalties),
+            by_name(self.contractive_penalty, self.penalties),
             self._map_of,
-            name=_RECONSTRUCTION_LOSS,
+            name=RECONSTRUCTION_LOSS,
         )
         self._trackers = self._penalised.trackers  # here Keras finds the metrics
 
@@ -117,7 +121,7 @@ class AutoEncoder(keras.Model):
         input_shape: tuple[int, int, int],
         latent_dim: int,
         *,
-        filters: Sequence[int] = (32, 64),
+        filters: Sequence[int] | int = (32, 64),
         kernel_size: int = 3,
         activation: str = "relu",
         output_activation: str | None = "sigmoid",
@@ -133,7 +137,8 @@ class AutoEncoder(keras.Model):
             input_shape: `(height, width, channels)`, or `(channels, height, width)`
                 when Keras's image data format is `channels_first`.
             latent_dim: Size of the code, at least 1.
-            filters: Filters of each strided convolution, from the image inwards.
+            filters: Filters of each strided convolution, from the image inwards; one number
+                is one convolution.
             kernel_size: Height and width of every kernel.
             activation: Activation of every hidden layer.
             output_activation: Activation of the last layer. `"sigmoid"` suits inputs in
@@ -169,7 +174,7 @@ class AutoEncoder(keras.Model):
         input_shape: tuple[int, ...] | int,
         latent_dim: int,
         *,
-        units: Sequence[int] = (512, 256),
+        units: Sequence[int] | int = (512, 256),
         activation: str = "relu",
         output_activation: str | None = "sigmoid",
         **kwargs: Any,
@@ -179,7 +184,8 @@ class AutoEncoder(keras.Model):
         Args:
             input_shape: Shape of one sample.
             latent_dim: Size of the code, at least 1.
-            units: Width of each hidden layer of the encoder; the decoder mirrors it.
+            units: Width of each hidden layer of the encoder, which the decoder mirrors; one
+                number is one layer.
             activation: Activation of every hidden layer.
             output_activation: Activation of the last layer. `"sigmoid"` suits inputs in
                 [0, 1]; take `None` for others.
@@ -220,7 +226,7 @@ class AutoEncoder(keras.Model):
             x: Array or tensor of shape `(batch, *input_shape)`.
 
         Returns:
-            Tensor of shape `(batch, latent_dim)`.
+            Tensor of shape `(batch, *code_shape)`, such as `(batch, latent_dim)`.
 
         Examples:
             >>> import numpy as np, keras_manifold as km
@@ -234,7 +240,7 @@ class AutoEncoder(keras.Model):
         """Reconstructions from codes: `decoder(codes, training=False)`.
 
         Args:
-            codes: Array or tensor of shape `(batch, latent_dim)`.
+            codes: Array or tensor of shape `(batch, *code_shape)`.
 
         Returns:
             Tensor of shape `(batch, *input_shape)`.
@@ -354,6 +360,48 @@ class AutoEncoder(keras.Model):
         others = (sample_weight, class_weight, return_dict)
         return super().train_on_batch(**bound(super().train_on_batch, x, y, others, {}))
 
+    def reconstruction_errors(
+        self,
+        x: Any,
+        *,
+        reduce: bool = True,
+        batch_size: int = 32,
+        verbose: int | Literal["auto"] = "auto",
+    ) -> np.ndarray:
+        """Mean squared error of the reconstruction of each sample, without noise.
+
+        Large ones are of samples unlike those of the training: anomalies. Cost: one
+        `predict`, and one batch in memory.
+
+        Args:
+            x: Array of shape `(n, *input_shape)`, or any iterable of batches, or of tuples
+                that begin with one.
+            reduce: Whether to take the mean over the entries of each sample.
+            batch_size: Samples in a batch of an array, at least 1.
+            verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are
+                long or of unknown length.
+
+        Returns:
+            NumPy array, float32, at least 0, of shape `(n,)`; without `reduce` the squared
+            error of each entry, `(n, *input_shape)`.
+
+        Raises:
+            ValueError: If there are no samples, or the reconstructions are not of their
+                shape.
+
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
+            >>> x = np.random.default_rng(0).uniform(size=(5, 8, 8, 1)).astype("float32")
+            >>> model.reconstruction_errors(x).shape
+            (5,)
+            >>> model.reconstruction_errors(x, reduce=False).shape
+            (5, 8, 8, 1)
+        """
+        return squared_errors(
+            self, x, reduce=reduce, batch_size=batch_size, verbose=verbose
+        )
+
     def train_step(self, *args):
         args = with_targets(args)
         self._penalised.begin(args[-1][0])
@@ -379,24 +427,10 @@ class AutoEncoder(keras.Model):
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        for index, state in enumerate(self._seed_states()):
-            store[f"{_SEED_STATE}{index}"] = ops.convert_to_numpy(state)
+        _seeds.save(store, self._seed_states())
 
     def load_own_variables(self, store):
-        saved = [key for key in store.keys() if key.startswith(_SEED_STATE)]  # noqa: SIM118
-        rest = set(store.keys()) - set(saved)
-        super().load_own_variables({key: store[key] for key in rest})
-        states = self._seed_states()
-        # Weights may come from a model with other noise: its seeds are of no use here.
-        if len(states) != len(saved):
-            warnings.warn(
-                f"The file holds {len(saved)} states of random numbers, this model has "
-                f"{len(states)}: they start anew, and a resumed training differs.",
-                stacklevel=2,
-            )
-            return
-        for index, state in enumerate(states):
-            state.assign(store[f"{_SEED_STATE}{index}"])
+        _seeds.load(store, super().load_own_variables, self._seed_states)
 
     def _seed_states(self):
         """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
@@ -426,50 +460,4 @@ class AutoEncoder(keras.Model):
         return cls(**{**config, **parts, "penalties": penalties})
 
 
-_SEED_STATE = "seed_state_"
-
-_RECONSTRUCTION_LOSS = "reconstruction_loss"
-
 _PARTS = ("encoder", "decoder", "noise", "contractive_penalty")
-
-
-def _as_penalty(penalty):
-    if penalty is None or isinstance(penalty, ContractivePenalty):
-        return penalty
-    if isinstance(penalty, numbers.Real):
-        return ContractivePenalty(float(penalty))
-    raise TypeError(
-        "`contractive_penalty` must be a ContractivePenalty, a number or None. "
-        f"Received: contractive_penalty={penalty!r}."
-    )
-
-
-def _by_name(contractive_penalty, penalties):
-    """All penalties by the names of their metrics."""
-    named: list[tuple[Any, Any]] = []
-    if contractive_penalty is not None:
-        named.append(("contractive_penalty", contractive_penalty))
-    named += [(getattr(penalty, "name", None), penalty) for penalty in penalties]
-    taken = {_RECONSTRUCTION_LOSS, "loss"}
-    for name, penalty in named:
-        if not isinstance(penalty, Penalty):
-            raise TypeError(
-                "Each of `penalties` must be callable as penalty(function, x) and have "
-                f"`name`, `of` and `weight`. Received: {penalty!r}. Such are "
-                "ContractivePenalty and whatever keeps to km.penalties.Penalty."
-            )
-        if name in taken:
-            raise ValueError(
-                "Each penalty needs a name of its own, which is that of its metric. "
-                f"Received: a second one named {name!r}. Pass name=... to it."
-            )
-        taken.add(name)
-    return dict(named)
-
-
-def _check_layer(name, value):
-    if not isinstance(value, keras.Layer):
-        raise TypeError(
-            f"`{name}` must be a Keras layer or model. Received: {name}={value!r} "
-            f"of type {type(value).__name__}. Wrap a function in keras.layers.Lambda."
-        )

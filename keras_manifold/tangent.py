@@ -42,8 +42,10 @@ class TangentSpace:
         singular_values: How much the function stretches each of them, descending,
             shape `(n, k)`, at least 0, in units of output per unit of input.
         code_vectors: The matching orthonormal directions in code space, shape
-            `(n, k, latent_dim)`. Of a reconstruction, where both sides are shaped as
-            inputs: the directions of its outputs, `(n, k, *output_shape)`.
+            `(n, k, *code_shape)`, such as `(n, k, latent_dim)`; codes that are feature
+            maps keep their shape here and count as flattened elsewhere. Of a
+            reconstruction, where both sides are shaped as inputs: the directions of its
+            outputs, `(n, k, *output_shape)`.
         errors: For each singular value the distance within which the matrix has one,
             shape `(n, k)`, where block Lanczos found it. `None` where all of the Jacobian
             was decomposed, to the accuracy of float32.
@@ -207,7 +209,7 @@ def tangent_space(
     Args:
         model: `AutoEncoder`, or any object with an `encoder` and a `decoder`. Or a Keras
             layer or callable, which is taken for what `of` names: from `(batch,
-            *input_shape)` to codes `(batch, latent_dim)` or to reconstructions, or, for
+            *input_shape)` to codes `(batch, *code_shape)` or to reconstructions, or, for
             `"decoder"`, from codes.
         x: Array of shape `(n, *input_shape)`, or an iterable of batches
             (`tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generator); of the
@@ -215,7 +217,7 @@ def tangent_space(
             point.
         of: `"encoder"`, `"decoder"` or `"reconstruction"`.
         k: Number of directions, in [1, rank], where the rank is at most the shorter side of
-            $J$ and, of a reconstruction through codes, `latent_dim`; `None` for all.
+            $J$ and, of a reconstruction, the size of a code; `None` for all.
         method: `"dense"`, `"lanczos"`, or `"auto"`: dense (of a reconstruction, through
             the code) but where the shorter side of $J$ is above 1,024 and above 32 times
             `k + 8`.
@@ -233,12 +235,12 @@ def tangent_space(
 
     Returns:
         `TangentSpace`: `vectors` `(n, k, *input_shape)`, `singular_values` `(n, k)`,
-        `code_vectors` `(n, k, latent_dim)`; see there.
+        `code_vectors` `(n, k, *code_shape)`; see there.
 
     Raises:
-        ValueError: If an argument is out of range, `x` is empty, the codes are not of rank
-            2, a function mixes samples, declares integer inputs or returns integers, or
-            `path` holds something else.
+        ValueError: If an argument is out of range, `x` is empty, a function mixes
+            samples, declares integer inputs or returns integers, or `path` holds something
+            else.
         TypeError: If `model` can't be called and lacks the part that `of` names, or `x` is
             neither an array nor an iterable of batches of one.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.

@@ -31,8 +31,14 @@ OPEN = {
 X = np.random.default_rng(0).uniform(size=(2, 6, 6, 1)).astype("float32")
 # What makes a call valid but for the argument that is tested.
 VALUES = {
+    "codes": lambda: np.zeros((2, 2), "float32"),
     "model": lambda: km.AutoEncoder.dense(X.shape[1:], 2),
+    "self": lambda: km.AutoEncoder.dense(X.shape[1:], 2),
     "singular_values": lambda: np.array([2.0, 1.0]),
+    "start": lambda: np.zeros((2, 2), "float32"),
+    "stddevs": lambda: [0.1, 0.2],
+    "steps": lambda: 1,
+    "stop": lambda: np.ones((2, 2), "float32"),
     "weight": lambda: 0.1,
     "x": lambda: X,
 }

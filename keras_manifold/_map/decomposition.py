@@ -8,7 +8,6 @@ import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_at_most
-from keras_manifold._map.checks import check_codes
 from keras_manifold._map.compiled import ONE_AT_A_TIME
 from keras_manifold._map.function import Map
 from keras_manifold._map.ways import Dense, Factors, Lanczos, Way, check_finite
@@ -41,12 +40,8 @@ class Decomposition:
             with ONE_AT_A_TIME:
                 self._points.checked(sample)
             sample = self._codes(sample[None])[0]
-        if of == "decoder":
-            check_codes(sample.shape)
         is_composed = len(self._function.functions) == 2
         way: Way = (Factors if is_composed else Dense)(self._function, sample)
-        if of == "encoder":
-            check_codes(way.output_shape)
         most = way.passes
         self.k = most if k is None else k
         check_at_most("k", self.k, most, f"the Jacobian's rank is at most {most}")

@@ -80,8 +80,9 @@ class TangentAnalyzer(Watch):
         directory: Folder for `<prefix>_vectors_<step>.png`,
             `<prefix>_spectrum_<step>.png`, `<prefix>_space_<step>.npz` (which
             `TangentSpace.load` reads; also with `spectrum`, all singular values, `codes`
-            and `input`) and `<prefix>_scalars.csv`, with the numbers of Keras too; made if
-            missing. `None` for no files.
+            and `input`) `<prefix>_scalars.csv`, with the numbers of Keras too, `run.json`,
+            with what the model, its noise, penalties and optimizer were, versions and
+            seconds, and the page `index.html`; made if missing. `None` for no files.
         log_dir: Folder for TensorBoard, made if missing: see
             [`TensorBoardSink`][keras_manifold.sinks.TensorBoardSink]. May be the same
             for several callbacks. `None` for none.
@@ -91,7 +92,7 @@ class TangentAnalyzer(Watch):
             have methods `begin`, `flush` and `close`: see
             [`RunSink`][keras_manifold.sinks.RunSink].
         prefix: First part of all names.
-        encoder: Layer, model or callable from samples to codes `(n, latent_dim)`. `None`
+        encoder: Layer, model or callable from samples to codes `(n, *code_shape)`. `None`
             for `encoder` of the trained model.
         decoder: The same from codes to reconstructions. `None` for `decoder` of the trained
             model. With `of="reconstruction"`, a model without the two is taken whole.
@@ -102,8 +103,8 @@ class TangentAnalyzer(Watch):
 
     Raises:
         ValueError: If `x`, `k`, `of`, `every` or `unit` is out of range; before the first
-            batch, if the encoder or decoder that `of` needs is missing, `directory` holds
-            another run or is in use, or the codes are not of rank 2.
+            batch, if the encoder or decoder that `of` needs is missing, or `directory`
+            holds another run or is in use.
         TypeError: If a sink, `encoder` or `decoder` can't be called.
         OSError: At the start of `fit`, if `directory` or `log_dir` can't be made or
             written.
