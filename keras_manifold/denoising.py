@@ -114,7 +114,7 @@ class Denoiser:
     """
 
     def __init__(self, model: Callable, x: np.ndarray, *, batch_size: int = 32):
-        self.batch_size = min(check_count("batch_size", batch_size), len(x))
+        self.batch_size: int = min(check_count("batch_size", batch_size), len(x))
         if not callable(model):
             raise TypeError(
                 "`model` must be a Keras model, or a callable from noisy to clean samples. "
@@ -123,7 +123,7 @@ class Denoiser:
         self._sample = x[0]
         _check_samples(x, getattr(model, "noise", None))
         with ONE_AT_A_TIME:
-            self.map = Map(model, "model").checked(x[0])
+            self.map: Map = Map(model, "model").checked(x[0])
         if self.map.output_shape != x.shape[1:]:
             raise ValueError(
                 "A denoiser returns samples of the shape that it takes. Received: outputs "

@@ -87,7 +87,7 @@ class TangentSpace:
         check_at_most("k", k, available, f"the tangent space has {available}")
         return TangentSpace(**{name: array[:, :k] for name, array in self.arrays().items()})
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Writes the arrays to one `.npz` file, whole or not at all.
 
         Args:
@@ -110,7 +110,7 @@ class TangentSpace:
             np.savez_compressed(file, **self.arrays())
 
     @classmethod
-    def load(cls, path: str | PathLike) -> "TangentSpace":
+    def load(cls, path: str | PathLike[str]) -> "TangentSpace":
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
@@ -178,7 +178,7 @@ def tangent_space(
     method: Method = "auto",
     batch_size: int = 32,
     seed: int | None = None,
-    path: str | PathLike | None = None,
+    path: str | PathLike[str] | None = None,
     verbose: Verbose = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
