@@ -1,13 +1,15 @@
 """A Keras model that learns to reconstruct its inputs."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_manifold import _seeds, architectures
+from keras_manifold._arguments import Verbose
 from keras_manifold._feeding import bound, check_target, weight_like_losses, with_targets
 from keras_manifold._map.function import Map
 from keras_manifold._parts import (
@@ -366,8 +368,8 @@ class AutoEncoder(keras.Model):
         *,
         reduce: bool = True,
         batch_size: int = 32,
-        verbose: int | Literal["auto"] = "auto",
-    ) -> np.ndarray:
+        verbose: Verbose = "auto",
+    ) -> Annotated[NDArray[np.float32], "n ..."]:
         """Mean squared error of the reconstruction of each sample, without noise.
 
         Large ones are of samples unlike those of the training: anomalies. Cost: one

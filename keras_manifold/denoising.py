@@ -2,9 +2,10 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count, check_number
 from keras_manifold._map.compiled import ONE_AT_A_TIME, Products, ShorterSide
@@ -20,7 +21,7 @@ _ENTRIES_HELD = 2**22
 
 def score(
     model: Any, x: Any, *, stddev: float | None = None, batch_size: int = 32
-) -> np.ndarray:
+) -> Annotated[NDArray[np.float32], "n *input_shape"]:
     r"""Score of the smoothed density, from a denoiser: $(r(x) - x) / \sigma^2$.
 
     The best denoiser of Gaussian noise of standard deviation $\sigma$ is the mean of the

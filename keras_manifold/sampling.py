@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keras_manifold._arguments import check_choice, check_count, check_number
+from keras_manifold._arguments import Verbose, check_choice, check_count, check_number
 from keras_manifold._storage.streams import floating_samples, with_progress
 from keras_manifold.denoising import Denoiser, noise_stddev
 
@@ -25,9 +26,9 @@ def sample(
     seed: int | None = None,
     trace: bool = False,
     batch_size: int = 128,
-    verbose: bool | Literal["auto"] = "auto",
+    verbose: Verbose = "auto",
     **settings: Any,
-) -> np.ndarray:
+) -> Annotated[NDArray[np.float32], "..."]:
     r"""Samples near the learned manifold, from chains that a denoiser drives.
 
     Each sample of `x` begins a chain of its own; $r$ is the denoiser, $\sigma$ the standard
