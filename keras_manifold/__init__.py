@@ -15,13 +15,17 @@ from keras_manifold.callbacks import NoiseSchedule as NoiseSchedule
 from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
+from keras_manifold.denoising import score as score
+from keras_manifold.dimension import DimensionCurve as DimensionCurve
 from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
+from keras_manifold.dimension import dimension_curve as dimension_curve
 from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobians import forget_compiled as forget_compiled
 from keras_manifold.jacobians import jacobian as jacobian
 from keras_manifold.noise import NoiseInjection as NoiseInjection
 from keras_manifold.pages import report as report
 from keras_manifold.penalties import ContractivePenalty as ContractivePenalty
+from keras_manifold.sampling import sample as sample
 from keras_manifold.subspaces import captured_energy as captured_energy
 from keras_manifold.subspaces import principal_angles as principal_angles
 from keras_manifold.tangent import TangentSpace as TangentSpace
@@ -32,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AutoEncoder",
     "ContractivePenalty",
+    "DimensionCurve",
     "NoiseInjection",
     "NoiseSchedule",
     "PenaltySchedule",
@@ -43,6 +48,7 @@ __all__ = [
     "callbacks",
     "captured_energy",
     "denoiser_dimension",
+    "dimension_curve",
     "forget_compiled",
     "jacobian",
     "local_dimension",
@@ -51,6 +57,8 @@ __all__ = [
     "plot",
     "principal_angles",
     "report",
+    "sample",
+    "score",
     "sinks",
     "symmetries",
     "tangent_space",

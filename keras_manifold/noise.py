@@ -2,18 +2,19 @@
 
 import math
 import numbers
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_manifold._arguments import check_choice
 from keras_manifold._settings import assign, refuse_change
 
 # Coarser numbers would miss small levels.
 _SAMPLE_DTYPE = "float32"
 
-KINDS = ("gaussian", "masking", "salt_and_pepper")
+Kind = Literal["gaussian", "masking", "salt_and_pepper"]
 
 _FIXED = ("kind", "seed")
 
@@ -67,7 +68,7 @@ class NoiseInjection(keras.layers.Layer):
 
     def __init__(
         self,
-        kind: str = "gaussian",
+        kind: Kind = "gaussian",
         level: float = 0.1,
         *,
         clip: tuple[float, float] | None = None,
@@ -220,8 +221,7 @@ def _is_in_foreign_tf_data(inputs):
 
 
 def _check_kind_and_level(kind, level):
-    if kind not in KINDS:
-        raise ValueError(f"`kind` must be one of {KINDS}. Received: kind={kind!r}.")
+    check_choice("kind", kind, Kind)
     highest = math.inf if kind == "gaussian" else 1.0
     if (
         not isinstance(level, numbers.Real)

@@ -1,9 +1,15 @@
 """Tangent directions of images that are known: shifts, rotation, scaling, thickness."""
 
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+Kind = Literal[
+    "shift_y", "shift_x", "rotation", "scaling", "shear_y", "shear_x", "thickness"
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # How fast the content at (y, x), seen from the centre, moves in y and in x.
 _VELOCITIES = {
@@ -14,11 +20,10 @@ _VELOCITIES = {
     "shear_y": lambda y, x: (x, 0.0),
     "shear_x": lambda y, x: (0.0, y),
 }
-KINDS = (*_VELOCITIES, "thickness")
 
 
 def image_tangents(
-    x: ArrayLike, kinds: Iterable[str] = ("shift_y", "shift_x", "rotation", "scaling")
+    x: ArrayLike, kinds: Iterable[Kind] = ("shift_y", "shift_x", "rotation", "scaling")
 ) -> np.ndarray:
     r"""Directions in which an image changes when its content moves, turns or grows.
 

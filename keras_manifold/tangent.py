@@ -6,16 +6,25 @@ import os
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from keras_manifold._arguments import check_at_most, check_choice, check_count
+from keras_manifold._arguments import (
+    Part,
+    Verbose,
+    check_at_most,
+    check_choice,
+    check_count,
+    check_verbose,
+)
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
 from keras_manifold._storage.stores import InMemory, OnDisk, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
+
+Method = Literal["auto", "dense", "lanczos"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,13 +173,13 @@ def tangent_space(
     model: Any,
     x: Any,
     *,
-    of: str = "encoder",
+    of: Part = "encoder",
     k: int | None = None,
-    method: str = "auto",
+    method: Method = "auto",
     batch_size: int = 32,
     seed: int | None = None,
     path: str | PathLike | None = None,
-    verbose: str | int = "auto",
+    verbose: Verbose = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
 
@@ -251,8 +260,9 @@ def tangent_space(
         Rifai, Dauphin, Vincent, Bengio and Muller (2011), The manifold tangent
         classifier, NIPS.
     """
-    check_choice("of", of, ("encoder", "decoder", "reconstruction"))
-    check_choice("method", method, ("auto", "dense", "lanczos"))
+    check_choice("of", of, Part)
+    check_choice("method", method, Method)
+    check_verbose(verbose)
     if seed is not None:
         seed = check_count("seed", seed, least=0, note="or None")
     if k is not None:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import (
     EPOCH,
     STEP,
@@ -19,6 +19,7 @@ from keras_manifold._storage.snapshots import (
 )
 from keras_manifold._storage.streams import floating_samples
 from keras_manifold.callbacks._logs import names_in_logs
+from keras_manifold.callbacks._setup import setup_of
 from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
@@ -55,7 +56,7 @@ class Watch(keras.callbacks.Callback):
                 )
         self.x = np.array(floating_samples(x))  # a copy: the user's array may change
         self.every = check_count("every", every)
-        self.unit = check_choice("unit", unit, ("epoch", "batch"))
+        self.unit = check_choice("unit", unit, Unit)
         self.directory = directory
         self.log_dir = log_dir
         self.sinks = tuple(sinks)
@@ -142,10 +143,16 @@ class Watch(keras.callbacks.Callback):
         if self.directory is not None:
             if self._directory_sink is None:  # kept: it may replace what it wrote itself
                 self._directory_sink = DirectorySink(self.directory, prefix=self.prefix)
-            self._directory_sink.claim(self.params)
+            self._directory_sink.claim(self.params, self._facts())
             yield self._directory_sink
         if self.log_dir is not None:
             yield TensorBoardSink(self.log_dir)
+
+    def _facts(self):
+        """What `run.json` says of this run."""
+        own = {"every": self.every, "unit": self.unit, "of": None, "k": None}
+        own |= {name: getattr(self, name) for name in ("of", "k") if hasattr(self, name)}
+        return {**setup_of(self.model, self.x, self.params), **own}
 
     def _begin(self, epoch):
         self._epochs = epoch

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import plot
+from keras_manifold._arguments import Unit
 from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     DENOISED,
@@ -91,7 +92,7 @@ class ReconstructionGrid(Watch):
         x: Any,
         *,
         every: int = 1,
-        unit: str = "epoch",
+        unit: Unit = "epoch",
         directory: str | PathLike | None = None,
         log_dir: str | PathLike | None = None,
         sinks: Sequence[Sink] = (),

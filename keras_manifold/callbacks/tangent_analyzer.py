@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_manifold import plot
-from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._arguments import Part, Unit, check_choice, check_count
 from keras_manifold._map.blas import ONE_BLAS_THREAD
 from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
@@ -80,8 +80,9 @@ class TangentAnalyzer(Watch):
         directory: Folder for `<prefix>_vectors_<step>.png`,
             `<prefix>_spectrum_<step>.png`, `<prefix>_space_<step>.npz` (which
             `TangentSpace.load` reads; also with `spectrum`, all singular values, `codes`
-            and `input`) and `<prefix>_scalars.csv`, with the numbers of Keras too; made if
-            missing. `None` for no files.
+            and `input`) `<prefix>_scalars.csv`, with the numbers of Keras too, `run.json`,
+            with what the model, its noise, penalties and optimizer were, versions and
+            seconds, and the page `index.html`; made if missing. `None` for no files.
         log_dir: Folder for TensorBoard, made if missing: see
             [`TensorBoardSink`][keras_manifold.sinks.TensorBoardSink]. May be the same
             for several callbacks. `None` for none.
@@ -130,9 +131,9 @@ class TangentAnalyzer(Watch):
         x: Any,
         *,
         k: int = 16,
-        of: str = "encoder",
+        of: Part = "encoder",
         every: int = 1,
-        unit: str = "epoch",
+        unit: Unit = "epoch",
         directory: str | PathLike | None = None,
         log_dir: str | PathLike | None = None,
         sinks: Sequence[Sink] = (),
@@ -150,7 +151,7 @@ class TangentAnalyzer(Watch):
             prefix=prefix,
         )
         self.k = check_count("k", k)
-        self.of = check_choice("of", of, ("encoder", "decoder", "reconstruction"))
+        self.of = check_choice("of", of, Part)
         self.encoder = _checked_callable("encoder", encoder)
         self.decoder = _checked_callable("decoder", decoder)
 

@@ -1,13 +1,18 @@
 """Local dimension of a manifold, from singular values."""
 
+from typing import Literal, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-RULES = ("participation_ratio", "entropy", "gap", "energy")
+from keras_manifold._arguments import check_choice
+
+Rule = Literal["participation_ratio", "entropy", "gap", "energy"]
+RULES: tuple[Rule, ...] = get_args(Rule)
 
 
 def local_dimension(
-    singular_values: ArrayLike, rule: str = "participation_ratio", *, share: float = 0.95
+    singular_values: ArrayLike, rule: Rule = "participation_ratio", *, share: float = 0.95
 ) -> np.ndarray:
     r"""Number of directions that matter, from the singular values of a Jacobian.
 
@@ -59,8 +64,7 @@ def local_dimension(
         raise ValueError(
             f"`singular_values` must not be negative. Received: minimum {np.nanmin(sigma)}."
         )
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}.")
+    check_choice("rule", rule, Rule)
     if not 0 < share <= 1:
         raise ValueError(f"`share` must be in (0, 1]. Received: share={share}.")
     sigma = -np.sort(-sigma, axis=-1)

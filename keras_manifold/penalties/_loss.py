@@ -7,9 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_manifold._arguments import Part
 from keras_manifold._map.function import Map
 from keras_manifold._map.plain import functional_class, is_plain
-from keras_manifold.penalties.protocol import Part, Penalty
+from keras_manifold.penalties.protocol import Penalty
 
 
 class PenalisedLoss:

@@ -10,11 +10,13 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
-from keras_manifold._arguments import check_choice, check_count, check_number
+from keras_manifold._arguments import Part, check_choice, check_count, check_number
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
 from keras_manifold._settings import assign, refuse_change
-from keras_manifold.penalties.protocol import Part
+
+PartOrCode = Literal[Part, "code"]  # its name before
+ProbeKind = Literal["rademacher", "orthogonal"]
 
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
 _PASSES_HELD = 32
@@ -125,9 +127,9 @@ class ContractivePenalty(keras.layers.Layer):
         self,
         weight: float,
         *,
-        of: Part | Literal["code"] = "encoder",
+        of: PartOrCode = "encoder",
         probes: int | Literal["exact"] = 1,
-        probe_kind: Literal["rademacher", "orthogonal"] = "rademacher",
+        probe_kind: ProbeKind = "rademacher",
         curvature: float = 0.0,
         curvature_stddev: float = 0.1,
         curvature_samples: int = 4,
@@ -138,15 +140,12 @@ class ContractivePenalty(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         kwargs.setdefault("name", "contractive_penalty")
         super().__init__(**kwargs)
-        parts = ("encoder", "decoder", "reconstruction", "code")
-        self.of = check_choice("of", of, parts)
-        if of == "code":  # as it was called before
-            self.of = "encoder"
+        of = check_choice("of", of, PartOrCode)
+        self.of: Part = "encoder" if of == "code" else of  # as it was called before
         self.probes: Any = probes
         if probes != "exact":
             self.probes = check_count("probes", probes, note='or "exact"')
-        kinds = ("rademacher", "orthogonal")
-        self.probe_kind = check_choice("probe_kind", probe_kind, kinds)
+        self.probe_kind = check_choice("probe_kind", probe_kind, ProbeKind)
         self.curvature = check_number("curvature", curvature)
         self.curvature_stddev = check_number(
             "curvature_stddev", curvature_stddev, positive=True

@@ -2,7 +2,7 @@
 
 
 def figure_of_size(width, height, title, layout="constrained"):
-    from matplotlib.figure import Figure
+    from keras_manifold.plot._shown import Figure
 
     figure = Figure(figsize=(width, height), dpi=120, layout=layout)
     if title is not None:

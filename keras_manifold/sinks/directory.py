@@ -29,6 +29,7 @@ from keras_manifold.sinks._beside import Beside
 from keras_manifold.sinks._failures import OneWarning
 from keras_manifold.sinks._lock import RunLock
 from keras_manifold.sinks._record import Record
+from keras_manifold.sinks._run_file import RunFile
 
 # Of the time of training, at most, for pages that show it while it runs.
 _SHARE_OF_PAGES = 0.005
@@ -39,6 +40,7 @@ _LONGEST_PAGE = 60.0
 class DirectorySink:
     """Writes numbers, arrays and figures into a folder.
 
+    `run.json` says with what the run was made: see `claim`.
     Figures become `<name>_<step>.png`, arrays `<name>_<step>.npz`, and all numbers rows of
     `<prefix>_scalars.csv`, one a step, with the header `step,<names>`. The page
     `index.html` shows them all, for any browser: see `report`. It is written
@@ -80,6 +82,9 @@ class DirectorySink:
         self.prefix = prefix
         self.make_directory()
         self.record = Record(self.directory / scalars_file(prefix))
+        self._run_file = RunFile(self.directory)
+        self._facts: Mapping[str, Any] | None = None
+        self._fit: object = None
         self._lock: RunLock | None = None
         self._files: dict[Path, int] = {}
         self._written: str | None = None  # the text of the CSV file, if it is ours
@@ -89,7 +94,7 @@ class DirectorySink:
         self._warning = OneWarning(f"Results can't be written to {self.directory}")
         self._page_warning = OneWarning(f"The page of {self.directory} can't be written")
 
-    def claim(self, fit: object = None) -> None:
+    def claim(self, fit: object = None, facts: Mapping[str, Any] | None = None) -> None:
         """Makes the folder, and keeps others from writing under this prefix until `close`.
 
         `TangentAnalyzer` and `ReconstructionGrid` do so with their `directory`. A sink of
@@ -99,6 +104,8 @@ class DirectorySink:
             fit: The `params` of a callback, which all callbacks of one `fit` share. What
                 an earlier `fit` of this thread left claimed, as an exception ended it, is
                 taken over.
+            facts: What `run.json` says of the run, as JSON can hold it. `None` for no such
+                file.
 
         Raises:
             ValueError: If another callback, of this `fit` or of another process, has it.
@@ -118,6 +125,7 @@ class DirectorySink:
         """
         self.make_directory()
         self._lock = RunLock(self.directory, self.prefix, fit)
+        self._fit, self._facts = fit, facts
         self._has_begun = False
 
     def begin(self, step: int) -> None:
@@ -142,6 +150,10 @@ class DirectorySink:
         self._remove_unfinished(self.record.path.name)
         # Other callbacks, of other runs too, write the page of this folder.
         self._remove_unfinished("index.html", older_than=_LONGEST_PAGE)
+        if self._facts is not None:
+            self._remove_unfinished(self._run_file.path.name, older_than=_LONGEST_PAGE)
+            with self._warning.instead_of(OSError):
+                self._run_file.begin(self.prefix, self._facts, step, self._fit)
         self._has_begun = self._is_fitting = True
 
     def __call__(self, name: str, value: Any, step: int) -> None:
@@ -176,6 +188,8 @@ class DirectorySink:
             if self._lock is None or self._lock.is_held:
                 self._write_numbers()
                 self._beside.end()
+                with self._warning.instead_of(OSError):
+                    self._run_file.end()
                 if self._has_begun:
                     self._write_page(running=False)
             else:  # another `fit` has taken the folder over since ours was interrupted
@@ -277,7 +291,8 @@ class DirectorySink:
                         path.unlink()
 
     def __getstate__(self):
-        return {**vars(self), "_lock": None}  # a copy has claimed nothing
+        # A copy has claimed nothing.
+        return {**vars(self), "_lock": None, "_fit": None}
 
 
 def _draw(figure, file):

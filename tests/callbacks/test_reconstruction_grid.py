@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ def test_it_writes_inputs_and_reconstructions_before_and_after_training(digits, 
     x = digits[:5]
     model, history = trained(digits, km.ReconstructionGrid(x, directory=tmp_path))
     names = {path.name for path in tmp_path.iterdir()} - {".reconstruction.lock"}
-    assert names == {"reconstruction_scalars.csv", "index.html"} | {
+    assert names == {"reconstruction_scalars.csv", "index.html", "run.json"} | {
         f"reconstruction_{i:04d}.{e}" for i in range(3) for e in ("png", "npz")
     }
     found = arrays(tmp_path / "reconstruction_0002.npz")
@@ -82,13 +84,15 @@ def test_files_of_mixed_precision_are_readable(policy, digits, tmp_path):
 
 
 def test_figures_show_the_first_of_many_samples(digits):
-    shown = {}
+    shown = []
     grid = km.ReconstructionGrid(
-        digits[:40], sinks=[lambda _, value, step: shown.update({type(value): value})]
+        digits[:40], sinks=[lambda name, value, step: shown.append(value)]
     )
     trained(digits, grid, epochs=1)
-    assert len(shown[dict]["input"]) == 40
-    assert shown[Figure].get_figwidth() < 20
+    (arrays, *_) = [value for value in shown if isinstance(value, Mapping)]
+    assert len(arrays["input"]) == 40
+    (figure, *_) = [value for value in shown if isinstance(value, Figure)]
+    assert figure.get_figwidth() < 20
 
 
 def test_history_holds_the_squared_errors_of_every_look(digits, tmp_path):
