@@ -13,6 +13,7 @@ from keras_manifold import symmetries as symmetries
 from keras_manifold.autoencoder import AutoEncoder as AutoEncoder
 from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
+from keras_manifold.callbacks import SampleGrid as SampleGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.denoising import score as score
 from keras_manifold.dimension import DimensionCurve as DimensionCurve
@@ -39,6 +40,7 @@ __all__ = [
     "NoiseInjection",
     "PenaltySchedule",
     "ReconstructionGrid",
+    "SampleGrid",
     "TangentAnalyzer",
     "TangentSpace",
     "architectures",
