@@ -11,6 +11,7 @@ from keras_manifold import plot as plot
 from keras_manifold import sinks as sinks
 from keras_manifold import symmetries as symmetries
 from keras_manifold.autoencoder import AutoEncoder as AutoEncoder
+from keras_manifold.callbacks import NoiseSchedule as NoiseSchedule
 from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import SampleGrid as SampleGrid
@@ -38,6 +39,7 @@ __all__ = [
     "ContractivePenalty",
     "DimensionCurve",
     "NoiseInjection",
+    "NoiseSchedule",
     "PenaltySchedule",
     "ReconstructionGrid",
     "SampleGrid",

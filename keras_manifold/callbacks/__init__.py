@@ -1,5 +1,6 @@
 """Callbacks that show, while `fit` runs, what an autoencoder learns."""
 
+from keras_manifold.callbacks.noise_schedule import NoiseSchedule as NoiseSchedule
 from keras_manifold.callbacks.penalty_schedule import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks.reconstruction_grid import (
     ReconstructionGrid as ReconstructionGrid,
@@ -12,6 +13,7 @@ from keras_manifold.sinks import TensorBoardSink as TensorBoardSink
 
 __all__ = [
     "DirectorySink",
+    "NoiseSchedule",
     "NotebookSink",
     "PenaltySchedule",
     "ReconstructionGrid",
