@@ -14,6 +14,7 @@ from keras_manifold.autoencoder import AutoEncoder as AutoEncoder
 from keras_manifold.callbacks import NoiseSchedule as NoiseSchedule
 from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
+from keras_manifold.callbacks import SampleGrid as SampleGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.curves import Curves as Curves
 from keras_manifold.curves import curve_lengths as curve_lengths
@@ -47,6 +48,7 @@ __all__ = [
     "NoiseSchedule",
     "PenaltySchedule",
     "ReconstructionGrid",
+    "SampleGrid",
     "TangentAnalyzer",
     "TangentSpace",
     "architectures",
