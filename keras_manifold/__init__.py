@@ -11,8 +11,10 @@ from keras_manifold import plot as plot
 from keras_manifold import sinks as sinks
 from keras_manifold import symmetries as symmetries
 from keras_manifold.autoencoder import AutoEncoder as AutoEncoder
+from keras_manifold.callbacks import NoiseSchedule as NoiseSchedule
 from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
+from keras_manifold.callbacks import SampleGrid as SampleGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.curves import Curves as Curves
 from keras_manifold.curves import curve_lengths as curve_lengths
@@ -49,8 +51,10 @@ __all__ = [
     "DimensionCurve",
     "IsometryPenalty",
     "NoiseInjection",
+    "NoiseSchedule",
     "PenaltySchedule",
     "ReconstructionGrid",
+    "SampleGrid",
     "TangentAnalyzer",
     "TangentSpace",
     "architectures",

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-import keras
 from keras import ops
 
 from keras_manifold._arguments import check_number
+from keras_manifold.callbacks._scheduled import Scheduled
 
 
-class PenaltySchedule(keras.callbacks.Callback):
+class PenaltySchedule(Scheduled):
     """Sets the weight of a penalty at the beginning of every epoch.
 
     What [`keras.callbacks.LearningRateScheduler`][] is for the learning rate. The weight is
@@ -38,6 +38,8 @@ class PenaltySchedule(keras.callbacks.Callback):
         [0.0, 0.25, 0.5, 0.5]
     """
 
+    argument = "weight"
+
     def __init__(
         self,
         schedule: Callable[[int, float], float],
@@ -45,17 +47,14 @@ class PenaltySchedule(keras.callbacks.Callback):
         *,
         penalty: str | None = None,
     ):
-        super().__init__()
-        if not callable(schedule):
-            raise TypeError(
-                "`schedule` must be callable as schedule(epoch, weight). "
-                f"Received: schedule={schedule!r}."
-            )
-        self.schedule = schedule
-        self.verbose = verbose
+        super().__init__(schedule, verbose)
         self.penalty = penalty
 
-    def on_train_begin(self, logs=None):
+    @property
+    def logged(self):
+        return (f"{self.penalty or 'penalty'}_weight",)
+
+    def _check(self):
         if self.penalty is not None:
             self._penalty()
         elif getattr(self.model, "contractive_penalty", None) is None:
@@ -65,21 +64,13 @@ class PenaltySchedule(keras.callbacks.Callback):
                 "`contractive_penalty`; its weight may be 0 to begin with."
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        present = self._weight()
-        weight = self.schedule(epoch, present)
-        check_number(f"schedule({epoch}, {present})", weight)
-        self._penalty().weight = weight
-        if self.verbose:
-            print(f"\nEpoch {epoch + 1}: PenaltySchedule sets the weight to {weight}.")
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            logs[f"{self.penalty or 'penalty'}_weight"] = self._weight()
-
-    def _weight(self):
+    def _get(self):
         weight = self._penalty().weight
         return float(ops.convert_to_numpy(getattr(weight, "value", weight)))
+
+    def _set(self, value, name):
+        check_number(name, value)
+        self._penalty().weight = value
 
     def _penalty(self):
         if self.penalty is None:

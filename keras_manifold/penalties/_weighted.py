@@ -1,21 +1,27 @@
 """What our penalties have in common: a weight that may change while `fit` runs."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_number
+from keras_manifold._settings import assign, refuse_change
 
 
 class WeightedPenalty(keras.layers.Layer):
     """A layer that is called with a function and points, with a weight in the loss.
 
+    A subclass sets `built` at the end of its `__init__`; its `fixed` attributes stay what
+    they are from then on.
+
     Args:
         weight: At least 0 and finite.
         **kwargs: Of the layer.
     """
+
+    fixed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, weight: float, **kwargs: Any):
         kwargs.setdefault("dtype", "float32")
@@ -27,7 +33,10 @@ class WeightedPenalty(keras.layers.Layer):
             trainable=False,
             name="weight",
         )
-        self.built = True
+
+    def __setattr__(self, name, value):
+        refuse_change(self, name, value, self.fixed)
+        super().__setattr__(name, value)
 
     @property
     def weight(self) -> Any:
@@ -36,7 +45,7 @@ class WeightedPenalty(keras.layers.Layer):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(_checked_weight(value))
+        assign(self._weight, _checked_weight(value), "weight")
 
     @property
     def weights(self):

@@ -20,6 +20,17 @@ ProbeKind = Literal["rademacher", "orthogonal"]
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
 _PASSES_HELD = 32
 
+_FIXED = (
+    "of",
+    "probes",
+    "probe_kind",
+    "curvature",
+    "curvature_stddev",
+    "curvature_samples",
+    "chunk_size",
+    "seed",
+)
+
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
 class ContractivePenalty(WeightedPenalty):
@@ -111,6 +122,8 @@ class ContractivePenalty(WeightedPenalty):
         Laplacian smoothing splines, Communications in Statistics 19.
     """
 
+    fixed = _FIXED
+
     def __init__(
         self,
         weight: float,
@@ -143,6 +156,7 @@ class ContractivePenalty(WeightedPenalty):
         self.chunk_size = chunk_size
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
 
     def call(self, x, function=None):
         return self.with_outputs(function, x)[1]

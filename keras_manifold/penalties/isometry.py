@@ -61,6 +61,8 @@ class IsometryPenalty(WeightedPenalty):
         representation learning, ICLR.
     """
 
+    fixed = ("of", "mixing", "seed")
+
     def __init__(
         self,
         weight: float,
@@ -76,6 +78,7 @@ class IsometryPenalty(WeightedPenalty):
         self.mixing = None if mixing is None else check_number("mixing", mixing)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
 
     def call(self, x, function=None):
         x = ops.convert_to_tensor(x)

@@ -1,5 +1,7 @@
 """Figures. Each function returns a matplotlib `Figure` and touches no global state."""
 
+from keras_manifold.plot.denoisers import denoising_field as denoising_field
+from keras_manifold.plot.denoisers import dimension_curve as dimension_curve
 from keras_manifold.plot.directions import tangents as tangents
 from keras_manifold.plot.directions import walk as walk
 from keras_manifold.plot.images import are_images as are_images
@@ -12,6 +14,8 @@ from keras_manifold.plot.lines import spectrum as spectrum
 __all__ = [
     "are_images",
     "curves",
+    "denoising_field",
+    "dimension_curve",
     "image_grid",
     "latent_map",
     "learning_curves",

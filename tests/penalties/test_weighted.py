@@ -5,6 +5,22 @@ from keras import ops
 from keras_manifold.penalties._weighted import WeightedPenalty, squared_norms
 
 
+class Fixed(WeightedPenalty):
+    fixed = ("of",)
+
+    def __init__(self):
+        super().__init__(1.0)
+        self.of = "encoder"
+        self.built = True
+
+
+def test_what_a_compiled_step_would_not_follow_stays():
+    penalty = Fixed()
+    penalty.of = "encoder"
+    with pytest.raises(ValueError, match=r"`of` can't be changed.*Received: of='decoder'"):
+        penalty.of = "decoder"
+
+
 def test_a_weight_is_a_setting_that_may_be_assigned():
     penalty = WeightedPenalty(0.5)
     penalty.weight = 0.25
