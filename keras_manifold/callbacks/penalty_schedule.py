@@ -49,10 +49,7 @@ class PenaltySchedule(Scheduled):
     ):
         super().__init__(schedule, verbose)
         self.penalty = penalty
-
-    @property
-    def logged(self):
-        return (f"{self.penalty or 'penalty'}_weight",)
+        self.logged = (f"{penalty or 'penalty'}_weight",)
 
     def _check(self):
         if self.penalty is not None:

@@ -7,7 +7,7 @@ import numpy as np
 from keras_manifold._arguments import check_count
 from keras_manifold._map.decoders import decoded
 from keras_manifold.metric import checked_codes, pullback_metric
-from keras_manifold.plot._figures import figure_of_size
+from keras_manifold.plot._figures import axes_of, figure_of_size
 from keras_manifold.plot._palette import category
 from keras_manifold.plot.images import image_grid
 from keras_manifold.preservation import neighbor_preservation
@@ -84,6 +84,8 @@ def latent_map(
     indicatrices: int = 12,
     resolution: int = 48,
     title: str | None = None,
+    ax: Any = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "Figure":
     r"""A map of codes, with what the decoder's metric does to it.
 
@@ -110,6 +112,8 @@ def latent_map(
         indicatrices: Ellipses along each side, at least 0.
         resolution: Points of the area along each side, at least 2.
         title: Text above the figure.
+        ax: Axes of a figure to draw in; `None` for a new one.
+        figsize: Inches of the new one; `None` for 6.0 × 5.2.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -156,8 +160,10 @@ def latent_map(
         at = plane.points(at).astype("float32").reshape(-1, *codes.shape[1:])
         return plane.axes @ pullback_metric(model, at, batch_size=256) @ plane.axes.T
 
-    figure = figure_of_size(6.0, 5.2, title)
-    ax = figure.subplots()
+    size = figsize or (6.0, 5.2)
+    figure, ax = axes_of(
+        ax, title, figsize, lambda: figure_of_size(size[0], size[1], title)
+    )
     if volume:
         _draw_area(figure, ax, metric(_grid(low, high, resolution)), low, high, resolution)
     if indicatrices:

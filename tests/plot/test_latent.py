@@ -71,6 +71,9 @@ def test_labels_have_colours_and_a_legend_or_a_scale(rng, curves):
         SPHERE, codes, np.arange(40), volume=False, indicatrices=0, title="t"
     )
     assert figure.get_suptitle() == "t"
+    ax = figure.axes[0]
+    again = km.plot.latent_map(SPHERE, codes, volume=False, indicatrices=0, ax=ax)
+    assert again is figure
     assert not figure.legends
     assert not figure.axes[0].images
 
