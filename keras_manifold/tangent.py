@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -19,6 +18,7 @@ from keras_manifold._arguments import (
     check_verbose,
 )
 from keras_manifold._map.decomposition import Decomposition
+from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
 from keras_manifold._storage.stores import InMemory, OnDisk, Store
@@ -110,18 +110,21 @@ class TangentSpace:
             np.savez_compressed(file, **self.arrays())
 
     @classmethod
-    def load(cls, path: str | PathLike) -> "TangentSpace":
+    def load(cls, path: str | PathLike, *, max_bytes: int = MOST_BYTES) -> "TangentSpace":
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
             path: Name of the file, or of the folder: of a run that was cut off, it gives
                 the samples that are written.
+            max_bytes: Of the arrays of a file, at most, which is seen before they are read;
+                folders are read as they are sliced.
 
         Returns:
             `TangentSpace`.
 
         Raises:
-            ValueError: If the file does not hold a tangent space.
+            ValueError: If the file does not hold a tangent space, is cut short or damaged,
+                or promises more than `max_bytes`.
             FileNotFoundError: If there is no such file.
 
         Examples:
@@ -130,16 +133,7 @@ class TangentSpace:
         names = [field.name for field in fields(cls)]
         if Path(path).is_dir():
             return cls._of(path, GrowingArrays.load(path, names))
-        try:
-            file = np.load(path, allow_pickle=False)
-        except ValueError:  # neither npz nor npy
-            file = None
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError(
-                f"`path` must be an npz file or a folder. Received: {os.fspath(path)!r}."
-            )
-        with file as arrays:
-            return cls._of(path, {name: arrays[name] for name in names if name in arrays})
+        return cls._of(path, read_arrays(path, names, max_bytes=max_bytes))
 
     @classmethod
     def _of(cls, path, arrays):

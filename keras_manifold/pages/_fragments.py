@@ -41,6 +41,8 @@ def result_files(directory: Path) -> list[Path]:
         path
         for path in directory.iterdir()
         if (path.suffix == ".csv" or Snapshot.is_named(path)) and path.name[0] != "."
+        # To open a pipe or a device may never end.
+        if path.is_file()
     )
 
 
