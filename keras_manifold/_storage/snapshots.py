@@ -26,11 +26,13 @@ INPUT = "input"
 RECONSTRUCTION = "reconstruction"
 NOISY_INPUT = "noisy_input"
 DENOISED = "denoised"
-ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED)
+SAMPLE = "sample"  # where a chain came to that began at the input
+ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED, SAMPLE)
 
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
 MSE, DENOISED_MSE = "mse", "denoised_mse"
+MOVED = "moved"
 
 # Columns of the CSV file: when a row was seen. Epochs where steps are batches.
 STEP, EPOCH = "step", "epoch"
@@ -112,7 +114,8 @@ class Snapshot:
         """What the arrays show; `None` for those of somebody else."""
         if {VECTORS, SINGULAR_VALUES} <= self.arrays.keys():
             return "tangents"
-        if {INPUT, RECONSTRUCTION} <= self.arrays.keys():
+        made = self.arrays.keys() & {RECONSTRUCTION, SAMPLE}
+        if INPUT in self.arrays and made:
             return "reconstructions"
         return None
 
@@ -134,13 +137,13 @@ class Snapshot:
         np.savez(file, **arrays)  # not compressed, as directions hardly shrink
 
     @staticmethod
-    def is_named(path: PathLike) -> bool:
+    def is_named(path: PathLike[str]) -> bool:
         """Whether a file may hold a snapshot, by its name."""
         return _NPZ.fullmatch(Path(path).name) is not None
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: PathLike) -> Iterator["Snapshot"]:
+    def open(cls, path: PathLike[str]) -> Iterator["Snapshot"]:
         """What `write` wrote: the arrays, while the file is open.
 
         Args:

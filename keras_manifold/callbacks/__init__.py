@@ -5,6 +5,7 @@ from keras_manifold.callbacks.penalty_schedule import PenaltySchedule as Penalty
 from keras_manifold.callbacks.reconstruction_grid import (
     ReconstructionGrid as ReconstructionGrid,
 )
+from keras_manifold.callbacks.sample_grid import SampleGrid as SampleGrid
 from keras_manifold.callbacks.tangent_analyzer import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.sinks import DirectorySink as DirectorySink
 from keras_manifold.sinks import NotebookSink as NotebookSink
@@ -16,6 +17,7 @@ __all__ = [
     "NotebookSink",
     "PenaltySchedule",
     "ReconstructionGrid",
+    "SampleGrid",
     "TangentAnalyzer",
     "TensorBoardSink",
 ]
