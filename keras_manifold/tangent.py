@@ -22,7 +22,7 @@ from keras_manifold._arguments import (
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.snapshots import INPUT
+from keras_manifold._storage.snapshots import INPUT, Snapshot, samples_beside
 from keras_manifold._storage.stores import InMemory, OnDisk, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
 from keras_manifold.plot._overview import overview
@@ -194,8 +194,11 @@ class TangentSpace:
         with file as arrays:
             of = str(arrays["of"]) if "of" in arrays else None
             found = {name: arrays[name] for name in _ARRAYS if name in arrays}
-            if "inputs" not in found and INPUT in arrays:  # of a callback
-                found["inputs"] = arrays[INPUT]
+            if "inputs" not in found:
+                file = Path(path)
+                samples = samples_beside(file) if Snapshot.is_named(file) else {}
+                if INPUT in arrays or INPUT in samples:
+                    found["inputs"] = arrays[INPUT] if INPUT in arrays else samples[INPUT]
             return cls._of(path, found, of)
 
     @classmethod

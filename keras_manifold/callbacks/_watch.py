@@ -12,12 +12,15 @@ from keras import ops
 from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import (
     EPOCH,
+    INPUT,
+    LABELS,
     STEP,
     Snapshot,
     full_name,
     name_from_logs,
 )
 from keras_manifold._storage.streams import floating_samples
+from keras_manifold.callbacks._folders import folder_of, tell_where
 from keras_manifold.callbacks._logs import names_in_logs
 from keras_manifold.callbacks._setup import setup_of
 from keras_manifold.sinks._recipients import Recipients
@@ -40,7 +43,18 @@ class Watch(keras.callbacks.Callback):
     in_logs: ClassVar[bool] = False
 
     def __init__(
-        self, x, *, every=1, unit="epoch", directory=None, log_dir=None, sinks=(), prefix
+        self,
+        x,
+        *,
+        every=1,
+        unit="epoch",
+        directory=None,
+        log_dir=None,
+        sinks=(),
+        prefix,
+        labels=None,
+        overwrite=False,
+        say_where=None,
     ):
         super().__init__()
         if prefix != Path(prefix).name or prefix.startswith("."):
@@ -55,6 +69,9 @@ class Watch(keras.callbacks.Callback):
                     f"Received: {sink!r}."
                 )
         self.x = np.array(floating_samples(x))  # a copy: the user's array may change
+        self.labels = _checked_labels(labels, len(self.x))
+        self.overwrite = overwrite
+        self.say_where = say_where
         self.every = check_count("every", every)
         self.unit = check_choice("unit", unit, Unit)
         self.directory = directory
@@ -134,6 +151,10 @@ class Watch(keras.callbacks.Callback):
             return np.moveaxis(values, -3, -1)
         return values
 
+    def _samples(self):
+        """Arrays that are the same in all snapshots."""
+        return {INPUT: self.x} | ({} if self.labels is None else {LABELS: self.labels})
+
     def _when(self, step):
         """In words, for titles."""
         return "before training" if step == 0 else f"after {self.unit} {step}"
@@ -141,10 +162,15 @@ class Watch(keras.callbacks.Callback):
     def _own_sinks(self):
         """Yields the sinks of `directory` and `log_dir`."""
         if self.directory is not None:
-            if self._directory_sink is None:  # kept: it may replace what it wrote itself
-                self._directory_sink = DirectorySink(self.directory, prefix=self.prefix)
-            self._directory_sink.claim(self.params, self._facts())
-            yield self._directory_sink
+            folder = folder_of(self.directory, self.params)
+            sink = self._directory_sink  # kept: it may replace what it wrote itself
+            if sink is None or sink.directory != folder:
+                sink = DirectorySink(folder, prefix=self.prefix, overwrite=self.overwrite)
+                self._directory_sink = sink
+            sink.claim(self.params, self._facts())
+            if self.say_where or (self.say_where is None and self.params.get("verbose")):
+                tell_where(folder / "index.html", self.params)
+            yield sink
         if self.log_dir is not None:
             yield TensorBoardSink(self.log_dir)
 
@@ -211,6 +237,21 @@ class Watch(keras.callbacks.Callback):
 
     def _full_name(self, name):
         return full_name(self.prefix, name)
+
+
+def _checked_labels(labels, count):
+    """One label per sample as an array that npz files hold, or `None`."""
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "biufU":
+        labels = labels.astype(str)
+    if labels.shape != (count,):
+        raise ValueError(
+            f"`labels` must be one per sample of `x`, {count} in all. Received: labels of "
+            f"shape {labels.shape}."
+        )
+    return labels
 
 
 def _is_first_process():

@@ -96,6 +96,11 @@ class TangentAnalyzer(Watch):
             for `encoder` of the trained model.
         decoder: The same from codes to reconstructions. `None` for `decoder` of the trained
             model. With `of="reconstruction"`, a model without the two is taken whole.
+        labels: One per sample, such as its class: on figures, in the files and on the page.
+        overwrite: Whether a new run replaces what another one left under this `prefix` in
+            `directory`, and nothing else; otherwise it is refused.
+        say_where: Whether `fit` prints where the page is; `None` for as it prints its
+            progress.
 
     Attributes:
         history: Mapping from `"step"` and the name of each scalar to the list of its values
@@ -140,6 +145,9 @@ class TangentAnalyzer(Watch):
         prefix: str = "tangent",
         encoder: Callable | None = None,
         decoder: Callable | None = None,
+        labels: Sequence[Any] | None = None,
+        overwrite: bool = False,
+        say_where: bool | None = None,
     ):
         super().__init__(
             x,
@@ -149,6 +157,9 @@ class TangentAnalyzer(Watch):
             log_dir=log_dir,
             sinks=sinks,
             prefix=prefix,
+            labels=labels,
+            overwrite=overwrite,
+            say_where=say_where,
         )
         self.k = check_count("k", k)
         self.of = check_choice("of", of, Part)
@@ -198,7 +209,7 @@ class TangentAnalyzer(Watch):
         }
         if not self._has_recipients:
             return self._of(step, scalars)
-        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), INPUT: self.x}
+        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
 
     def _watched(self):
@@ -239,6 +250,7 @@ class TangentAnalyzer(Watch):
                 plot.tangents,
                 replace(space, vectors=self._shown(space.vectors), inputs=images),
                 index=range(len(images)),
+                labels=None if self.labels is None else self.labels[: len(images)],
                 title=f"Tangent vectors, {when}",
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}

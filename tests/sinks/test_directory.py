@@ -156,7 +156,7 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path):
     sink.begin(0)
     sink("arrays", {"a": np.arange(3)}, 2)
     found = {path.name for path in tmp_path.iterdir()}
-    assert found == {"arrays_0002.npz", *others}
+    assert found == {"arrays_0002.npz", ".run.files", *others}
 
 
 def test_a_page_that_another_callback_is_writing_is_left_alone(tmp_path):
