@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
 from keras_manifold._storage.snapshots import INPUT, Snapshot, samples_beside
-from keras_manifold._storage.stores import InMemory, OnDisk, Store
+from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
 from keras_manifold.plot._overview import overview
 from keras_manifold.plot._rendering import rendered
@@ -77,11 +77,11 @@ class TangentSpace:
         <TangentSpace of the encoder: 2 samples of shape (8, 8, 1), 3 directions>
     """
 
-    vectors: np.ndarray
-    singular_values: np.ndarray
-    code_vectors: np.ndarray
-    errors: np.ndarray | None = None
-    inputs: np.ndarray | None = None
+    vectors: Annotated[Sliceable, "n k *input_shape"]
+    singular_values: Annotated[Sliceable, "n k"]
+    code_vectors: Annotated[Sliceable, "n k *code_shape"]
+    errors: Annotated[Sliceable, "n k"] | None = None
+    inputs: Annotated[Sliceable, "n *input_shape"] | None = None
     of: str | None = None
     half_precision: bool = False
 
@@ -135,7 +135,7 @@ class TangentSpace:
         arrays.pop("inputs", None)
         return replace(self, **{name: array[:, :k] for name, array in arrays.items()})
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Writes the arrays to one `.npz` file, whole or not at all.
 
         Args:
@@ -163,7 +163,7 @@ class TangentSpace:
             np.savez_compressed(file, **arrays)
 
     @classmethod
-    def load(cls, path: str | PathLike) -> "TangentSpace":
+    def load(cls, path: str | PathLike[str]) -> "TangentSpace":
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
@@ -241,7 +241,7 @@ def tangent_space(
     method: Method = "auto",
     batch_size: int = 32,
     seed: int | None = None,
-    path: str | PathLike | None = None,
+    path: str | PathLike[str] | None = None,
     verbose: Verbose = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.

@@ -1,10 +1,11 @@
 """A fixed set of values is a `Literal`, and what is not in it is refused."""
 
+import dataclasses
 import inspect
 import re
 import typing
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import keras_manifold as km
 # Texts of which there is no fixed set. Whatever else takes a text takes a `Literal`.
 OPEN = {
     "activation": "Keras's names and those that a user registered",
+    "cmap": "matplotlib's names",
     "column_labels": "a user's words",
     "directory": "a path",
     "keys": "names of metrics, which a user chooses",
@@ -26,13 +28,22 @@ OPEN = {
     "prefix": "the first part of a file's name",
     "row_labels": "a user's words",
     "runs": "paths",
+    "settings": "names of what a method takes",
     "title": "a user's words",
 }
 X = np.random.default_rng(0).uniform(size=(2, 6, 6, 1)).astype("float32")
 # What makes a call valid but for the argument that is tested.
 VALUES = {
+    "codes": lambda: np.zeros((2, 2), "float32"),
+    "dimensions": lambda: np.ones((2, 3)),
     "model": lambda: km.AutoEncoder.dense(X.shape[1:], 2),
+    "self": lambda: km.AutoEncoder.dense(X.shape[1:], 2),
     "singular_values": lambda: np.array([2.0, 1.0]),
+    "start": lambda: np.zeros((2, 2), "float32"),
+    "stddevs": lambda: [0.1, 0.2],
+    "stddev": lambda: 0.1,
+    "steps": lambda: 1,
+    "stop": lambda: np.ones((2, 2), "float32"),
     "weight": lambda: 0.1,
     "x": lambda: X,
 }
@@ -79,7 +90,9 @@ def leaves(annotation):
     origin = typing.get_origin(annotation)
     if origin is typing.Literal:
         return set(typing.get_args(annotation))
-    inner = set() if origin is Callable else {*typing.get_args(annotation)}
+    if origin in (Annotated, Callable):
+        return {annotation}
+    inner = {*typing.get_args(annotation)[origin is Mapping :]}  # of a mapping the values
     if inner >= LIKE_AN_ARRAY:  # NumPy takes a text for one, we don't
         inner -= LIKE_AN_ARRAY
     return set().union(*map(leaves, inner)) if inner else {annotation}
@@ -95,8 +108,12 @@ def parameters():
 
 
 PARAMETERS = list(parameters())
+# The fields of results are not a user's to choose.
 WITH_CHOICES = [
-    case for case in PARAMETERS if any(type(leaf) is str for leaf in case.values[2])
+    case
+    for case in PARAMETERS
+    if any(type(leaf) is str for leaf in case.values[2])
+    and not dataclasses.is_dataclass(case.values[0])
 ]
 
 
@@ -124,19 +141,20 @@ def test_a_text_is_a_literal_or_open():
     for case in PARAMETERS:
         _, parameter, types = case.values
         takes_text = str in types or isinstance(parameter.default, str)
-        if takes_text and case not in WITH_CHOICES and parameter.name not in OPEN:
+        is_literal = any(type(leaf) is str for leaf in types)
+        if takes_text and not is_literal and parameter.name not in OPEN:
             found.append(case.id)
     assert found == []
 
 
 @pytest.mark.parametrize(("function", "parameter", "types"), WITH_CHOICES)
 def test_a_literal_holds_what_is_not_refused(function, parameter, types):
-    needed = [
-        other.name
+    arguments = {
+        other.name: VALUES[other.name]()
         for other in inspect.signature(function).parameters.values()
-        if other.default is other.empty and other.kind is not other.VAR_KEYWORD
-    ]
-    arguments = {name: VALUES[name]() for name in needed if name != parameter.name}
+        if other.name in VALUES or other.default is other.empty
+        if other.name != parameter.name and other.kind is not other.VAR_KEYWORD
+    }
     is_several = isinstance(parameter.default, tuple)
     value = (NONE_OF_THEM,) if is_several else NONE_OF_THEM
     with pytest.raises(ValueError, match=f"`{parameter.name}` must ") as caught:

@@ -27,7 +27,8 @@ INPUT = "input"
 RECONSTRUCTION = "reconstruction"
 NOISY_INPUT = "noisy_input"
 DENOISED = "denoised"
-ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED)
+SAMPLE = "sample"  # where a chain came to that began at the input
+ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED, SAMPLE)
 LABELS = "labels"  # of the samples, where the user gave some
 
 # What is the same in all snapshots of a run, and stands once in a file of its own.
@@ -40,6 +41,7 @@ _MOST_ROUNDING = 2e-3
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
 MSE, DENOISED_MSE = "mse", "denoised_mse"
+MOVED = "moved"
 
 # Columns of the CSV file: when a row was seen. Epochs where steps are batches.
 STEP, EPOCH = "step", "epoch"
@@ -129,7 +131,8 @@ class Snapshot:
         """What the arrays show; `None` for those of somebody else."""
         if {VECTORS, SINGULAR_VALUES} <= self.arrays.keys():
             return "tangents"
-        if {INPUT, RECONSTRUCTION} <= self.arrays.keys():
+        made = self.arrays.keys() & {RECONSTRUCTION, SAMPLE}
+        if INPUT in self.arrays and made:
             return "reconstructions"
         return None
 
@@ -160,19 +163,20 @@ class Snapshot:
 
     def split(self) -> tuple["Snapshot", "Snapshot"]:
         """What belongs to this step, and what all snapshots of its callback share."""
-        own, shared = {}, {}
+        own: dict[str, np.ndarray] = {}
+        shared: dict[str, np.ndarray] = {}
         for name, array in self.arrays.items():
             (shared if name in OF_SAMPLES else own)[name] = array
         return replace(self, arrays=own), replace(self, arrays=shared)
 
     @staticmethod
-    def is_named(path: PathLike) -> bool:
+    def is_named(path: PathLike[str]) -> bool:
         """Whether a file may hold a snapshot, by its name."""
         return _NPZ.fullmatch(Path(path).name) is not None
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: PathLike) -> Iterator["Snapshot"]:
+    def open(cls, path: PathLike[str]) -> Iterator["Snapshot"]:
         """What `write` wrote: the arrays, while the file is open.
 
         Args:

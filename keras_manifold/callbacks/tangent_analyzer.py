@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -128,7 +128,7 @@ class TangentAnalyzer(Watch):
         [0, 1, 2]
     """
 
-    scalars = (NORM, DIMENSION, TOP, DRIFT)
+    scalars: ClassVar[tuple[str, ...]] = (NORM, DIMENSION, TOP, DRIFT)
     in_logs = True
 
     def __init__(
@@ -139,8 +139,8 @@ class TangentAnalyzer(Watch):
         of: Part = "encoder",
         every: int = 1,
         unit: Unit = "epoch",
-        directory: str | PathLike | None = None,
-        log_dir: str | PathLike | None = None,
+        directory: str | PathLike[str] | None = None,
+        log_dir: str | PathLike[str] | None = None,
         sinks: Sequence[Sink] = (),
         prefix: str = "tangent",
         encoder: Callable | None = None,
@@ -161,10 +161,10 @@ class TangentAnalyzer(Watch):
             overwrite=overwrite,
             say_where=say_where,
         )
-        self.k = check_count("k", k)
-        self.of = check_choice("of", of, Part)
-        self.encoder = _checked_callable("encoder", encoder)
-        self.decoder = _checked_callable("decoder", decoder)
+        self.k: int = check_count("k", k)
+        self.of: Part = check_choice("of", of, Part)
+        self.encoder: Callable | None = _checked_callable("encoder", encoder)
+        self.decoder: Callable | None = _checked_callable("decoder", decoder)
 
     def _prepare(self):
         self._last_space = None
@@ -202,7 +202,7 @@ class TangentAnalyzer(Watch):
                 drift = principal_angles(self._last_space, leading).mean()
         self._last_space = leading
         scalars = {
-            NORM: np.sqrt((sigma**2).sum(axis=1)).mean(),
+            NORM: np.sqrt(np.square(sigma).sum(axis=1)).mean(),
             DIMENSION: local_dimension(sigma).mean(),
             TOP: sigma[:, 0].mean(),
             DRIFT: drift,

@@ -1,8 +1,9 @@
 """Local dimension of a manifold, from singular values."""
 
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_choice
 
@@ -12,7 +13,7 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 
 def local_dimension(
     singular_values: Any, rule: Rule = "participation_ratio", *, share: float = 0.95
-) -> np.ndarray:
+) -> Annotated[NDArray[np.float64], "..."]:
     r"""Number of directions that matter, from the singular values of a Jacobian.
 
     - `"participation_ratio"`: $(\sum \sigma^2)^2 / \sum \sigma^4$.

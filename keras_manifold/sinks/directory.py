@@ -88,13 +88,17 @@ class DirectorySink:
     """
 
     def __init__(
-        self, directory: str | PathLike, *, prefix: str = "run", overwrite: bool = False
+        self,
+        directory: str | PathLike[str],
+        *,
+        prefix: str = "run",
+        overwrite: bool = False,
     ):
-        self.directory = Path(directory)
+        self.directory: Path = Path(directory)
         self.prefix = prefix
         self.overwrite = overwrite
         self.make_directory()
-        self.record = Record(self.directory / scalars_file(prefix))
+        self.record: Record = Record(self.directory / scalars_file(prefix))
         self._run_file = RunFile(self.directory)
         self._listed = Files(self.directory, prefix)
         self._shared: dict[str, np.ndarray] | None = None  # as the samples file has it
@@ -354,7 +358,7 @@ class DirectorySink:
                     if time.time() - path.stat().st_mtime >= older_than:
                         path.unlink()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # A copy has claimed nothing.
         return {**vars(self), "_lock": None, "_fit": None}
 

@@ -90,7 +90,7 @@ def test_it_writes_figures_and_arrays_before_and_after_training(digits, tmp_path
     with np.load(tmp_path / "runs" / "new" / "tangent_space_0004.npz") as arrays:
         assert arrays["spectrum"].shape == (4, 5)
         assert arrays["codes"].shape == (4, 5)
-        np.testing.assert_array_equal(arrays["input"], digits[:4])
+    np.testing.assert_array_equal(space.inputs, digits[:4])
 
 
 def test_on_epochs_without_a_look_the_last_values_stand(digits):

@@ -217,7 +217,7 @@ def test_the_page_of_a_run_shows_what_the_folder_holds(digits, tmp_path):
     assert written[1], "while it trains"
     page = (tmp_path / "index.html").read_text()
     assert 'data-running="false"' in page
-    for path in [*tmp_path.glob("*.npz"), *tmp_path.glob("*.csv")]:
+    for path in [*tmp_path.glob("*[0-9].npz"), *tmp_path.glob("*.csv")]:
         assert f'data-file="{path.name}"' in page
 
 

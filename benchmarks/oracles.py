@@ -1,0 +1,245 @@
+"""How far is each quantity from its closed form, on each backend?
+
+    python benchmarks/oracles.py
+
+A row is one function with `@oracle`: it returns our largest error on the backend of Keras
+that is in use. Where another package offers the quantity, `peer=` is a function that
+returns its error on the same case with its defaults. Writes benchmarks/results/oracles.md,
+which docs/oracles.md shows.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+import numpy as np
+from workers import RESULTS
+
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
+ORACLES = []
+
+
+def main():
+    if sys.argv[1:] == ["--measure"]:
+        return print(json.dumps([row.measured() for row in ORACLES]))
+    errors = {backend: measured_on(backend) for backend in BACKENDS}
+    rows = []
+    for i, row in enumerate(ORACLES):
+        ours = [f"{errors[backend][i]:.1e}" for backend in BACKENDS]
+        rows.append([row.quantity, row.case, row.closed_form, *ours, row.peer_cell()])
+    names = [*BACKENDS.values()]
+    header = ["quantity", "case", "closed form", *names, "another package"]
+    lines = [
+        "",
+        "# Errors against closed forms",
+        "",
+        "Largest error over the samples, relative to the largest true value.",
+        "",
+        f"{stamp()}.",
+        "",
+        "| " + " | ".join(header) + " |",
+        "|---|---|---|--:|--:|--:|---|",
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+    (RESULTS / "oracles.md").write_text("\n".join(lines) + "\n")
+
+
+def measured_on(backend):
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    command = [sys.executable, __file__, "--measure"]
+    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def stamp():
+    used = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, no GPU, {used}"
+
+
+class Oracle:
+    """A row of the table: a quantity, its closed form, and who is how far from it."""
+
+    def __init__(self, function, quantity, case, closed_form, peer):
+        self.function = function
+        self.quantity = quantity
+        self.case = case
+        self.closed_form = closed_form
+        self.peer = peer
+
+    def measured(self):
+        return float(self.function(np.random.default_rng(0)))
+
+    def peer_cell(self):
+        if self.peer is None:
+            return "none found"
+        return f"{self.peer(np.random.default_rng(0)):.1e}, {self.peer.__doc__}"
+
+
+def oracle(quantity, *, case, closed_form, peer=None):
+    """Makes a row of a function of a random generator that returns our error.
+
+    Args:
+        quantity: Name of ours, in backticks.
+        case: Where it is known, in a few words.
+        closed_form: The formula, in `$...$`.
+        peer: Function of a random generator that returns the error of another package on
+            the same case; its docstring is the package and the call.
+    """
+
+    def add(function):
+        ORACLES.append(Oracle(function, quantity, case, closed_form, peer))
+        return function
+
+    return add
+
+
+def largest(found, expected):
+    """The largest error, relative to the largest true value."""
+    return np.abs(np.asarray(found) - expected).max() / np.abs(expected).max()
+
+
+# Denoisers of Gaussian data with variances λ, which the best denoiser keeps the shares of.
+
+VARIANCES = np.array([4.0, 1.0, 0.25, 0.04])
+STDDEV = 0.5
+GAINS = VARIANCES / (VARIANCES + STDDEV**2)
+
+
+def best_denoiser(x):
+    from keras import ops
+
+    return x * ops.convert_to_tensor(GAINS.astype("float32"))
+
+
+@oracle(
+    "`score`",
+    case="Gaussian data, best denoiser",
+    closed_form=r"$-(\Sigma + \sigma^2 I)^{-1} x$",
+)
+def score_of_a_gaussian(rng):
+    import keras_manifold as km
+
+    x = rng.normal(size=(200, 4)).astype("float32")
+    found = km.score(best_denoiser, x, stddev=STDDEV)
+    return largest(found, -x / (VARIANCES + STDDEV**2))
+
+
+@oracle(
+    "`score`",
+    case="7 points in 3 dimensions, posterior mean",
+    closed_form=r"$\nabla \log \sum_i e^{-\lVert x - m_i \rVert^2 / 2 \sigma^2}$",
+)
+def score_of_a_mixture(rng):
+    from keras import ops
+
+    import keras_manifold as km
+
+    means = rng.normal(size=(7, 3))
+    x = rng.normal(size=(200, 3)).astype("float32")
+
+    def posterior_mean(x):
+        points = ops.convert_to_tensor(means.astype("float32"))
+        squares = ops.sum((x[:, None] - points) ** 2, -1)
+        return ops.softmax(-squares / (2 * STDDEV**2)) @ points
+
+    squares = ((x[:, None].astype("float64") - means) ** 2).sum(-1) / (2 * STDDEV**2)
+    shares = np.exp(squares.min(1, keepdims=True) - squares)
+    shares /= shares.sum(1, keepdims=True)
+    expected = (shares[..., None] * (means - x[:, None])).sum(1) / STDDEV**2
+    return largest(km.score(posterior_mean, x, stddev=STDDEV), expected)
+
+
+@oracle(
+    '`dimension_curve`, `"flipd"`',
+    case="Gaussian data, at the mean",
+    closed_form=r"$\sum \lambda / (\lambda + \sigma^2)$",
+)
+def flipd_of_a_gaussian(rng):
+    import keras_manifold as km
+
+    curve = km.dimension_curve(best_denoiser, np.zeros((1, 4)), [STDDEV], estimator="flipd")
+    return largest(curve.dimensions, GAINS.sum())
+
+
+def dimension_by_draws(rng, estimator):
+    import keras_manifold as km
+
+    x = rng.normal(size=(5000, 4)) * np.sqrt(VARIANCES)
+    curve = km.dimension_curve(
+        best_denoiser, x, [STDDEV], estimator=estimator, draws=20, seed=0
+    )
+    return largest(curve.dimensions.mean(), GAINS.sum())
+
+
+@oracle(
+    '`dimension_curve`, `"stein"`',
+    case="Gaussian data, mean over 5,000 samples and 20 draws",
+    closed_form=r"$\sum \lambda / (\lambda + \sigma^2)$",
+)
+def stein_of_a_gaussian(rng):
+    return dimension_by_draws(rng, "stein")
+
+
+@oracle(
+    '`dimension_curve`, `"loss"`',
+    case="Gaussian data, mean over 5,000 samples and 20 draws",
+    closed_form=r"$\sum \lambda / (\lambda + \sigma^2)$",
+)
+def loss_of_a_gaussian(rng):
+    return dimension_by_draws(rng, "loss")
+
+
+def variances_of_chains(method, steps, **settings):
+    import keras_manifold as km
+
+    start = np.zeros((200_000, 4), "float32")
+    settings |= {"stddev": STDDEV, "seed": 0, "batch_size": len(start), "verbose": 0}
+    return km.sample(best_denoiser, start, steps, method=method, **settings).var(
+        axis=0, dtype="float64"
+    )
+
+
+@oracle(
+    '`sample`, `"denoising"`',
+    case="Gaussian data, variances of 200,000 chains after 20 steps",
+    closed_form=r"$C \leftarrow G (C + \sigma^2 I) G^\top$",
+)
+def denoising_chains(rng):
+    variances = np.zeros(4)
+    for _ in range(20):
+        variances = GAINS**2 * (variances + STDDEV**2)
+    return largest(variances_of_chains("denoising", 20), variances)
+
+
+@oracle(
+    '`sample`, `"tangent"`',
+    case="Gaussian data, variances of 200,000 chains after 20 steps",
+    closed_form=r"$C \leftarrow G C G^\top + s^2 G^2 G^{2\top}$",
+)
+def tangent_chains(rng):
+    variances = np.zeros(4)
+    for _ in range(20):
+        variances = GAINS**2 * variances + (3 * STDDEV) ** 2 * GAINS**4
+    return largest(variances_of_chains("tangent", 20), variances)
+
+
+@oracle(
+    '`sample`, `"langevin"`',
+    case="Gaussian data, variances of 200,000 chains after 200 steps",
+    closed_form=r"$s / (1 - \eta / 2 s)$, $s = \lambda + \sigma^2$",
+)
+def langevin_chains(rng):
+    s, size = VARIANCES + STDDEV**2, STDDEV**2 / 2
+    found = variances_of_chains("langevin", 200, denoise_last=False)
+    return largest(found, s / (1 - size / (2 * s)))
+
+
+# Geometry of a decoder.
+
+
+if __name__ == "__main__":
+    main()
