@@ -2,6 +2,8 @@
 
 import itertools
 import numbers
+import time
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,6 +31,8 @@ from keras_manifold.sinks.tensorboard import TensorBoardSink
 
 # Rows or columns of a figure, beyond which it can't be read.
 _MOST_SHOWN = 16
+# Seconds of snapshots of an epoch that are worth a warning.
+_SLOW = 10.0
 
 
 class Watch(keras.callbacks.Callback):
@@ -84,6 +88,8 @@ class Watch(keras.callbacks.Callback):
         self._directory_sink: DirectorySink | None = None
         self._recipients = Recipients()
         self._names_in_logs: set[str] = set()
+        self._has_warned_of_time = False
+        self._seconds_of_snapshots = 0.0
         self._step: Any = None  # the first epoch sets it
 
     def on_train_begin(self, logs=None):
@@ -100,6 +106,7 @@ class Watch(keras.callbacks.Callback):
         if self._step is None:  # here, as BackupAndRestore may have restored an epoch
             self._begin(epoch)
         self._step_before_epoch = self._step
+        self._epoch_began, self._seconds_of_snapshots = time.monotonic(), 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         if self.unit == "epoch":
@@ -114,10 +121,12 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._epochs = epoch + 1
+        training = time.monotonic() - self._epoch_began - self._seconds_of_snapshots
         if self.unit == "epoch":
             self._step = epoch + 1
             if self._step % self.every == 0:
                 self._take()
+        self._warn_if_slow(training)
         self._pass_on(logs or {})
         self._recipients.flush()
         if logs is not None and self.in_logs:
@@ -214,7 +223,9 @@ class Watch(keras.callbacks.Callback):
         return self._directory_sink if is_open else None
 
     def _take(self):
+        began = time.monotonic()
         snapshot = self._snapshot(self._step)
+        self._seconds_of_snapshots += time.monotonic() - began
         self._last = snapshot.scalars
         self._recipients.put_all(snapshot)
         self._put_epoch()
@@ -227,6 +238,18 @@ class Watch(keras.callbacks.Callback):
         for name, value in logs.items():
             if name not in self._names_in_logs and isinstance(value, numbers.Real):
                 self._recipients.put(name_from_logs(name), float(value), self._step)
+
+    def _warn_if_slow(self, training):
+        """Once, where the snapshots of an epoch took longer than its training."""
+        seconds = self._seconds_of_snapshots
+        if seconds > max(training, _SLOW) and not self._has_warned_of_time:
+            self._has_warned_of_time = True
+            warnings.warn(
+                f"The snapshots of an epoch of {type(self).__name__} took {seconds:.0f} s, "
+                f"its training {training:.0f} s. Give fewer samples, a smaller `k`, or a "
+                "larger `every`.",
+                stacklevel=2,
+            )
 
     def _put_epoch(self):
         if self.unit == "batch":
