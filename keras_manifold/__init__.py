@@ -80,7 +80,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name.lower() == "autoencoder":
         raise AttributeError(
-            f"module 'keras_manifold' has no attribute {name!r}. Did you mean: 'AutoEncoder'?"
+            f"module 'keras_manifold' has no attribute {name!r}. Did you mean: "
+            "'AutoEncoder'?"
         )
     raise AttributeError(f"module 'keras_manifold' has no attribute {name!r}")
 

@@ -2,9 +2,9 @@
 
 import itertools
 import numbers
-import time
 import warnings
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
 import keras
@@ -106,7 +106,7 @@ class Watch(keras.callbacks.Callback):
         if self._step is None:  # here, as BackupAndRestore may have restored an epoch
             self._begin(epoch)
         self._step_before_epoch = self._step
-        self._epoch_began, self._seconds_of_snapshots = time.monotonic(), 0.0
+        self._epoch_began, self._seconds_of_snapshots = monotonic(), 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         if self.unit == "epoch":
@@ -121,7 +121,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._epochs = epoch + 1
-        training = time.monotonic() - self._epoch_began - self._seconds_of_snapshots
+        training = monotonic() - self._epoch_began - self._seconds_of_snapshots
         if self.unit == "epoch":
             self._step = epoch + 1
             if self._step % self.every == 0:
@@ -223,9 +223,9 @@ class Watch(keras.callbacks.Callback):
         return self._directory_sink if is_open else None
 
     def _take(self):
-        began = time.monotonic()
+        began = monotonic()
         snapshot = self._snapshot(self._step)
-        self._seconds_of_snapshots += time.monotonic() - began
+        self._seconds_of_snapshots += monotonic() - began
         self._last = snapshot.scalars
         self._recipients.put_all(snapshot)
         self._put_epoch()
