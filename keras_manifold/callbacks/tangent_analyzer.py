@@ -279,7 +279,11 @@ class TangentAnalyzer(Watch):
     def _drawings(self, space, spectrum, step):
         when = self._when(step)
         drawings = {
-            SPECTRUM: Drawing(plot.spectrum, spectrum, title=f"Singular values, {when}")
+            SPECTRUM: Drawing(
+                plot.spectrum,
+                spectrum,
+                title=f"Singular values of the {self.of}, {when}",
+            )
         }
         images = self._shown(self.x)
         if space.vectors.shape[2:] == self.x.shape[1:]:
@@ -288,7 +292,7 @@ class TangentAnalyzer(Watch):
                 replace(space, vectors=self._shown(space.vectors), inputs=images),
                 index=range(len(images)),
                 labels=None if self.labels is None else self.labels[: len(images)],
-                title=f"Tangent vectors, {when}",
+                title=f"Tangent vectors of the {self.of}, {when}",
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}
 
