@@ -3,12 +3,14 @@
 import contextlib
 import itertools
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import keras
 import numpy as np
 
 from keras_manifold._arguments import (
@@ -335,6 +337,14 @@ def tangent_space(
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
+    if of == "encoder" and decomposition.is_square and _is_whole(model):
+        warnings.warn(
+            "The outputs have the shape of the inputs: is the model a whole autoencoder? "
+            f'Received: of="encoder" and model={model.name!r}. Then pass '
+            'of="reconstruction", or its encoder alone, such as keras.Model(model.input, '
+            'model.get_layer("code").output). If it is an encoder, all is well.',
+            stacklevel=2,
+        )
     if path is None:
         results: Store = InMemory(len(x) if hasattr(x, "shape") else None)
     else:
@@ -346,6 +356,11 @@ def tangent_space(
         for samples, arrays in missing:
             results.append(samples, {**arrays, "inputs": samples})
         return TangentSpace(**results.finished(), of=of)
+
+
+def _is_whole(model):
+    """Whether it is one layer or model, instead of something with an encoder."""
+    return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
 
 
 def _places(index, count):

@@ -114,6 +114,12 @@ class Decomposition:
             while pending:
                 yield _done(pending.popleft())
 
+    @property
+    def is_square(self) -> bool:
+        """Whether outputs have the shape of inputs."""
+        outputs, inputs = self._shapes
+        return tuple(outputs) == tuple(inputs)
+
     def remainders(
         self, x: np.ndarray, arrays: Mapping[str, np.ndarray], seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:
