@@ -195,6 +195,10 @@ class NoiseInjection(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
+    def __repr__(self):
+        clip = "" if self.clip is None else f", clip={self.clip}"
+        return f"<NoiseInjection {self.kind}, level={float(self.level):.4g}{clip}>"
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -365,6 +365,11 @@ class ContractivePenalty(keras.layers.Layer):
     def compute_output_spec(self, x, function=None):
         return keras.KerasTensor((x.shape[0],), dtype=self.compute_dtype)
 
+    def __repr__(self):
+        weight = self.get_config()["weight"]
+        probes = f", probes={self.probes!r}"
+        return f"<ContractivePenalty of the {self.of}, weight={weight:.4g}{probes}>"
+
     def get_config(self):
         return {
             **super().get_config(),
