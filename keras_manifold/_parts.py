@@ -1,15 +1,103 @@
 """What an autoencoder is made of, from what users write for it."""
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 
+from keras_manifold._map.function import Map
 from keras_manifold.noise import NoiseInjection
 from keras_manifold.penalties import ContractivePenalty, Penalty
+from keras_manifold.penalties._loss import PenalisedLoss
 
 RECONSTRUCTION_LOSS = "reconstruction_loss"
+
+
+class Changeable(keras.Layer):
+    """Noise and penalties of a model, which may be replaced at any time.
+
+    Keras closes a model to new layers once it is built, and forgets none. What it asks a
+    layer for are its `variables` and `weights`: here they are those of the parts that are
+    in use.
+
+    Args:
+        map_of: Callable from the part that a penalty is of to its `Map`.
+        noise: Layer, number or `None`.
+        contractive_penalty: Penalty, number or `None`.
+        penalties: Further penalties.
+
+    Attributes:
+        penalised: The `PenalisedLoss` of the penalties.
+
+    Raises:
+        TypeError, ValueError: If one of the parts is not what it should be.
+    """
+
+    def __init__(self, map_of: Callable[[Any], Map], **parts: Any):
+        super().__init__()
+        self._map_of = map_of
+        # Keras looks into lists and mappings, not into other objects.
+        self._held = SimpleNamespace(parts={}, penalised=None)
+        self._held.parts = dict.fromkeys(("noise", "contractive_penalty"))
+        self._held.parts["penalties"] = ()
+        self.change(parts)
+        self.built = True
+
+    def change(self, parts: dict[str, Any], *, trained: bool = False) -> None:
+        """Takes other parts, by name, and makes their metrics anew.
+
+        Args:
+            parts: Those that are others now.
+            trained: Whether the model has an optimizer, which knows its weights.
+        """
+        parts = {**self.parts, **parts}
+        made: dict[str, Any] = {
+            "noise": as_noise(parts["noise"]),
+            "contractive_penalty": as_penalty(parts["contractive_penalty"]),
+            "penalties": (*parts["penalties"],),
+        }
+        noise = made["noise"]
+        if trained and noise is not self.parts["noise"] and getattr(noise, "weights", None):
+            raise ValueError(
+                "`noise` with weights of its own can't come after `compile`, as the "
+                f"optimizer does not know them. Received: noise={noise!r}. Make "
+                "AutoEncoder(encoder, decoder, noise=...) anew."
+            )
+        penalised = self._held.penalised
+        named = by_name(made["contractive_penalty"], made["penalties"])
+        if penalised is None or [*named.values()] != [*penalised.penalties.values()]:
+            penalised = PenalisedLoss(named, self._map_of, name=RECONSTRUCTION_LOSS)
+        self._held = SimpleNamespace(parts=made, penalised=penalised)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The parts in use, by name."""
+        return self._held.parts
+
+    @property
+    def penalised(self) -> PenalisedLoss:
+        return self._held.penalised
+
+    @property
+    def layers(self) -> list[keras.Layer]:
+        """The parts in use that are Keras layers."""
+        parts = self._held.parts
+        all_parts = (parts["noise"], parts["contractive_penalty"], *parts["penalties"])
+        return [part for part in all_parts if isinstance(part, keras.Layer)]
+
+    @property
+    def variables(self):
+        return _distinct(layer.variables for layer in self.layers)
+
+    @property
+    def weights(self):
+        return _distinct(layer.weights for layer in self.layers)
+
+
+def _distinct(lists):
+    return list({id(value): value for values in lists for value in values}.values())
 
 
 def is_number(value: Any) -> bool:

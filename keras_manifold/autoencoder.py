@@ -5,27 +5,18 @@ from typing import Annotated, Any
 
 import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
-from keras_manifold import _seeds, architectures
+from keras_manifold import architectures
 from keras_manifold._arguments import Verbose
-from keras_manifold._feeding import bound, check_target, weight_like_losses, with_targets
-from keras_manifold._map.function import Map
-from keras_manifold._parts import (
-    RECONSTRUCTION_LOSS,
-    as_layer,
-    as_noise,
-    as_penalty,
-    by_name,
-)
+from keras_manifold._feeding import bound
+from keras_manifold._halves import TwoHalves
 from keras_manifold._reconstructing import squared_errors
 from keras_manifold.penalties import ContractivePenalty, Penalty
-from keras_manifold.penalties._loss import PenalisedLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
-class AutoEncoder(keras.Model):
+class AutoEncoder(TwoHalves):
     r"""Autoencoder: plain, denoising, contractive, or both, trained with `fit(x)`.
 
     The output is `decoder(encoder(inputs))`; in training the inputs go through `noise`
@@ -54,9 +45,11 @@ class AutoEncoder(keras.Model):
     Attributes:
         encoder: The layer that was given, to be called or saved alone.
         decoder: The same for the decoder.
-        noise: The layer, or `None`.
-        contractive_penalty: The `ContractivePenalty`, or `None`.
-        penalties: List of the further penalties.
+
+    `noise`, `contractive_penalty` and `penalties` may be assigned at any time, as they may
+    be given here: the next step has what was assigned. As a layer of another model, and in
+    a training loop of your own (called with `training=True`), an autoencoder adds its
+    penalties to `losses`, unweighted by samples.
 
     Raises:
         TypeError: If `encoder` or `decoder` is not a Keras layer, `noise` neither a layer
@@ -94,28 +87,14 @@ class AutoEncoder(keras.Model):
         penalties: Sequence[Penalty] = (),
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self.encoder = as_layer("encoder", encoder)
-        self.decoder = as_layer("decoder", decoder)
-        self.noise = as_noise(noise)
-        self.contractive_penalty = as_penalty(contractive_penalty)
-        self.penalties = [*penalties]
-        self._penalised = PenalisedLoss(
-            by_name(self.contractive_penalty, self.penalties),
-            self._map_of,
-            name=RECONSTRUCTION_LOSS,
+        super().__init__(
+            encoder,
+            decoder,
+            noise=noise,
+            contractive_penalty=contractive_penalty,
+            penalties=penalties,
+            **kwargs,
         )
-        self._trackers = self._penalised.trackers  # here Keras finds the metrics
-
-    def __setattr__(self, name, value):
-        if name in ("contractive_penalty", "penalties") and hasattr(self, "_penalised"):
-            raise ValueError(
-                f"`{name}` can't be changed after the model is made, as its loss and its "
-                f"metrics are made of it. Received: {name}={value!r}. Assign the weight of "
-                "a penalty, as in model.contractive_penalty.weight = 0.1 (0 turns it off), "
-                "or make AutoEncoder(model.encoder, model.decoder, ...) anew."
-            )
-        super().__setattr__(name, value)
 
     @classmethod
     def convolutional(
@@ -255,23 +234,6 @@ class AutoEncoder(keras.Model):
         """
         return self._map_of("decoder")(codes)
 
-    def call(self, inputs, training=None):
-        is_clean = self.noise is None or not training
-        shared = self._penalised.forward(inputs) if is_clean else None
-        if shared is not None:
-            part, outputs = shared
-            return outputs if part == "reconstruction" else self.decode(outputs)
-        if self.noise is not None:
-            inputs = self.noise(inputs, training=bool(training))
-        return self.decoder(self.encoder(inputs, training=training), training=training)
-
-    def _map_of(self, part):
-        """The function of a part, in inference mode."""
-        encoder, decoder = Map(self.encoder, "encoder"), Map(self.decoder, "decoder")
-        if part == "reconstruction":
-            return encoder.then(decoder)
-        return encoder if part == "encoder" else decoder
-
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.fit`, whose target is the batch itself.
 
@@ -403,42 +365,6 @@ class AutoEncoder(keras.Model):
         return squared_errors(
             self, x, reduce=reduce, batch_size=batch_size, verbose=verbose
         )
-
-    def train_step(self, *args):
-        args = with_targets(args)
-        self._penalised.begin(args[-1][0])
-        return super().train_step(*args)
-
-    def test_step(self, *args):
-        args = with_targets(args)
-        self._penalised.begin(args[-1][0])
-        return super().test_step(*args)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y = x if y is None else y  # Keras builds the model from unpaired data
-        check_target(x, y, y_pred)
-        sample_weight = weight_like_losses(sample_weight, self.loss, y, y_pred)
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        regularization = sum(ops.sum(value) for value in self.losses)
-        # Last: a layer called from outside its model clears the collected losses.
-        return self._penalised.total(loss, x, sample_weight, regularization)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        y = x if y is None else y
-        return super().compute_metrics(x, y, y_pred, sample_weight)
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        _seeds.save(store, self._seed_states())
-
-    def load_own_variables(self, store):
-        _seeds.load(store, super().load_own_variables, self._seed_states)
-
-    def _seed_states(self):
-        """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
-        other = {id(v) for v in (*self.weights, *self.metrics_variables)}
-        other |= {id(penalty.weight) for penalty in self._penalised.penalties.values()}
-        return [v for v in self.variables if id(v) not in other]
 
     def get_config(self):
         return {

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_manifold._arguments import Verbose, check_choice, check_count, check_number
+from keras_manifold._arguments import (
+    Verbose,
+    check_choice,
+    check_count,
+    check_number,
+    check_verbose,
+)
 from keras_manifold._storage.streams import floating_samples, with_progress
 from keras_manifold.denoising import Denoiser, noise_stddev
 
@@ -61,7 +67,7 @@ def sample(
             backend. `None` for others at each call.
         trace: Whether to return all states, not only the last.
         batch_size: Samples in a batch, at least 1.
-        verbose: Whether to show a progress bar; `"auto"` from 50 steps on.
+        verbose: 0 for no progress bar, 1 for one, `"auto"` for one from 50 steps on.
         **settings: Of the method. `"tangent"`: `scale`, above 0, by default three times
             `stddev`. `"denoising"`: `output_stddev`, at least 0, by default 0.
             `"langevin"`: `step_size`, above 0, by default half of $\sigma^2$, and
@@ -97,6 +103,7 @@ def sample(
     """
     steps = check_count("steps", steps)
     check_choice("method", method, Method)
+    check_verbose(verbose)
     stddev = noise_stddev(model, stddev)
     step, last = _METHODS[method](stddev, settings)
     rng = np.random.default_rng(_checked_seed(seed))

@@ -16,6 +16,7 @@ import keras_manifold as km
 # Texts of which there is no fixed set. Whatever else takes a text takes a `Literal`.
 OPEN = {
     "activation": "Keras's names and those that a user registered",
+    "cmap": "matplotlib's names",
     "column_labels": "a user's words",
     "directory": "a path",
     "keys": "names of metrics, which a user chooses",
@@ -27,12 +28,14 @@ OPEN = {
     "prefix": "the first part of a file's name",
     "row_labels": "a user's words",
     "runs": "paths",
+    "settings": "names of what a method takes",
     "title": "a user's words",
 }
 X = np.random.default_rng(0).uniform(size=(2, 6, 6, 1)).astype("float32")
 # What makes a call valid but for the argument that is tested.
 VALUES = {
     "codes": lambda: np.zeros((2, 2), "float32"),
+    "dimensions": lambda: np.ones((2, 3)),
     "model": lambda: km.AutoEncoder.dense(X.shape[1:], 2),
     "self": lambda: km.AutoEncoder.dense(X.shape[1:], 2),
     "singular_values": lambda: np.array([2.0, 1.0]),

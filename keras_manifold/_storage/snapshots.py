@@ -27,11 +27,13 @@ INPUT = "input"
 RECONSTRUCTION = "reconstruction"
 NOISY_INPUT = "noisy_input"
 DENOISED = "denoised"
-ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED)
+SAMPLE = "sample"  # where a chain came to that began at the input
+ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED, SAMPLE)
 
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
 MSE, DENOISED_MSE = "mse", "denoised_mse"
+MOVED = "moved"
 
 # Columns of the CSV file: when a row was seen. Epochs where steps are batches.
 STEP, EPOCH = "step", "epoch"
@@ -116,7 +118,8 @@ class Snapshot:
         """What the arrays show; `None` for those of somebody else."""
         if {VECTORS, SINGULAR_VALUES} <= self.arrays.keys():
             return "tangents"
-        if {INPUT, RECONSTRUCTION} <= self.arrays.keys():
+        made = self.arrays.keys() & {RECONSTRUCTION, SAMPLE}
+        if INPUT in self.arrays and made:
             return "reconstructions"
         return None
 

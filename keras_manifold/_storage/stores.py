@@ -207,6 +207,7 @@ def _image_of_a_vector(arrays):
     flat = {
         name: array.reshape(*array.shape[:2], -1).astype("float64")
         for name, array in arrays.items()
+        if name in ("vectors", "singular_values", "code_vectors")
     }
     size = flat["vectors"].shape[2]
     vector = np.random.default_rng(0).normal(size=size) / np.sqrt(size)

@@ -1,14 +1,12 @@
 """The weight of the contractive penalty, epoch by epoch."""
 
-from collections.abc import Callable
-
-import keras
 from keras import ops
 
 from keras_manifold._arguments import check_number
+from keras_manifold.callbacks._scheduled import Scheduled
 
 
-class PenaltySchedule(keras.callbacks.Callback):
+class PenaltySchedule(Scheduled):
     """Sets the weight of the contractive penalty at the beginning of every epoch.
 
     What [`keras.callbacks.LearningRateScheduler`][] is for the learning rate. The weight is
@@ -36,17 +34,10 @@ class PenaltySchedule(keras.callbacks.Callback):
         [0.0, 0.25, 0.5, 0.5]
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
-        super().__init__()
-        if not callable(schedule):
-            raise TypeError(
-                "`schedule` must be callable as schedule(epoch, weight). "
-                f"Received: schedule={schedule!r}."
-            )
-        self.schedule = schedule
-        self.verbose = verbose
+    argument = "weight"
+    logged = ("penalty_weight",)
 
-    def on_train_begin(self, logs=None):
+    def _check(self):
         if getattr(self.model, "contractive_penalty", None) is None:
             raise ValueError(
                 "PenaltySchedule needs a model with a contractive penalty. "
@@ -54,17 +45,9 @@ class PenaltySchedule(keras.callbacks.Callback):
                 "`contractive_penalty`; its weight may be 0 to begin with."
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        present = self._weight()
-        weight = self.schedule(epoch, present)
-        check_number(f"schedule({epoch}, {present})", weight)
-        self.model.contractive_penalty.weight = weight
-        if self.verbose:
-            print(f"\nEpoch {epoch + 1}: PenaltySchedule sets the weight to {weight}.")
-
-    def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            logs["penalty_weight"] = self._weight()
-
-    def _weight(self):
+    def _get(self):
         return float(ops.convert_to_numpy(self.model.contractive_penalty.weight.value))
+
+    def _set(self, value, name):
+        check_number(name, value)
+        self.model.contractive_penalty.weight = value

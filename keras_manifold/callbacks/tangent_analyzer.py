@@ -237,9 +237,8 @@ class TangentAnalyzer(Watch):
         if space.vectors.shape[2:] == self.x.shape[1:]:
             drawings[VECTORS] = Drawing(
                 plot.tangents,
-                replace(space, vectors=self._shown(space.vectors)),
+                replace(space, vectors=self._shown(space.vectors), inputs=images),
                 index=range(len(images)),
-                images=images,
                 title=f"Tangent vectors, {when}",
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}

@@ -30,6 +30,9 @@ class DimensionCurve:
         dimensions: Dimension of each sample at each scale, float64, shape `(s, n)`.
         estimator: `"stein"`, `"flipd"` or `"loss"`.
 
+    Raises:
+        ValueError: If the shapes do not match, or `estimator` is unknown.
+
     Examples:
         >>> import numpy as np, keras_manifold as km
         >>> curve = km.DimensionCurve(np.array([0.1, 0.2, 0.4, 0.8]),
@@ -41,6 +44,15 @@ class DimensionCurve:
     stddevs: Annotated[NDArray[np.float64], "s"]
     dimensions: Annotated[NDArray[np.float64], "s n"]
     estimator: Estimator
+
+    def __post_init__(self):
+        check_choice("estimator", self.estimator, Estimator)
+        shape = np.shape(self.dimensions)
+        if len(shape) != 2 or np.shape(self.stddevs) != shape[:1]:
+            raise ValueError(
+                "`dimensions` must be of shape (s, n) for `stddevs` of shape (s,). "
+                f"Received: shapes {shape} and {np.shape(self.stddevs)}."
+            )
 
     def plateau(self) -> Annotated[NDArray[np.float64], "n"]:
         """Dimension of each sample where its curve is flattest.

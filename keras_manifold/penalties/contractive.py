@@ -13,12 +13,24 @@ from keras_manifold import autodiff
 from keras_manifold._arguments import Part, check_choice, check_count, check_number
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
+from keras_manifold._settings import assign, refuse_change
 
 PartOrCode = Literal[Part, "code"]  # its name before
 ProbeKind = Literal["rademacher", "orthogonal"]
 
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
 _PASSES_HELD = 32
+
+_FIXED = (
+    "of",
+    "probes",
+    "probe_kind",
+    "curvature",
+    "curvature_stddev",
+    "curvature_samples",
+    "chunk_size",
+    "seed",
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
@@ -160,7 +172,11 @@ class ContractivePenalty(keras.layers.Layer):
 
     @weight.setter
     def weight(self, value):
-        self._weight.assign(_checked_weight(value))
+        assign(self._weight, _checked_weight(value), "weight")
+
+    def __setattr__(self, name, value):
+        refuse_change(self, name, value, _FIXED)
+        super().__setattr__(name, value)
 
     @property
     def weights(self):

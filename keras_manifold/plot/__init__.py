@@ -2,9 +2,20 @@
 
 from keras_manifold.plot.curves import learning_curves as learning_curves
 from keras_manifold.plot.curves import spectrum as spectrum
+from keras_manifold.plot.denoisers import denoising_field as denoising_field
+from keras_manifold.plot.denoisers import dimension_curve as dimension_curve
 from keras_manifold.plot.directions import tangents as tangents
 from keras_manifold.plot.directions import walk as walk
 from keras_manifold.plot.images import are_images as are_images
 from keras_manifold.plot.images import image_grid as image_grid
 
-__all__ = ["are_images", "image_grid", "learning_curves", "spectrum", "tangents", "walk"]
+__all__ = [
+    "are_images",
+    "denoising_field",
+    "dimension_curve",
+    "image_grid",
+    "learning_curves",
+    "spectrum",
+    "tangents",
+    "walk",
+]
