@@ -64,7 +64,7 @@ histories = {
 # | `tangent_norm` | $\lVert J \rVert_F$, how strongly the code answers to the input | code per input |
 # | `tangent_top` | the largest singular value | code per input |
 # | `tangent_dimension` | how many directions matter, by the participation ratio | directions |
-# | `tangent_drift` | angle between the leading directions now and a look ago | radians |
+# | `tangent_drift` | angle between the leading directions now and one snapshot ago | radians |
 
 # %% alt="Four panels by epoch for a plain and a denoising model: tangent norm, dimension, top and drift. The norm of the plain model grows well above that of the denoising one."
 km.plot.learning_curves(
@@ -79,8 +79,8 @@ km.plot.learning_curves(
 
 # %% [markdown]
 # The drift is worth a look. While it is large the model still changes its mind about what matters,
-# even where the loss has nearly stopped falling. (With `every=4` the curves are stairs: between two looks the last value
-# is repeated. The drift is 0 until the second look.)
+# even where the loss has nearly stopped falling. (With `every=4` the curves are stairs: between two snapshots the last value
+# is repeated. The drift is 0 until the second snapshot.)
 #
 # ## The pictures
 #
@@ -118,7 +118,7 @@ print(page.name, "is there:", page.exists())
 #
 # The numbers are in Keras's `logs`, so every callback that stands *after* `TangentAnalyzer` in the
 # list can use them. This stops once the drift has reached no new minimum for three epochs. Keep
-# `every=1` for this: with a larger one the epochs before the second look report a drift of 0, which
+# `every=1` for this: with a larger one the epochs before the second snapshot report a drift of 0, which
 # EarlyStopping would take for the best value.
 #
 # ```python
@@ -130,7 +130,7 @@ print(page.name, "is there:", page.exists())
 #
 # ## Batches, and models of any kind
 #
-# One epoch can be long. With `every=100, unit="batch"` the callbacks look every hundred batches.
+# One epoch can be long. With `every=100, unit="batch"` the callbacks take a snapshot every hundred batches.
 # And the model need not be an `AutoEncoder`: name the part to look at.
 #
 # ```python
@@ -171,7 +171,7 @@ print(*figures, sep="\n")
 # %% [markdown]
 # ## What it costs
 #
-# A look computes one tangent space of the watched samples, and draws figures if they go anywhere.
+# A snapshot computes one tangent space of the watched samples, and draws figures if they go anywhere.
 # Drawing takes most of the time; for a `directory` it happens beside the training. With `every=4`
 # it happens at every fourth epoch. Without `directory`, `log_dir` and `sinks` no figure is drawn.
 #
