@@ -5,6 +5,7 @@ has it all (CONTRIBUTING.md), `nox --no-venv` installs nothing and is faster. `.
 the gate and calls these sessions.
 """
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 BACKENDS = ["tensorflow", "jax", "torch"]
 SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
+TYPED = 0.85  # share of public names whose types are known; it only rises
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "NO_MKDOCS_2_WARNING": "1"}
 IN_EDIT_LINKS = {
     "SITE_URL": "https://example.org/",
@@ -51,9 +53,21 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, by mypy."""
+    """Types, by mypy; and what an editor knows of the public names, by pyright."""
     install(session, "tensorflow", groups=("types",))
     session.run("mypy")
+    report = session.run(
+        *("pyright", "--verifytypes", "keras_manifold", "--ignoreexternal", "--outputjson"),
+        env={"PYTHONPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+        success_codes=[0, 1],  # 1 as long as the score is below 1
+        silent=True,
+    )
+    found = json.loads(report[report.index("{") :])["typeCompleteness"]
+    score = found["completenessScore"]
+    session.log(f"Public names of known type: {score:.1%}, at least {TYPED:.0%}.")
+    if score < TYPED:
+        names = (s["name"] for s in found["symbols"] if not s["isTypeKnown"])
+        session.error("These have parts of unknown type:", *sorted(names))
 
 
 def run_tests(session: nox.Session, backend: str, *arguments: str) -> None:

@@ -16,6 +16,9 @@ from keras_manifold.callbacks import PenaltySchedule as PenaltySchedule
 from keras_manifold.callbacks import ReconstructionGrid as ReconstructionGrid
 from keras_manifold.callbacks import SampleGrid as SampleGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
+from keras_manifold.curves import Curves as Curves
+from keras_manifold.curves import curve_lengths as curve_lengths
+from keras_manifold.curves import geodesics as geodesics
 from keras_manifold.denoising import score as score
 from keras_manifold.dimension import DimensionCurve as DimensionCurve
 from keras_manifold.dimension import denoiser_dimension as denoiser_dimension
@@ -23,6 +26,8 @@ from keras_manifold.dimension import dimension_curve as dimension_curve
 from keras_manifold.dimension import local_dimension as local_dimension
 from keras_manifold.jacobians import forget_compiled as forget_compiled
 from keras_manifold.jacobians import jacobian as jacobian
+from keras_manifold.metric import log_volume as log_volume
+from keras_manifold.metric import pullback_metric as pullback_metric
 from keras_manifold.noise import NoiseInjection as NoiseInjection
 from keras_manifold.pages import report as report
 from keras_manifold.penalties import ContractivePenalty as ContractivePenalty
@@ -37,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AutoEncoder",
     "ContractivePenalty",
+    "Curves",
     "DimensionCurve",
     "NoiseInjection",
     "NoiseSchedule",
@@ -49,15 +55,19 @@ __all__ = [
     "autodiff",
     "callbacks",
     "captured_energy",
+    "curve_lengths",
     "denoiser_dimension",
     "dimension_curve",
     "forget_compiled",
+    "geodesics",
     "jacobian",
     "local_dimension",
+    "log_volume",
     "manifolds",
     "penalties",
     "plot",
     "principal_angles",
+    "pullback_metric",
     "report",
     "sample",
     "score",

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_manifold._arguments import check_verbose
 from keras_manifold._map.compiled import ONE_AT_A_TIME
 from keras_manifold._map.function import Map
 from keras_manifold._storage.streams import floating_batches, padded, with_progress
@@ -27,6 +28,7 @@ def squared_errors(
     Raises:
         ValueError: If there are no samples, or a reconstruction is not of their shape.
     """
+    check_verbose(verbose)
     batches, count = floating_batches(x, batch_size)
     reconstruct = Map(model)
     found, size = [], 0

@@ -1,12 +1,14 @@
 """A Keras model that learns to reconstruct its inputs."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold import architectures
+from keras_manifold._arguments import Verbose
 from keras_manifold._feeding import bound
 from keras_manifold._halves import TwoHalves
 from keras_manifold._reconstructing import squared_errors
@@ -328,8 +330,8 @@ class AutoEncoder(TwoHalves):
         *,
         reduce: bool = True,
         batch_size: int = 32,
-        verbose: int | Literal["auto"] = "auto",
-    ) -> np.ndarray:
+        verbose: Verbose = "auto",
+    ) -> Annotated[NDArray[np.float32], "n ..."]:
         """Mean squared error of the reconstruction of each sample, without noise.
 
         Large ones are of samples unlike those of the training: anomalies. Cost: one

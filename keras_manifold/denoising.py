@@ -2,9 +2,10 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count, check_number
 from keras_manifold._map.compiled import ONE_AT_A_TIME, Products, ShorterSide
@@ -20,7 +21,7 @@ _ENTRIES_HELD = 2**22
 
 def score(
     model: Any, x: Any, *, stddev: float | None = None, batch_size: int = 32
-) -> np.ndarray:
+) -> Annotated[NDArray[np.float32], "n *input_shape"]:
     r"""Score of the smoothed density, from a denoiser: $(r(x) - x) / \sigma^2$.
 
     The best denoiser of Gaussian noise of standard deviation $\sigma$ is the mean of the
@@ -114,7 +115,7 @@ class Denoiser:
     """
 
     def __init__(self, model: Callable, x: np.ndarray, *, batch_size: int = 32):
-        self.batch_size = min(check_count("batch_size", batch_size), len(x))
+        self.batch_size: int = min(check_count("batch_size", batch_size), len(x))
         if not callable(model):
             raise TypeError(
                 "`model` must be a Keras model, or a callable from noisy to clean samples. "
@@ -123,7 +124,7 @@ class Denoiser:
         self._sample = x[0]
         _check_samples(x, getattr(model, "noise", None))
         with ONE_AT_A_TIME:
-            self.map = Map(model, "model").checked(x[0])
+            self.map: Map = Map(model, "model").checked(x[0])
         if self.map.output_shape != x.shape[1:]:
             raise ValueError(
                 "A denoiser returns samples of the shape that it takes. Received: outputs "

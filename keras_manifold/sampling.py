@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import (
     Verbose,
@@ -33,7 +34,7 @@ def sample(
     batch_size: int = 128,
     verbose: Verbose = "auto",
     **settings: Any,
-) -> np.ndarray:
+) -> Annotated[NDArray[np.float32], "..."]:
     r"""Samples near the learned manifold, from chains that a denoiser drives.
 
     Each sample of `x` begins a chain of its own; $r$ is the denoiser, $\sigma$ the standard

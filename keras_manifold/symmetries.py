@@ -1,10 +1,10 @@
 """Tangent directions of images that are known: shifts, rotation, scaling, thickness."""
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 Kind = Literal[
     "shift_y", "shift_x", "rotation", "scaling", "shear_y", "shear_x", "thickness"
@@ -24,7 +24,7 @@ _VELOCITIES = {
 
 def image_tangents(
     x: ArrayLike, kinds: Iterable[Kind] = ("shift_y", "shift_x", "rotation", "scaling")
-) -> np.ndarray:
+) -> Annotated[NDArray[np.float32], "n kinds height width channels"]:
     r"""Directions in which an image changes when its content moves, turns or grows.
 
     A transform $T_t$ that moves the content at $p = (y, x)$ to $T_t(p)$ turns the image

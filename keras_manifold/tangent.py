@@ -3,10 +3,11 @@
 import contextlib
 import itertools
 import os
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -21,13 +22,19 @@ from keras_manifold._arguments import (
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.stores import InMemory, OnDisk, Store
+from keras_manifold._storage.snapshots import INPUT
+from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
+from keras_manifold.plot._overview import overview
+from keras_manifold.plot._rendering import rendered
 
 Method = Literal["auto", "dense", "lanczos"]
 
 
-@dataclass(frozen=True, eq=False)
+_ARRAYS = ("vectors", "singular_values", "code_vectors", "errors", "inputs")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class TangentSpace:
     """Tangent spaces of `n` samples, as NumPy arrays.
 
@@ -49,6 +56,15 @@ class TangentSpace:
         errors: For each singular value the distance within which the matrix has one,
             shape `(n, k)`, where block Lanczos found it. `None` where all of the Jacobian
             was decomposed, to the accuracy of float32.
+        inputs: The samples themselves, `(n, *input_shape)`. `None` where nobody kept them.
+        of: What was decomposed: `"encoder"`, `"decoder"` or `"reconstruction"`. `None`
+            where nobody noted it.
+        half_precision: Whether the vectors were stored with 11 bits, as callbacks do: they
+            are orthonormal to 1e-3 then.
+
+    `len(space)` is `n`. `space[i]`, `space[2:5]` and `space[[0, 7]]` are the `TangentSpace`
+    of these samples, with `n` of 1, 3 and 2, in memory; iteration goes through single ones.
+    In a notebook it shows the first samples, their tangent vectors and spectra.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -57,12 +73,42 @@ class TangentSpace:
         >>> space = km.tangent_space(model, x)
         >>> space.vectors.shape, space.singular_values.shape, space.code_vectors.shape
         ((5, 3, 8, 8, 1), (5, 3), (5, 3, 3))
+        >>> space[1:3]
+        <TangentSpace of the encoder: 2 samples of shape (8, 8, 1), 3 directions>
     """
 
-    vectors: np.ndarray
-    singular_values: np.ndarray
-    code_vectors: np.ndarray
-    errors: np.ndarray | None = None
+    vectors: Annotated[Sliceable, "n k *input_shape"]
+    singular_values: Annotated[Sliceable, "n k"]
+    code_vectors: Annotated[Sliceable, "n k *code_shape"]
+    errors: Annotated[Sliceable, "n k"] | None = None
+    inputs: Annotated[Sliceable, "n *input_shape"] | None = None
+    of: str | None = None
+    half_precision: bool = False
+
+    def __len__(self) -> int:
+        return self.singular_values.shape[0]
+
+    def __iter__(self) -> Iterator["TangentSpace"]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int | slice | Sequence[int]) -> "TangentSpace":
+        places = _places(index, len(self))
+        taken = {name: _taken(array, places) for name, array in self.arrays().items()}
+        return replace(self, **taken)
+
+    def __repr__(self):
+        count, k = self.singular_values.shape
+        samples, directions = (
+            f"{number} {word}{'' if number == 1 else 's'}"
+            for number, word in ((count, "sample"), (k, "direction"))
+        )
+        of = f" of the {self.of}" if self.of else ""
+        shape = tuple(self.vectors.shape[2:])
+        half = ", in half precision" if self.half_precision else ""
+        return f"<TangentSpace{of}: {samples} of shape {shape}, {directions}{half}>"
+
+    def _repr_png_(self):
+        return rendered(overview(self[:3])) if len(self) else None
 
     def leading(self, k: int) -> "TangentSpace":
         """The same with the `k` leading directions only.
@@ -85,9 +131,11 @@ class TangentSpace:
         """
         available = self.singular_values.shape[1]
         check_at_most("k", k, available, f"the tangent space has {available}")
-        return TangentSpace(**{name: array[:, :k] for name, array in self.arrays().items()})
+        arrays = self.arrays()
+        arrays.pop("inputs", None)
+        return replace(self, **{name: array[:, :k] for name, array in arrays.items()})
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Writes the arrays to one `.npz` file, whole or not at all.
 
         Args:
@@ -107,10 +155,15 @@ class TangentSpace:
             (5, 3, 20)
         """
         with replacing(path) as file:
-            np.savez_compressed(file, **self.arrays())
+            arrays: dict[str, Any] = self.arrays()
+            if self.half_precision:
+                arrays["vectors"] = _half(self.vectors)
+            if self.of is not None:
+                arrays["of"] = np.array(self.of)
+            np.savez_compressed(file, **arrays)
 
     @classmethod
-    def load(cls, path: str | PathLike) -> "TangentSpace":
+    def load(cls, path: str | PathLike[str]) -> "TangentSpace":
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
@@ -127,9 +180,9 @@ class TangentSpace:
         Examples:
             See `save`.
         """
-        names = [field.name for field in fields(cls)]
         if Path(path).is_dir():
-            return cls._of(path, GrowingArrays.load(path, names))
+            of = GrowingArrays.fingerprint_of(path).get("of")
+            return cls._of(path, GrowingArrays.load(path, _ARRAYS), of)
         try:
             file = np.load(path, allow_pickle=False)
         except ValueError:  # neither npz nor npy
@@ -139,10 +192,14 @@ class TangentSpace:
                 f"`path` must be an npz file or a folder. Received: {os.fspath(path)!r}."
             )
         with file as arrays:
-            return cls._of(path, {name: arrays[name] for name in names if name in arrays})
+            of = str(arrays["of"]) if "of" in arrays else None
+            found = {name: arrays[name] for name in _ARRAYS if name in arrays}
+            if "inputs" not in found and INPUT in arrays:  # of a callback
+                found["inputs"] = arrays[INPUT]
+            return cls._of(path, found, of)
 
     @classmethod
-    def _of(cls, path, arrays):
+    def _of(cls, path, arrays, of):
         needed = ("vectors", "singular_values", "code_vectors")
         missing = [name for name in needed if name not in arrays]
         if missing:
@@ -150,10 +207,13 @@ class TangentSpace:
                 f"A tangent space is made of the arrays {', '.join(needed)}. "
                 f"Received: {path} without {', '.join(missing)}."
             )
-        return cls(**arrays)
+        is_half = arrays["vectors"].dtype == "float16"
+        if is_half:  # arithmetic with so few bits would lose more
+            arrays = {name: _full(array) for name, array in arrays.items()}
+        return cls(**arrays, of=of, half_precision=is_half)
 
     def arrays(self) -> dict[str, Any]:
-        """The arrays by name, without `errors` where there are none.
+        """The arrays by name, without those that are `None`.
 
         Returns:
             Mapping from the names of the attributes to them.
@@ -163,9 +223,9 @@ class TangentSpace:
             >>> model = km.AutoEncoder.dense(20, latent_dim=3)
             >>> space = km.tangent_space(model, np.ones((5, 20), "float32"))
             >>> list(space.arrays())
-            ['vectors', 'singular_values', 'code_vectors']
+            ['vectors', 'singular_values', 'code_vectors', 'inputs']
         """
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
         return {name: array for name, array in arrays.items() if array is not None}
 
 
@@ -178,7 +238,7 @@ def tangent_space(
     method: Method = "auto",
     batch_size: int = 32,
     seed: int | None = None,
-    path: str | PathLike | None = None,
+    path: str | PathLike[str] | None = None,
     verbose: Verbose = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
@@ -281,5 +341,33 @@ def tangent_space(
         results.check_function(decomposition, first)
         missing = decomposition.of_batches(results.missing(batches), results.written)
         for samples, arrays in missing:
-            results.append(samples, arrays)
-        return TangentSpace(**results.finished())
+            results.append(samples, {**arrays, "inputs": samples})
+        return TangentSpace(**results.finished(), of=of)
+
+
+def _places(index, count):
+    """The samples that an index names, as whole numbers from 0."""
+    try:
+        places = np.atleast_1d(np.arange(count)[index])
+    except IndexError:
+        raise IndexError(
+            f"The index of a sample must be in [-{count}, {count - 1}], a slice or a list "
+            f"of such, as there are {count} samples. Received: {index!r}."
+        ) from None
+    return places
+
+
+def _taken(array, places):
+    """The rows at some places, as a NumPy array."""
+    if len(places) and (np.diff(places) == 1).all():
+        return np.asarray(array[places[0] : places[-1] + 1])
+    # Of a Zarr array.
+    return array.oindex[places] if hasattr(array, "oindex") else array[places]
+
+
+def _half(array):
+    return np.asarray(array).astype("float16")
+
+
+def _full(array):
+    return array.astype("float32") if array.dtype == "float16" else array

@@ -141,13 +141,13 @@ class Snapshot:
         np.savez(file, **arrays)  # not compressed, as directions hardly shrink
 
     @staticmethod
-    def is_named(path: PathLike) -> bool:
+    def is_named(path: PathLike[str]) -> bool:
         """Whether a file may hold a snapshot, by its name."""
         return _NPZ.fullmatch(Path(path).name) is not None
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: PathLike) -> Iterator["Snapshot"]:
+    def open(cls, path: PathLike[str]) -> Iterator["Snapshot"]:
         """What `write` wrote: the arrays, while the file is open.
 
         Args:

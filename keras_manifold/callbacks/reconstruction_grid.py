@@ -4,7 +4,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -85,7 +85,7 @@ class ReconstructionGrid(Watch):
         [0, 2, 4]
     """
 
-    scalars = (MSE, DENOISED_MSE)
+    scalars: ClassVar[tuple[str, ...]] = (MSE, DENOISED_MSE)
 
     def __init__(
         self,
@@ -93,8 +93,8 @@ class ReconstructionGrid(Watch):
         *,
         every: int = 1,
         unit: Unit = "epoch",
-        directory: str | PathLike | None = None,
-        log_dir: str | PathLike | None = None,
+        directory: str | PathLike[str] | None = None,
+        log_dir: str | PathLike[str] | None = None,
         sinks: Sequence[Sink] = (),
         prefix: str = "reconstruction",
         reconstruction: Callable | None = None,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -123,7 +123,7 @@ class TangentAnalyzer(Watch):
         [0, 1, 2]
     """
 
-    scalars = (NORM, DIMENSION, TOP, DRIFT)
+    scalars: ClassVar[tuple[str, ...]] = (NORM, DIMENSION, TOP, DRIFT)
     in_logs = True
 
     def __init__(
@@ -134,8 +134,8 @@ class TangentAnalyzer(Watch):
         of: Part = "encoder",
         every: int = 1,
         unit: Unit = "epoch",
-        directory: str | PathLike | None = None,
-        log_dir: str | PathLike | None = None,
+        directory: str | PathLike[str] | None = None,
+        log_dir: str | PathLike[str] | None = None,
         sinks: Sequence[Sink] = (),
         prefix: str = "tangent",
         encoder: Callable | None = None,
@@ -150,10 +150,10 @@ class TangentAnalyzer(Watch):
             sinks=sinks,
             prefix=prefix,
         )
-        self.k = check_count("k", k)
-        self.of = check_choice("of", of, Part)
-        self.encoder = _checked_callable("encoder", encoder)
-        self.decoder = _checked_callable("decoder", decoder)
+        self.k: int = check_count("k", k)
+        self.of: Part = check_choice("of", of, Part)
+        self.encoder: Callable | None = _checked_callable("encoder", encoder)
+        self.decoder: Callable | None = _checked_callable("decoder", decoder)
 
     def _prepare(self):
         self._last_space = None
@@ -191,7 +191,7 @@ class TangentAnalyzer(Watch):
                 drift = principal_angles(self._last_space, leading).mean()
         self._last_space = leading
         scalars = {
-            NORM: np.sqrt((sigma**2).sum(axis=1)).mean(),
+            NORM: np.sqrt(np.square(sigma).sum(axis=1)).mean(),
             DIMENSION: local_dimension(sigma).mean(),
             TOP: sigma[:, 0].mean(),
             DRIFT: drift,
@@ -237,9 +237,8 @@ class TangentAnalyzer(Watch):
         if space.vectors.shape[2:] == self.x.shape[1:]:
             drawings[VECTORS] = Drawing(
                 plot.tangents,
-                replace(space, vectors=self._shown(space.vectors)),
+                replace(space, vectors=self._shown(space.vectors), inputs=images),
                 index=range(len(images)),
-                images=images,
                 title=f"Tangent vectors, {when}",
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}

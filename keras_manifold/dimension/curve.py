@@ -3,11 +3,11 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from keras import ops
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from keras_manifold._arguments import check_choice, check_count
 from keras_manifold._storage.streams import floating_samples
@@ -41,8 +41,8 @@ class DimensionCurve:
         [2.0]
     """
 
-    stddevs: np.ndarray
-    dimensions: np.ndarray
+    stddevs: Annotated[NDArray[np.float64], "s"]
+    dimensions: Annotated[NDArray[np.float64], "s n"]
     estimator: Estimator
 
     def __post_init__(self):
@@ -54,7 +54,7 @@ class DimensionCurve:
                 f"Received: shapes {shape} and {np.shape(self.stddevs)}."
             )
 
-    def plateau(self) -> np.ndarray:
+    def plateau(self) -> Annotated[NDArray[np.float64], "n"]:
         """Dimension of each sample where its curve is flattest.
 
         The mean over the three neighbouring scales whose values differ least for their

@@ -23,7 +23,7 @@ class Record:
     """
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.rows: dict[int, dict[str, str]] = {}
         self._columns: list[str] = []
 

@@ -77,11 +77,11 @@ class DirectorySink:
         step,reconstruction_mse,loss,reconstruction_loss
     """
 
-    def __init__(self, directory: str | PathLike, *, prefix: str = "run"):
-        self.directory = Path(directory)
+    def __init__(self, directory: str | PathLike[str], *, prefix: str = "run"):
+        self.directory: Path = Path(directory)
         self.prefix = prefix
         self.make_directory()
-        self.record = Record(self.directory / scalars_file(prefix))
+        self.record: Record = Record(self.directory / scalars_file(prefix))
         self._run_file = RunFile(self.directory)
         self._facts: Mapping[str, Any] | None = None
         self._fit: object = None
@@ -290,7 +290,7 @@ class DirectorySink:
                     if time.time() - path.stat().st_mtime >= older_than:
                         path.unlink()
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # A copy has claimed nothing.
         return {**vars(self), "_lock": None, "_fit": None}
 
