@@ -22,8 +22,8 @@ AMBIENT = 10
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/denoiser"))
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--steps", type=int, default=200, help="of each chain")
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=150, help="of each chain")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
@@ -45,7 +45,7 @@ def trained(x, epochs, noise):
 
 
 def fields(out, epochs):
-    circle = km.manifolds.circle(4000, noise=0.02, seed=0)
+    circle = km.manifolds.circle(3000, noise=0.02, seed=0)
     models = {
         "plain": trained(circle.x, epochs, None),
         "denoising": trained(circle.x, epochs, km.NoiseInjection("gaussian", NOISE)),
@@ -73,12 +73,12 @@ def true_score(x):
 
 
 def chains(out, epochs, steps):
-    sphere = km.manifolds.sphere(4000, ambient_dim=AMBIENT, seed=0)
+    sphere = km.manifolds.sphere(3000, ambient_dim=AMBIENT, seed=0)
     levels = km.NoiseInjection("gaussian", (0.05, 0.5))
     model = trained(sphere.x, epochs, levels)
     curves = {
         estimator: km.dimension_curve(
-            model, sphere.x[:100], np.geomspace(0.05, 0.5, 7), estimator=estimator, seed=0
+            model, sphere.x[:64], np.geomspace(0.05, 0.5, 7), estimator=estimator, seed=0
         )
         for estimator in ("stein", "flipd", "loss")
     }
@@ -88,7 +88,7 @@ def chains(out, epochs, steps):
         print(f"dimension by {estimator}: median {np.median(curve.plateau()):.2f}")
 
     model = trained(sphere.x, epochs, km.NoiseInjection("gaussian", 0.1))
-    start = np.repeat(sphere.x[:1], 500, axis=0)
+    start = np.repeat(sphere.x[:1], 300, axis=0)
     print("chain        off the sphere   Kolmogorov-Smirnov distance to uniform")
     for method in ("tangent", "denoising", "langevin"):
         found = km.sample(model, start, steps, method=method, seed=0, verbose=0)
