@@ -208,7 +208,7 @@ def samples_beside(path: PathLike) -> dict[str, np.ndarray]:
     prefix = path.name.rpartition("_")[0].removesuffix(f"_{_SPACE}")
     try:
         with (
-            builtins.open(path.with_name(samples_file(prefix)), "rb") as file,
+            archives.regular_file(path.with_name(samples_file(prefix))) as file,
             np.load(file, allow_pickle=False) as members,
         ):
             return {name: members[name] for name in OF_SAMPLES if name in members}
