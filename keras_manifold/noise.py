@@ -257,7 +257,18 @@ class NoiseInjection(keras.layers.Layer):
 
     def __repr__(self):
         clip = "" if self.clip is None else f", clip={self.clip}"
-        return f"<NoiseInjection {self.kind}, level={float(self.level):.4g}{clip}>"
+        kind = (
+            self.kind
+            if isinstance(self.kind, str)
+            else getattr(self.kind, "__name__", self.kind)
+        )
+        is_range = isinstance(self.level, tuple)
+        level = (
+            f"({self.level[0]:.4g}, {self.level[1]:.4g})"
+            if is_range
+            else f"{self.level:.4g}"
+        )
+        return f"<NoiseInjection {kind}, level={level}{clip}>"
 
     def get_config(self):
         return {
