@@ -87,5 +87,14 @@ __all__ = [
 ]
 
 
+def __getattr__(name: str) -> object:
+    if name.lower() == "autoencoder":
+        raise AttributeError(
+            f"module 'keras_manifold' has no attribute {name!r}. Did you mean: "
+            "'AutoEncoder'?"
+        )
+    raise AttributeError(f"module 'keras_manifold' has no attribute {name!r}")
+
+
 def __dir__() -> list[str]:
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
