@@ -60,9 +60,10 @@ def project(
         RuntimeWarning: If samples are not done after `max_iterations`, with their number.
 
     Examples:
-        >>> import numpy as np, keras_manifold as km
+        >>> import keras, numpy as np, keras_manifold as km
         >>> x = np.array([[3.0, 4.0]], "float32")
-        >>> codes, distances = km.project(lambda z: z * np.ones(2, "float32"), x, [[0.0]])
+        >>> diagonal = lambda z: keras.ops.concatenate([z, z], axis=-1)
+        >>> codes, distances = km.project(diagonal, x, [[0.0]])
         >>> codes.round(3).tolist(), distances.round(3).tolist()
         ([[3.5]], [0.707])
     """

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from decoders import Linear, Stereographic
+from keras import ops
 
 import keras_manifold as km
 
@@ -36,7 +37,7 @@ def test_curves_of_more_codes_are_drawn_in_their_principal_plane(rng):
 
 def test_decoded_frames_are_rows_with_lengths(curves):
     def decoder(codes):
-        return np.ones((1, 4, 4, 1), "float32") * codes[:, :1, None, None]
+        return ops.ones((1, 4, 4, 1)) * ops.reshape(codes[:, :1], (-1, 1, 1, 1))
 
     figure = km.plot.curves(curves, decoder, frames=5)
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
