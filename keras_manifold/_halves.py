@@ -89,6 +89,16 @@ class TwoHalves(keras.Model):
         return [self.encoder, self.decoder, *self._changeable.layers]
 
     @property
+    def input_shape(self):
+        """That of the encoder, `(None, *input_shape)`, where it declares one."""
+        return self.encoder.input_shape
+
+    @property
+    def output_shape(self):
+        """That of the decoder, `(None, *output_shape)`, where it declares one."""
+        return self.decoder.output_shape
+
+    @property
     def metrics(self):
         return [*super().metrics, *self._changeable.penalised.trackers]
 
@@ -163,8 +173,7 @@ class TwoHalves(keras.Model):
         return given
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if y is None or y is x:  # Keras builds the model from unpaired data
-            y = own_target(x, y_pred)
+        y = self._target(x, y, y_pred)
         check_targets(x, y, y_pred, self.loss)
         weighed = self._weighed(sample_weight, y, y_pred)
         loss = super().compute_loss(x, *weighed[1:], weighed[0], training)
@@ -172,6 +181,13 @@ class TwoHalves(keras.Model):
         return self._changeable.penalised.total(
             loss, x, keras.tree.flatten(weighed[0])[0], self.losses
         )
+
+    def _target(self, x, y, y_pred):
+        if y is not None and y is not x:
+            return y
+        # Keras builds the model from unpaired data.
+        inputs = getattr(self.encoder, "inputs", None) or ()
+        return own_target(x, y_pred, [tensor.name for tensor in inputs])
 
     def _weighed(self, sample_weight, y, y_pred):
         """Weights, targets and outputs as Keras takes them."""
@@ -191,8 +207,7 @@ class TwoHalves(keras.Model):
         return tuple(tree.pack_sequence_as(y_pred, column) for column in zip(*found))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        if y is None or y is x:
-            y = own_target(x, y_pred)
+        y = self._target(x, y, y_pred)
         sample_weight = keras.tree.map_structure(weights_of_samples, sample_weight)
         if getattr(self, "_weighs_metrics", False) and _is_of_entries(sample_weight, y):
             raise ValueError(

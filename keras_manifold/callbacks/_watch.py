@@ -24,6 +24,8 @@ from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
 
+# What files of a callback have after its prefix.
+_RESERVED = ("_space", "_vectors", "_spectrum", "_scalars")
 # Rows or columns of a figure, beyond which it can't be read.
 _MOST_SHOWN = 16
 
@@ -47,6 +49,11 @@ class Watch(keras.callbacks.Callback):
             raise ValueError(
                 "`prefix` must be the first part of a file's name; folders go into "
                 f"`directory`. Received: prefix={prefix!r}."
+            )
+        if prefix.endswith(_RESERVED):
+            raise ValueError(
+                f"`prefix` must not end in {', '.join(_RESERVED)}, as files of a callback "
+                f"whose prefix is shorter do. Received: prefix={prefix!r}. Choose another."
             )
         for sink in sinks:
             if not callable(sink):
