@@ -2,12 +2,14 @@
 
 import contextlib
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import keras
 import numpy as np
 
 from keras_manifold._arguments import (
@@ -22,7 +24,7 @@ from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.snapshots import INPUT
+from keras_manifold._storage.snapshots import INPUT, Snapshot, samples_beside
 from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
 from keras_manifold.plot._overview import overview
@@ -192,8 +194,12 @@ class TangentSpace:
         found: dict[str, Any] = read_arrays(path, names, max_bytes=max_bytes)
         of = str(found.pop("of")) if "of" in found else None
         of_callback = found.pop(INPUT, None)
-        if "inputs" not in found and of_callback is not None:
-            found["inputs"] = of_callback
+        if "inputs" not in found:
+            file = Path(path)
+            samples = samples_beside(file) if Snapshot.is_named(file) else {}
+            of_callback = samples.get(INPUT) if of_callback is None else of_callback
+            if of_callback is not None:
+                found["inputs"] = of_callback
         return cls._of(path, found, of)
 
     @classmethod
@@ -330,6 +336,14 @@ def tangent_space(
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
+    if of == "encoder" and decomposition.is_square and _is_whole(model):
+        warnings.warn(
+            "The outputs have the shape of the inputs: is the model a whole autoencoder? "
+            f'Received: of="encoder" and model={model.name!r}. Then pass '
+            'of="reconstruction", or its encoder alone, such as keras.Model(model.input, '
+            'model.get_layer("code").output). If it is an encoder, all is well.',
+            stacklevel=2,
+        )
     if path is None:
         results: Store = InMemory(len(x) if hasattr(x, "shape") else None)
     else:
@@ -341,6 +355,11 @@ def tangent_space(
         for samples, arrays in missing:
             results.append(samples, {**arrays, "inputs": samples})
         return TangentSpace(**results.finished(), of=of)
+
+
+def _is_whole(model):
+    """Whether it is one layer or model, instead of something with an encoder."""
+    return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
 
 
 def _places(index, count):
