@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from keras_manifold._arguments import (
     check_verbose,
 )
 from keras_manifold._map.decomposition import Decomposition
+from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
 from keras_manifold._storage.snapshots import INPUT, Snapshot, samples_beside
@@ -165,18 +165,23 @@ class TangentSpace:
             np.savez_compressed(file, **arrays)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> "TangentSpace":
+    def load(
+        cls, path: str | PathLike[str], *, max_bytes: int = MOST_BYTES
+    ) -> "TangentSpace":
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
             path: Name of the file, or of the folder: of a run that was cut off, it gives
                 the samples that are written.
+            max_bytes: Of the arrays of a file, at most, which is seen before they are read;
+                folders are read as they are sliced.
 
         Returns:
             `TangentSpace`.
 
         Raises:
-            ValueError: If the file does not hold a tangent space.
+            ValueError: If the file does not hold a tangent space, is cut short or damaged,
+                or promises more than `max_bytes`.
             FileNotFoundError: If there is no such file.
 
         Examples:
@@ -185,23 +190,17 @@ class TangentSpace:
         if Path(path).is_dir():
             of = GrowingArrays.fingerprint_of(path).get("of")
             return cls._of(path, GrowingArrays.load(path, _ARRAYS), of)
-        try:
-            file = np.load(path, allow_pickle=False)
-        except ValueError:  # neither npz nor npy
-            file = None
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError(
-                f"`path` must be an npz file or a folder. Received: {os.fspath(path)!r}."
-            )
-        with file as arrays:
-            of = str(arrays["of"]) if "of" in arrays else None
-            found = {name: arrays[name] for name in _ARRAYS if name in arrays}
-            if "inputs" not in found:
-                file = Path(path)
-                samples = samples_beside(file) if Snapshot.is_named(file) else {}
-                if INPUT in arrays or INPUT in samples:
-                    found["inputs"] = arrays[INPUT] if INPUT in arrays else samples[INPUT]
-            return cls._of(path, found, of)
+        names = (*_ARRAYS, "of", INPUT)
+        found: dict[str, Any] = read_arrays(path, names, max_bytes=max_bytes)
+        of = str(found.pop("of")) if "of" in found else None
+        of_callback = found.pop(INPUT, None)
+        if "inputs" not in found:
+            file = Path(path)
+            samples = samples_beside(file) if Snapshot.is_named(file) else {}
+            of_callback = samples.get(INPUT) if of_callback is None else of_callback
+            if of_callback is not None:
+                found["inputs"] = of_callback
+        return cls._of(path, found, of)
 
     @classmethod
     def _of(cls, path, arrays, of):

@@ -64,7 +64,7 @@ histories = {
 # | `tangent_norm` | $\lVert J \rVert_F$, how strongly the code answers to the input | code per input |
 # | `tangent_top` | the largest singular value | code per input |
 # | `tangent_dimension` | how many directions matter, by the participation ratio | directions |
-# | `tangent_drift` | angle between the leading directions now and a snapshot ago | radians |
+# | `tangent_drift` | angle between the leading directions now and one snapshot ago | radians |
 
 # %% alt="Four panels by epoch for a plain and a denoising model: tangent norm, dimension, top and drift. The norm of the plain model grows well above that of the denoising one."
 km.plot.learning_curves(
@@ -148,7 +148,7 @@ print(page.name, "is there:", page.exists())
 #
 # ## Batches, and models of any kind
 #
-# One epoch can be long. With `every=100, unit="batch"` the callbacks look every hundred batches.
+# One epoch can be long. With `every=100, unit="batch"` the callbacks take a snapshot every hundred batches.
 # And the model need not be an `AutoEncoder`: name the part to look at.
 #
 # ```python

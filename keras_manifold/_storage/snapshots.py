@@ -1,12 +1,9 @@
 """What a callback saw of a model at one step: a snapshot, its names and its files."""
 
-import builtins
 import contextlib
 import functools
 import re
 import threading
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -14,6 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+
+from keras_manifold._storage import archives
 
 # Arrays of a tangent space. The first three are those of `TangentSpace`.
 VECTORS = "vectors"
@@ -51,11 +50,8 @@ STEP, EPOCH = "step", "epoch"
 _SPACE = "space"
 _NPZ = re.compile(r"(.+)_(\d+)\.npz")
 
-# What NumPy raises for a file that is cut short or holds something else.
-UNREADABLE = (
-    *(OSError, ValueError, LookupError, TypeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-)
+# What reading a file raises that is cut short or holds something else.
+UNREADABLE = archives.UNREADABLE
 
 
 def full_name(prefix: str, name: str) -> str:
@@ -191,7 +187,7 @@ class Snapshot:
                 what its name says.
         """
         name, step = _NPZ.fullmatch(Path(path).name).groups()  # type: ignore[union-attr]
-        with builtins.open(path, "rb") as file:  # NumPy would leave it open if cut short
+        with archives.regular_file(path) as file:  # NumPy would leave it open if cut short
             members = np.load(file, allow_pickle=False)
             if not isinstance(members, np.lib.npyio.NpzFile):
                 raise ValueError(f"A snapshot must be an npz file. Received: {path}.")
@@ -212,7 +208,7 @@ def samples_beside(path: PathLike) -> dict[str, np.ndarray]:
     prefix = path.name.rpartition("_")[0].removesuffix(f"_{_SPACE}")
     try:
         with (
-            builtins.open(path.with_name(samples_file(prefix)), "rb") as file,
+            archives.regular_file(path.with_name(samples_file(prefix))) as file,
             np.load(file, allow_pickle=False) as members,
         ):
             return {name: members[name] for name in OF_SAMPLES if name in members}

@@ -92,6 +92,11 @@ class Watch(keras.callbacks.Callback):
         self._seconds_of_snapshots = 0.0
         self._step: Any = None  # the first epoch sets it
 
+    @property
+    def logged(self) -> tuple[str, ...]:
+        """Names of what it adds to Keras's `logs`."""
+        return tuple(map(self._full_name, self.scalars)) if self.in_logs else ()
+
     def on_train_begin(self, logs=None):
         self._recipients.close()  # what a `fit` that was interrupted left open
         self._step = None

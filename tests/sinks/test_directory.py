@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import keras_manifold as km
-from keras_manifold.plot.curves import spectrum
+from keras_manifold.plot.lines import spectrum
 from keras_manifold.sinks.directory import DirectorySink
 
 
