@@ -172,10 +172,10 @@ function curvesChart(panel, { width, domain, times }) {
     limits ? Math.min(limits[1], Math.max(limits[0], value)) : value;
   const chart = Plot.plot({
     width,
-    height: 210,
+    height: 216,
     marginLeft: 48,
     marginRight,
-    marginBottom: 32,
+    marginBottom: 38,
     style: { fontSize: "12px" },
     x: {
       domain,

@@ -113,7 +113,7 @@ function settingText(name, value) {
  */
 function inPlainText(value) {
   if (value === null || value === undefined) return "–";
-  if (typeof value === "number") return formatted(value);
+  if (typeof value === "number") return String(value).replace(/-/g, "−");
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) {
     if (!value.length) return "none";
