@@ -77,13 +77,3 @@ def independent_output_shape(name, function, sample):
             "is done with a Keras model."
         )
     return alone.shape[1:]
-
-
-def check_codes(code_shape):
-    """Refuses codes that are not vectors."""
-    if len(code_shape) != 1:
-        raise ValueError(
-            "Codes must be of shape (batch, latent_dim). Received: codes of shape "
-            f"{(None, *code_shape)}. Add a Flatten layer, or pass a callable that "
-            "reshapes them."
-        )

@@ -34,7 +34,7 @@ ENTRIES_HELD = 2**25
 ONE_AT_A_TIME = threading.RLock()
 
 # Attribute of a layer that keeps what was compiled for it, beyond what Keras tracks.
-_KEPT = "__keras_manifold__"
+KEPT = "__keras_manifold__"
 
 
 def forget_compiled(model: Any) -> None:
@@ -67,7 +67,7 @@ def forget_compiled(model: Any) -> None:
             "other callables nothing is kept."
         )
     for layer in layers:
-        vars(layer).pop(_KEPT, None)
+        vars(layer).pop(KEPT, None)
 
 
 class Compiled(keras.Model):
@@ -97,7 +97,7 @@ class Compiled(keras.Model):
             if not all(isinstance(layer, keras.Layer) for layer in functions):
                 return cls(function, sample, **settings)
 
-            kept = vars(functions[0]).setdefault(_KEPT, {})
+            kept = vars(functions[0]).setdefault(KEPT, {})
             key = (cls, len(functions), sample.shape, *settings.items())
             if key not in kept or kept[key][0] != list(map(_state, functions)):
                 model = cls(function, sample, **settings)

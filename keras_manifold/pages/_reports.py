@@ -23,8 +23,11 @@ _GENERATOR = b'<meta name="generator" content="keras_manifold">'
 
 
 def report(
-    runs: str | PathLike | Sequence[str | PathLike] | Mapping[str, str | PathLike],
-    path: str | PathLike | None = None,
+    runs: str
+    | PathLike[str]
+    | Sequence[str | PathLike[str]]
+    | Mapping[str, str | PathLike[str]],
+    path: str | PathLike[str] | None = None,
     *,
     labels: Sequence[str] | None = None,
 ) -> Path:
@@ -98,7 +101,7 @@ def report(
     return path
 
 
-def write_page(directory: str | PathLike, *, running: bool = False) -> Path:
+def write_page(directory: str | PathLike[str], *, running: bool = False) -> Path:
     """Writes the page of a run into its folder, as `report` does.
 
     Args:
