@@ -139,7 +139,7 @@ function startOf(run) {
 function hasTimes(run) {
   const times = [...run.seconds.values()];
   const span = (times.at(-1) ?? 0) - (times[0] ?? 0);
-  const said = Number(run.setup?.seconds ?? NaN);
+  const said = Number(run.setup?.seconds) || NaN; // 0 while it runs
   const isLikely = !(span > 1.5 * said + 60);
   return span > 1 && isLikely && d3.pairs(times).every(([a, b]) => a <= b);
 }
