@@ -262,13 +262,12 @@ class NoiseInjection(keras.layers.Layer):
             if isinstance(self.kind, str)
             else getattr(self.kind, "__name__", self.kind)
         )
-        is_range = isinstance(self.level, tuple)
-        level = (
-            f"({self.level[0]:.4g}, {self.level[1]:.4g})"
-            if is_range
-            else f"{self.level:.4g}"
-        )
-        return f"<NoiseInjection {kind}, level={level}{clip}>"
+        level = self.level
+        if isinstance(level, tuple):
+            shown = f"({level[0]:.4g}, {level[1]:.4g})"
+        else:
+            shown = f"{level:.4g}"
+        return f"<NoiseInjection {kind}, level={shown}{clip}>"
 
     def get_config(self):
         return {
