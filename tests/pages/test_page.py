@@ -130,7 +130,7 @@ def test_a_run_that_goes_on_is_loaded_again_and_the_slider_stays(
     write_tangents(folder, 5, shape=(8, 8, 1))
     write_page(folder, running=True)
     with page.expect_navigation():
-        page.clock.fast_forward(60_000)
+        page.clock.fast_forward(301_000)
     shown(page, 3)
     assert page.get_by_role("slider").get_attribute("aria-valuetext") == "epoch 3 of 5"
     assert page.evaluate("document.activeElement.id") == "slider"
@@ -138,7 +138,7 @@ def test_a_run_that_goes_on_is_loaded_again_and_the_slider_stays(
     write_tangents(folder, 6, shape=(8, 8, 1))
     km.report(folder)
     with page.expect_navigation():
-        page.clock.fast_forward(60_000)
+        page.clock.fast_forward(301_000)
     shown(page, 6)
     # The run is over.
     page.evaluate("window.isTheSame = true")
