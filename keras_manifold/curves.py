@@ -230,7 +230,8 @@ def geodesics(
 
     Cost: per iteration `d` passes (about two evaluations) at each point, where the model
     is, and $O(d^3)$ for each point in float64 NumPy. Memory: Jacobians of a window of
-    points, about 130 MB, and the equations of as many pairs as fit into about 270 MB. The
+    points, at most 134 MB (and what the framework holds beside them), and the equations of
+    as many pairs as fit into 270 MB. The
     compilation comes on top, once for a decoder that is a Keras layer, at each call for
     other callables.
 
