@@ -81,7 +81,7 @@ class TangentSpace:
     singular_values: Annotated[Sliceable, "n k"]
     code_vectors: Annotated[Sliceable, "n k *code_shape"]
     errors: Annotated[Sliceable, "n k"] | None = None
-    inputs: Annotated[Sliceable, "n *input_shape"] | None = None
+    inputs: Annotated[Sliceable, "n *sample_shape"] | None = None
     of: str | None = None
     half_precision: bool = False
 

@@ -75,7 +75,8 @@ def spectrum(
 
 def _figure_of_spectra(title, figsize):
     if figsize is not None:
-        return figure_of_size(*figsize, title)
+        width, height = figsize
+        return figure_of_size(width, height, title)
     # Fixed margins: to lay out a logarithmic axis takes twice as long as to draw it.
     figure = figure_of_size(5.5, 3.6, title, layout=None)
     figure.subplots_adjust(left=0.16, right=0.97, bottom=0.14, top=0.9 if title else 0.96)
@@ -154,7 +155,8 @@ def _panels(count, title, axes, figsize):
         columns = min(count, 4)
         rows = -(-count // columns)
         size = figsize or (3.2 * columns + 0.4, 2.6 * rows + 0.5)
-        figure = figure_of_size(*size, title)
+        width, height = size
+        figure = figure_of_size(width, height, title)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax in axes[count:]:
             ax.set_axis_off()
