@@ -238,7 +238,155 @@ def langevin_chains(rng):
     return largest(found, s / (1 - size / (2 * s)))
 
 
-# Geometry of a decoder.
+# Geometry of a decoder: the sphere, from the plane.
+
+
+def sphere():
+    from keras import layers, ops
+
+    class Stereographic(layers.Layer):
+        def call(self, codes):
+            square = ops.sum(ops.square(codes), axis=-1, keepdims=True)
+            return ops.concatenate([2 * codes, square - 1], axis=-1) / (square + 1)
+
+    return Stereographic()
+
+
+def great_circles(rng, count, size):
+    """Codes of pairs on the sphere in R^size, up to 2.8 rad apart, and their angles."""
+    starts, stops, angles = [], [], []
+    while len(starts) < count:
+        a, t = np.linalg.qr(rng.normal(size=(size, 2)))[0].T
+        angle = rng.uniform(0.2, 2.8)
+        b = np.cos(angle) * a + np.sin(angle) * t
+        if max(a[-1], b[-1]) < 0.8:
+            starts, stops, angles = [*starts, a], [*stops, b], [*angles, angle]
+    ends = [np.array(points) for points in (starts, stops)]
+    codes = [(p[:, :-1] / (1 - p[:, -1:])).astype("float32") for p in ends]
+    return *codes, np.array(angles)
+
+
+def adam_on_great_circles(size):
+    def peer(rng):
+        start, stop, angles = great_circles(rng, 20, size)
+        share = np.linspace(0, 1, 65)[:, None]
+        curves = start[:, None] + share * (stop - start)[:, None].astype("float64")
+        first, second = np.zeros_like(curves), np.zeros_like(curves)
+        for step in range(1, 1001):
+            outputs, pull = sphere_in_numpy(curves)
+            steps = np.diff(outputs, axis=1)
+            ends = np.zeros_like(outputs)
+            ends[:, 1:] += 2 * steps
+            ends[:, :-1] -= 2 * steps
+            slope = pull(ends)
+            slope[:, [0, -1]] = 0
+            first = 0.9 * first + 0.1 * slope
+            second = 0.999 * second + 0.001 * slope**2
+            scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
+            curves = curves - 0.01 * first / (1 - 0.9**step) / scale
+        steps = np.diff(sphere_in_numpy(curves)[0], axis=1)
+        return largest(np.linalg.norm(steps, axis=2).sum(axis=1), angles)
+
+    peer.__doc__ = "none run; 1,000 steps of Adam on the energy, rate 0.01, by us"
+    return peer
+
+
+def sphere_in_numpy(codes):
+    """Outputs, and the product with the transposed Jacobian."""
+    below = np.square(codes).sum(axis=-1, keepdims=True) + 1
+    outputs = np.concatenate([2 * codes, below - 2], axis=-1) / below
+
+    def pull(vectors):
+        sides, last = vectors[..., :-1], vectors[..., -1:]
+        inner = (codes * sides).sum(axis=-1, keepdims=True)
+        return 2 * sides / below + 4 * codes * (last - inner) / below**2
+
+    return outputs, pull
+
+
+def lengths_of_great_circles(rng, size):
+    import keras_manifold as km
+
+    start, stop, angles = great_circles(rng, 20, size)
+    return largest(km.geodesics(sphere(), start, stop, verbose=0).lengths, angles)
+
+
+@oracle(
+    "`geodesics`",
+    case="sphere in 3 dimensions, 64 steps, 20 pairs up to 2.8 rad apart",
+    closed_form=r"$\arccos \langle a, b \rangle$",
+    peer=adam_on_great_circles(3),
+)
+def great_circles_in_3(rng):
+    return lengths_of_great_circles(rng, 3)
+
+
+@oracle(
+    "`geodesics`",
+    case="sphere in 20 dimensions, 64 steps, 20 pairs up to 2.8 rad apart",
+    closed_form=r"$\arccos \langle a, b \rangle$",
+    peer=adam_on_great_circles(20),
+)
+def great_circles_in_20(rng):
+    return lengths_of_great_circles(rng, 20)
+
+
+@oracle(
+    "`pullback_metric`",
+    case="sphere, 50 codes",
+    closed_form=r"$4 / (1 + \lVert z \rVert^2)^2 \, I$",
+)
+def metric_of_the_sphere(rng):
+    import keras_manifold as km
+
+    codes = rng.normal(size=(50, 2))
+    factor = 4 / (1 + np.square(codes).sum(axis=1)) ** 2
+    return largest(km.pullback_metric(sphere(), codes), factor[:, None, None] * np.eye(2))
+
+
+@oracle(
+    "`log_volume`",
+    case="sphere, 50 codes",
+    closed_form=r"$\log\, 4 / (1 + \lVert z \rVert^2)^2$",
+)
+def volume_of_the_sphere(rng):
+    import keras_manifold as km
+
+    codes = rng.normal(size=(50, 2))
+    factor = 4 / (1 + np.square(codes).sum(axis=1)) ** 2
+    return largest(km.log_volume(sphere(), codes), np.log(factor))
+
+
+@oracle(
+    "`project`",
+    case="sphere, 20 points inside and outside",
+    closed_form=r"$\lvert \lVert x \rVert - 1 \rvert$",
+)
+def nearest_points_of_the_sphere(rng):
+    import keras_manifold as km
+
+    start, stop, _ = great_circles(rng, 10, 3)
+    codes = np.concatenate([start, stop])
+    radius = rng.uniform(0.5, 1.8, size=(20, 1))
+    x = radius * sphere_in_numpy(codes.astype("float64"))[0]
+    _, distances = km.project(sphere(), x, codes + 0.2)
+    return largest(distances, np.abs(radius[:, 0] - 1))
+
+
+@oracle(
+    "`IsometryPenalty`",
+    case="scaled isometry of 5 codes",
+    closed_form=r"$1 / d$",
+)
+def distortion_of_an_isometry(rng):
+    from keras import ops
+
+    import keras_manifold as km
+
+    rows = 3 * np.linalg.qr(rng.normal(size=(9, 5)))[0].T.astype("float32")
+    penalty = km.IsometryPenalty(1.0)
+    values = penalty(lambda z: ops.matmul(z, rows), np.zeros((20, 5), "float32"))
+    return largest(ops.convert_to_numpy(values), 0.2)
 
 
 if __name__ == "__main__":

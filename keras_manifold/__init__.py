@@ -18,6 +18,7 @@ from keras_manifold.callbacks import SampleGrid as SampleGrid
 from keras_manifold.callbacks import TangentAnalyzer as TangentAnalyzer
 from keras_manifold.curves import Curves as Curves
 from keras_manifold.curves import curve_lengths as curve_lengths
+from keras_manifold.curves import exponential as exponential
 from keras_manifold.curves import geodesics as geodesics
 from keras_manifold.denoising import score as score
 from keras_manifold.dimension import DimensionCurve as DimensionCurve
@@ -31,7 +32,11 @@ from keras_manifold.metric import pullback_metric as pullback_metric
 from keras_manifold.noise import NoiseInjection as NoiseInjection
 from keras_manifold.pages import report as report
 from keras_manifold.penalties import ContractivePenalty as ContractivePenalty
+from keras_manifold.penalties import IsometryPenalty as IsometryPenalty
+from keras_manifold.preservation import neighbor_preservation as neighbor_preservation
+from keras_manifold.projection import project as project
 from keras_manifold.sampling import sample as sample
+from keras_manifold.shortest_paths import distances as distances
 from keras_manifold.subspaces import captured_energy as captured_energy
 from keras_manifold.subspaces import principal_angles as principal_angles
 from keras_manifold.tangent import TangentSpace as TangentSpace
@@ -44,6 +49,7 @@ __all__ = [
     "ContractivePenalty",
     "Curves",
     "DimensionCurve",
+    "IsometryPenalty",
     "NoiseInjection",
     "NoiseSchedule",
     "PenaltySchedule",
@@ -58,15 +64,19 @@ __all__ = [
     "curve_lengths",
     "denoiser_dimension",
     "dimension_curve",
+    "distances",
+    "exponential",
     "forget_compiled",
     "geodesics",
     "jacobian",
     "local_dimension",
     "log_volume",
     "manifolds",
+    "neighbor_preservation",
     "penalties",
     "plot",
     "principal_angles",
+    "project",
     "pullback_metric",
     "report",
     "sample",
@@ -75,6 +85,15 @@ __all__ = [
     "symmetries",
     "tangent_space",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name.lower() == "autoencoder":
+        raise AttributeError(
+            f"module 'keras_manifold' has no attribute {name!r}. Did you mean: "
+            "'AutoEncoder'?"
+        )
+    raise AttributeError(f"module 'keras_manifold' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,13 +1,16 @@
 """A model of two halves that is its own target: noise, penalties and steps."""
 
+import inspect
 from typing import Any
 
 import keras
 
 from keras_manifold import _seeds
-from keras_manifold._feeding import check_target, weight_like_losses, with_targets
+from keras_manifold._feeding import direct_monitors, sole, with_targets
 from keras_manifold._map.function import Map, in_analysis
-from keras_manifold._parts import Changeable, as_layer
+from keras_manifold._parts import Changeable, as_layer, check_codes, check_halves
+from keras_manifold._targets import check_targets, own_target
+from keras_manifold._weighting import is_mean_of_entries, weighed, weights_of_samples
 from keras_manifold.penalties import ContractivePenalty, Penalty
 
 # What a step begins with that needs no penalty.
@@ -39,6 +42,8 @@ class TwoHalves(keras.Model):
         super().__init__(**kwargs)
         self.encoder = as_layer("encoder", encoder)
         self.decoder = as_layer("decoder", decoder)
+        check_halves(encoder, decoder, noise, contractive_penalty, penalties)
+        self._of_entries: list[bool] | None = None
         self._changeable = Changeable(
             self._map_of,
             noise=noise,
@@ -117,7 +122,8 @@ class TwoHalves(keras.Model):
             return outputs if part == "reconstruction" else self.decode(outputs)
         if noise is not None:
             inputs = noise(inputs, training=True)
-        codes = self.encoder(inputs, training=training)
+        codes = self.encoder(sole(inputs), training=training)
+        check_codes(codes)
         return self.decoder(codes, training=training)
 
     def train_step(self, *args):
@@ -139,16 +145,60 @@ class TwoHalves(keras.Model):
         finally:
             penalised.end()
 
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
+        self._weighs_metrics = given.get("weighted_metrics") is not None
+        self._of_entries = None
+
+    def _prepared(self, given):
+        """The arguments of `fit` or `evaluate`, after what can be seen before its steps."""
+        data = (given.get("x"), given.get("sample_weight"), given.get("validation_data"))
+        is_weighted = data[1] is not None or not hasattr(data[0], "shape") or data[2]
+        loss = getattr(self, "loss", None)
+        if self.compiled and is_weighted and self._of_entries is None:
+            self._of_entries = [*map(is_mean_of_entries, _losses(loss))]
+        names = ("reconstruction_loss", *self._changeable.penalised.penalties)
+        direct_monitors(given.get("callbacks"), names)
+        return given
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y = x if y is None else y  # Keras builds the model from unpaired data
-        check_target(x, y, y_pred)
-        sample_weight = weight_like_losses(sample_weight, self.loss, y, y_pred)
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if y is None or y is x:  # Keras builds the model from unpaired data
+            y = own_target(x, y_pred)
+        check_targets(x, y, y_pred, self.loss)
+        weighed = self._weighed(sample_weight, y, y_pred)
+        loss = super().compute_loss(x, *weighed[1:], weighed[0], training)
         # Last: a layer called from outside its model clears the collected losses.
-        return self._changeable.penalised.total(loss, x, sample_weight, self.losses)
+        return self._changeable.penalised.total(
+            loss, x, keras.tree.flatten(weighed[0])[0], self.losses
+        )
+
+    def _weighed(self, sample_weight, y, y_pred):
+        """Weights, targets and outputs as Keras takes them."""
+        tree = keras.tree
+        targets, outputs = tree.flatten(y), tree.flatten(y_pred)
+        losses = _losses(self.loss)
+        if sample_weight is None or len(losses) not in (1, len(outputs)):
+            return sample_weight, y, y_pred
+        losses = losses * (len(outputs) // len(losses))
+        of_entries: Any = self._of_entries or [None]
+        of_entries = of_entries * (len(outputs) // len(of_entries))
+        weights = tree.flatten(sample_weight)
+        weights = weights * (len(outputs) // len(weights))
+        found = [*map(weighed, weights, losses, targets, outputs, of_entries)]
+        if not tree.is_nested(y_pred):
+            return found[0]
+        return tuple(tree.pack_sequence_as(y_pred, column) for column in zip(*found))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        y = x if y is None else y
+        if y is None or y is x:
+            y = own_target(x, y_pred)
+        sample_weight = keras.tree.map_structure(weights_of_samples, sample_weight)
+        if getattr(self, "_weighs_metrics", False) and _is_of_entries(sample_weight, y):
+            raise ValueError(
+                "`weighted_metrics` take one weight per sample. Received: sample_weight of "
+                f"shape {tuple(sample_weight.shape)}, one per entry. Pass them as metrics."
+            )
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def save_own_variables(self, store):
@@ -168,3 +218,13 @@ class TwoHalves(keras.Model):
 
 def _symbolic(shape):
     return keras.Input(shape[1:])
+
+
+def _losses(loss):
+    return keras.tree.flatten(loss)
+
+
+def _is_of_entries(sample_weight, y):
+    if sample_weight is None or keras.tree.is_nested(y):
+        return False
+    return len(sample_weight.shape) == len(y.shape) > 1

@@ -1,7 +1,7 @@
 """What an autoencoder is made of, from what users write for it."""
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -117,6 +117,49 @@ def as_layer(name: str, value: Any) -> keras.Layer:
             f"of type {type(value).__name__}. Wrap a function in keras.layers.Lambda."
         )
     return value
+
+
+def check_halves(encoder: Any, decoder: Any, *others: Any) -> None:
+    """Refuses an encoder of several outputs, and noise and penalties of several inputs.
+
+    Args:
+        encoder: The layer, of which a functional model declares what it takes.
+        decoder: The same.
+        *others: Noise and penalties, which take one tensor.
+
+    Raises:
+        ValueError: If that is declared.
+    """
+    check_codes(getattr(encoder, "outputs", None) or ())
+    inputs = getattr(encoder, "inputs", None) or ()
+    if len(inputs) > 1 and any(other is not None and other != () for other in others):
+        raise ValueError(
+            "Noise and penalties are of one input. Received: an `encoder` of "
+            f"{len(inputs)} inputs. Concatenate them in one, which the encoder splits."
+        )
+    needed = getattr(decoder, "inputs", None) or ()
+    if len(needed) > 1:
+        raise ValueError(
+            "`decoder` must take one tensor: the codes. Received: a model of "
+            f"{len(needed)} inputs. Concatenate them in one, which the decoder splits."
+        )
+
+
+def check_codes(codes: Any) -> None:
+    """Refuses codes that are not one tensor.
+
+    Raises:
+        ValueError: By what they are.
+    """
+    is_one = not isinstance(codes, (list, tuple, Mapping)) or len(codes) <= 1
+    if is_one and not isinstance(codes, Mapping):
+        return
+    raise ValueError(
+        "`encoder` must return one tensor: the codes. Received: a "
+        f"{type(codes).__name__} of {len(codes)}. Of a variational encoder, give the part "
+        "that returns the codes, keras.Model(encoder.inputs, codes), whose layers add the "
+        "divergence with add_loss."
+    )
 
 
 def as_noise(noise: Any) -> keras.Layer | None:

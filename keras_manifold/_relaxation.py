@@ -12,6 +12,8 @@ from keras_manifold._map.tridiagonal import solve_block_tridiagonal
 # a step is as good as undamped, and where no step is left that would lower the energy.
 _FIRST, _FREE, _MOST, _LEAST = 0.1, 1.0, 1e9, 1e-3
 _DOWN, _UP = 0.1, 10.0
+# Newton's equations for a step of a curve that is shot, at most.
+MOST_EQUATIONS = 8
 
 
 class Relaxed(NamedTuple):
@@ -95,6 +97,78 @@ def relaxed(
         is_new[lowered] = running[lowered]
         settled(int(count - running.sum()))
     return Relaxed(curves.astype("float32"), converged, iterations)
+
+
+def shot(energy: CurveEnergy, codes: np.ndarray, first: np.ndarray, steps: int) -> Relaxed:
+    """Curves from codes, step by step, each of which continues the one before.
+
+    Args:
+        energy: Of the decoder.
+        codes: Where to begin, `(n, *code_shape)`.
+        first: The velocity there, in codes per step, of the same shape.
+        steps: How many.
+    """
+    count = len(codes)
+    begin, velocity = codes.astype("float64"), first.astype("float64")
+    # Half the acceleration: the steps to both sides of the first point are
+    # half - velocity and half + velocity, and the outputs' bend at it is normal.
+    half = np.zeros_like(begin)
+    good, solved = np.ones(count, bool), np.zeros(count, int)
+
+    def around(half, at):
+        ends = begin[at] - velocity[at] + half[at], begin[at] + velocity[at] + half[at]
+        return np.stack([ends[0], begin[at], ends[1]], axis=1)
+
+    _solve(energy, half, around, good, solved, 2 * np.abs(velocity), share=0.5)
+    points = np.repeat(begin[:, None], steps + 1, axis=1)
+    points[:, 1] = begin + velocity + half
+    for i in range(2, steps + 1):
+        last = points[:, i - 2 : i].copy()
+        new = 2 * last[:, 1] - last[:, 0]
+
+        def after(new, at, last=last):
+            return np.concatenate([last[at], new[at, None]], axis=1)
+
+        _solve(energy, new, after, good, solved, np.abs(last[:, 1] - last[:, 0]))
+        new[~good] = last[~good, 1]
+        points[:, i] = new
+    return Relaxed(points.astype("float32"), good, solved)
+
+
+def _solve(energy, unknown, curve_of, good, solved, scale, share=1.0):
+    """Moves an unknown until the outputs bend by nothing along the manifold, in place."""
+    size = int(np.prod(unknown.shape[1:]))
+    flat = unknown.reshape(len(unknown), size)
+    scale = scale.reshape(len(unknown), size).max(axis=1)
+    at = np.flatnonzero(good & (scale > 0))
+    last = np.full(len(unknown), np.inf)
+    if not len(at):
+        return
+    for _ in range(MOST_EQUATIONS):
+        blocks = energy.blocks(curve_of(unknown, at))
+        matrices = blocks.diagonal[:, 0]
+        # Directions that no output follows keep their velocity.
+        least = 1e-7 * np.einsum("ndd->n", matrices)[:, None, None] + 1e-30
+        with np.errstate(invalid="ignore"):
+            change = share * np.linalg.solve(
+                matrices + least * np.eye(size), blocks.gradient[:, 0, :, None]
+            )
+            change = change[..., 0]
+            moved = np.abs(change).max(axis=1)
+        solved[at] += 1
+        is_finite = np.isfinite(moved) & (moved < 10 * scale[at])
+        good[at[~is_finite]] = False
+        # Below what rounding leaves, changes no longer fall.
+        is_done = (moved <= 1e-6 * scale[at]) | (moved >= 0.5 * last[at])
+        is_taken = is_finite & ~((moved >= last[at]) & (last[at] < np.inf))
+        flat[at[is_taken]] += change[is_taken]
+        stalled = is_finite & is_done & (moved > 0.1 * scale[at])
+        good[at[stalled]] = False
+        last[at] = moved
+        at = at[is_finite & ~is_done]
+        if not len(at):
+            return
+    good[at[last[at] > 1e-2 * scale[at]]] = False
 
 
 def _no_blocks(count, points, size):

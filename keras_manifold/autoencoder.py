@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from keras_manifold import architectures
 from keras_manifold._arguments import Verbose
-from keras_manifold._feeding import bound
+from keras_manifold._feeding import bound, keeping_variables
 from keras_manifold._halves import TwoHalves
 from keras_manifold._reconstructing import squared_errors
 from keras_manifold.penalties import ContractivePenalty, Penalty
@@ -99,7 +99,7 @@ class AutoEncoder(TwoHalves):
     @classmethod
     def convolutional(
         cls,
-        input_shape: tuple[int, int, int],
+        input_shape: tuple[int, ...],
         latent_dim: int,
         *,
         filters: Sequence[int] | int = (32, 64),
@@ -108,19 +108,20 @@ class AutoEncoder(TwoHalves):
         output_activation: str | None = "sigmoid",
         **kwargs: Any,
     ) -> "AutoEncoder":
-        """Convolutional autoencoder for images of any size.
+        """Convolutional autoencoder for signals, images and volumes of any size.
 
-        The encoder halves the image with one strided convolution for each entry of
+        The encoder halves each side with one strided convolution for each entry of
         `filters` and ends in a dense layer without activation. The decoder mirrors it
         with transposed convolutions and crops what an odd size has too much.
 
         Args:
-            input_shape: `(height, width, channels)`, or `(channels, height, width)`
-                when Keras's image data format is `channels_first`.
+            input_shape: `(length, channels)`, `(height, width, channels)` or `(depth,
+                height, width, channels)`; channels first when that is Keras's image data
+                format.
             latent_dim: Size of the code, at least 1.
             filters: Filters of each strided convolution, from the image inwards; one number
                 is one convolution.
-            kernel_size: Height and width of every kernel.
+            kernel_size: Sides of every kernel.
             activation: Activation of every hidden layer.
             output_activation: Activation of the last layer. `"sigmoid"` suits inputs in
                 [0, 1]; take `None` for others.
@@ -130,7 +131,7 @@ class AutoEncoder(TwoHalves):
             An `AutoEncoder`, built, not compiled.
 
         Raises:
-            ValueError: If `input_shape` is not of rank 3 with known sizes, or
+            ValueError: If `input_shape` is not of rank 2, 3 or 4 with known sizes, or
                 `latent_dim`, `filters` or `kernel_size` is below 1.
 
         Examples:
@@ -261,7 +262,9 @@ class AutoEncoder(TwoHalves):
             >>> sorted(model.fit(x, validation_data=x[:8], verbose=0).history)
             ['loss', 'reconstruction_loss', 'val_loss', 'val_reconstruction_loss']
         """
-        return super().fit(**bound(super().fit, x, y, args, kwargs))
+        given = self._prepared(bound(super().fit, x, y, args, kwargs))
+        with keeping_variables(self):
+            return super().fit(**given)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.evaluate`, whose target is the batch itself.
@@ -287,7 +290,9 @@ class AutoEncoder(TwoHalves):
             >>> sorted(model.evaluate(x, verbose=0, return_dict=True))
             ['loss', 'reconstruction_loss']
         """
-        return super().evaluate(**bound(super().evaluate, x, y, args, kwargs))
+        given = self._prepared(bound(super().evaluate, x, y, args, kwargs))
+        with keeping_variables(self):
+            return super().evaluate(**given)
 
     def train_on_batch(
         self,
@@ -322,7 +327,8 @@ class AutoEncoder(TwoHalves):
             ['loss', 'reconstruction_loss']
         """
         others = (sample_weight, class_weight, return_dict)
-        return super().train_on_batch(**bound(super().train_on_batch, x, y, others, {}))
+        given = bound(super().train_on_batch, x, y, others, {})
+        return super().train_on_batch(**self._prepared(given))
 
     def reconstruction_errors(
         self,

@@ -12,12 +12,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_manifold._arguments import check_count, check_number
+from keras_manifold import plot
+from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
 from keras_manifold._map.decoders import decoder_map
 from keras_manifold._map.energy import CurveEnergy
-from keras_manifold._relaxation import relaxed
+from keras_manifold._relaxation import MOST_EQUATIONS, relaxed, shot
 from keras_manifold._storage.files import replacing
 from keras_manifold.metric import checked_codes
+from keras_manifold.plot._rendering import png_of
 
 # Entries of the normal equations that are held at a time, float64.
 _ENTRIES_HELD = 2**25
@@ -97,6 +99,9 @@ class Curves:
             f"Curves(n={len(self)}, steps={shape[1] - 1}, code_shape={shape[2:]}, "
             f"lengths {low:.3g} to {high:.3g}, {int(self.converged.sum())} converged)"
         )
+
+    def _repr_png_(self) -> bytes:
+        return png_of(plot.curves(self[:64], title=repr(self)))
 
     def save(self, path: str | PathLike) -> None:
         """Writes the arrays to one `.npz` file, whole or not at all.
@@ -210,7 +215,7 @@ def geodesics(
     initial: Any = None,
     tolerance: float = 1e-6,
     max_iterations: int = 100,
-    verbose: str | int = "auto",
+    verbose: Verbose = "auto",
 ) -> Curves:
     r"""Shortest curves on a decoder's manifold between pairs of codes.
 
@@ -279,6 +284,7 @@ def geodesics(
     steps = check_count("steps", steps, least=2, note="as a step alone has nothing to bend")
     tolerance = check_number("tolerance", tolerance, positive=True)
     max_iterations = check_count("max_iterations", max_iterations)
+    check_verbose(verbose)
     straight = straight_lines(start, stop, steps)
     curves = straight if initial is None else _checked_initial(initial, straight)
     energy = _energy_of(model, curves)
@@ -300,6 +306,69 @@ def geodesics(
     squares, _ = energy.segments(codes)
     return Curves(
         codes=codes,
+        lengths=np.sqrt(squares).sum(axis=1),
+        straight_lengths=straight_lengths,
+        energies=squares.sum(axis=1),
+        converged=converged,
+        iterations=iterations,
+    )
+
+
+def exponential(model: Any, codes: Any, velocities: Any, *, steps: int = 64) -> Curves:
+    r"""Geodesics from codes along velocities, for one unit of time.
+
+    Each step is what makes the discretised energy stationary, $J_i^\top (g(z_{i+1}) - 2
+    g(z_i) + g(z_{i-1})) = 0$, found by Newton's method: the curves are those of
+    `geodesics`, and `exponential(model, start, curves.velocities)` comes back to `stop`.
+    Errors of both grow along directions in which geodesics part.
+
+    Cost: two to four evaluations of the equations at three points per step and code, one
+    step after the other.
+
+    Args:
+        model: As in `geodesics`.
+        codes: Codes from which to go, `(n, *code_shape)`.
+        velocities: $\dot z$ there, of the same shape. Their length under the metric is that
+            of the curve.
+        steps: Of each curve, at least 2.
+
+    Returns:
+        `Curves` of `n`; `iterations` are the equations solved. A curve that leaves what the
+        decoder can follow ends where it is, with `converged` False.
+
+    Raises:
+        ValueError, TypeError, FloatingPointError: As in `geodesics`.
+
+    Warns:
+        RuntimeWarning: If curves did not converge, with their number.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> codes, velocities = np.zeros((1, 2), "float32"), np.ones((1, 2), "float32")
+        >>> km.exponential(lambda codes: 2 * codes, codes, velocities).codes[0, -1].tolist()
+        [1.0, 1.0]
+
+    References:
+        Rumpf and Wirth (2015), Variational time discretization of geodesic calculus, IMA
+        Journal of Numerical Analysis 35.
+    """
+    codes, velocities = (
+        checked_codes("codes", codes),
+        checked_codes("velocities", velocities),
+    )
+    if codes.shape != velocities.shape:
+        raise ValueError(
+            "`velocities` must be of the shape of `codes`. Received: codes of shape "
+            f"{codes.shape} and velocities of shape {velocities.shape}."
+        )
+    steps = check_count("steps", steps, least=2)
+    energy = _energy_of(model, np.stack([codes] * 3, axis=1))
+    points, converged, iterations = shot(energy, codes, velocities / steps, steps)
+    _warn_of(~converged, MOST_EQUATIONS, "equations per step")
+    straight_lengths = _lengths(energy, straight_lines(codes, points[:, -1], steps))
+    squares, _ = energy.segments(points)
+    return Curves(
+        codes=points,
         lengths=np.sqrt(squares).sum(axis=1),
         straight_lengths=straight_lengths,
         energies=squares.sum(axis=1),
@@ -375,14 +444,14 @@ def _bar(count, verbose):
     return lambda before, settled: bar.update(before + settled)
 
 
-def _warn_of(missed, max_iterations):
+def _warn_of(missed, most, of="iterations"):
     if missed.any():
         which = ", ".join(map(str, np.flatnonzero(missed)[:5]))
         more = ", ..." if missed.sum() > 5 else ""
         warnings.warn(
             f"{int(missed.sum())} of {len(missed)} curves did not converge in "
-            f"{max_iterations} iterations: {which}{more}. See `converged`; raise "
-            "max_iterations or `tolerance`, or begin elsewhere with `initial`.",
+            f"{most} {of}: {which}{more}. See `converged`; take more of these, or more "
+            "steps, or begin elsewhere.",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -97,7 +97,7 @@ def _why_no_stddev(noise):
         return f"level={noise.level!r}, noise of many levels"
     if noise.clip is not None:
         return f"clip={noise.clip!r}, after which the noise is not Gaussian"
-    if not float(noise.level) > 0:
+    if not np.min(noise.level) > 0:
         return f"level={noise.level!r}, no noise (a schedule may have ended there)"
     return None
 

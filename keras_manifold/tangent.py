@@ -2,13 +2,14 @@
 
 import contextlib
 import itertools
-import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import keras
 import numpy as np
 
 from keras_manifold._arguments import (
@@ -20,9 +21,10 @@ from keras_manifold._arguments import (
     check_verbose,
 )
 from keras_manifold._map.decomposition import Decomposition
+from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.snapshots import INPUT
+from keras_manifold._storage.snapshots import INPUT, Snapshot, samples_beside
 from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
 from keras_manifold.plot._overview import overview
@@ -82,7 +84,7 @@ class TangentSpace:
     code_vectors: Annotated[Sliceable, "n k *code_shape"]
     errors: Annotated[Sliceable, "n k"] | None = None
     inputs: Annotated[Sliceable, "n *sample_shape"] | None = None
-    of: str | None = None
+    of: Part | None = None
     half_precision: bool = False
 
     def __len__(self) -> int:
@@ -163,18 +165,23 @@ class TangentSpace:
             np.savez_compressed(file, **arrays)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> "TangentSpace":
+    def load(
+        cls, path: str | PathLike[str], *, max_bytes: int = MOST_BYTES
+    ) -> "TangentSpace":
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
             path: Name of the file, or of the folder: of a run that was cut off, it gives
                 the samples that are written.
+            max_bytes: Of the arrays of a file, at most, which is seen before they are read;
+                folders are read as they are sliced.
 
         Returns:
             `TangentSpace`.
 
         Raises:
-            ValueError: If the file does not hold a tangent space.
+            ValueError: If the file does not hold a tangent space, is cut short or damaged,
+                or promises more than `max_bytes`.
             FileNotFoundError: If there is no such file.
 
         Examples:
@@ -183,20 +190,17 @@ class TangentSpace:
         if Path(path).is_dir():
             of = GrowingArrays.fingerprint_of(path).get("of")
             return cls._of(path, GrowingArrays.load(path, _ARRAYS), of)
-        try:
-            file = np.load(path, allow_pickle=False)
-        except ValueError:  # neither npz nor npy
-            file = None
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError(
-                f"`path` must be an npz file or a folder. Received: {os.fspath(path)!r}."
-            )
-        with file as arrays:
-            of = str(arrays["of"]) if "of" in arrays else None
-            found = {name: arrays[name] for name in _ARRAYS if name in arrays}
-            if "inputs" not in found and INPUT in arrays:  # of a callback
-                found["inputs"] = arrays[INPUT]
-            return cls._of(path, found, of)
+        names = (*_ARRAYS, "of", INPUT)
+        found: dict[str, Any] = read_arrays(path, names, max_bytes=max_bytes)
+        of = str(found.pop("of")) if "of" in found else None
+        of_callback = found.pop(INPUT, None)
+        if "inputs" not in found:
+            file = Path(path)
+            samples = samples_beside(file) if Snapshot.is_named(file) else {}
+            of_callback = samples.get(INPUT) if of_callback is None else of_callback
+            if of_callback is not None:
+                found["inputs"] = of_callback
+        return cls._of(path, found, of)
 
     @classmethod
     def _of(cls, path, arrays, of):
@@ -332,6 +336,14 @@ def tangent_space(
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
+    if of == "encoder" and decomposition.is_square and _is_whole(model):
+        warnings.warn(
+            "The outputs have the shape of the inputs: is the model a whole autoencoder? "
+            f'Received: of="encoder" and model={model.name!r}. Then pass '
+            'of="reconstruction", or its encoder alone, such as keras.Model(model.input, '
+            'model.get_layer("code").output). If it is an encoder, all is well.',
+            stacklevel=2,
+        )
     if path is None:
         results: Store = InMemory(len(x) if hasattr(x, "shape") else None)
     else:
@@ -343,6 +355,11 @@ def tangent_space(
         for samples, arrays in missing:
             results.append(samples, {**arrays, "inputs": samples})
         return TangentSpace(**results.finished(), of=of)
+
+
+def _is_whole(model):
+    """Whether it is one layer or model, instead of something with an encoder."""
+    return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
 
 
 def _places(index, count):

@@ -226,7 +226,7 @@ def test_an_autoencoder_with_feature_maps_as_codes_is_watched_as_any_other(rng):
 @pytest.mark.parametrize(
     ("build", "arguments", "message"),
     [
-        ("convolutional", ((28, 28), 2), "`input_shape` must be 3 whole numbers"),
+        ("convolutional", ((28,), 2), "`input_shape` must be 2, 3 or 4 whole numbers"),
         (
             "convolutional",
             ((28, None, 1), 2),

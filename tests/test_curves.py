@@ -201,6 +201,50 @@ def test_codes_that_are_feature_maps_keep_their_shape(rng):
     np.testing.assert_allclose(curves.lengths, expected, rtol=1e-5)
 
 
+def test_the_velocity_is_the_logarithm_on_the_sphere(sphere, rng):
+    start, stop, angles = great_circles(rng, 12, 3, most=2.0)
+    curves = km.geodesics(sphere, Stereographic.codes(start), Stereographic.codes(stop))
+    tangents = stop - np.cos(angles)[:, None] * start
+    tangents *= (angles / np.sin(angles))[:, None]
+    # d/dt of x / (1 - x₃), the chart.
+    below = 1 - start[:, 2:]
+    expected = tangents[:, :2] / below + start[:, :2] * tangents[:, 2:] / below**2
+    # Relative to the size of a velocity in the chart, which varies by its factor.
+    scale = np.linalg.norm(expected, axis=1, keepdims=True)
+    assert np.abs((curves.velocities - expected) / scale).max() < 1e-2
+
+
+def test_the_exponential_of_the_logarithm_comes_back(sphere, rng):
+    start, stop, angles = great_circles(rng, 12, 3, most=2.0)
+    codes = Stereographic.codes(start)
+    curves = km.geodesics(sphere, codes, Stereographic.codes(stop), tolerance=1e-8)
+    shot = km.exponential(sphere, codes, curves.velocities)
+    assert shot.converged.all()
+    points = ops.convert_to_numpy(sphere(shot.codes[:, -1]))
+    assert np.abs(points - stop).max() < 1e-2
+    np.testing.assert_allclose(shot.lengths, angles, rtol=5e-3)
+
+
+def test_the_exponential_follows_great_circles(sphere, rng):
+    start, stop, angles = great_circles(rng, 12, 3, most=2.0)
+    tangents = (stop - np.cos(angles)[:, None] * start) / np.sin(angles)[:, None]
+    below = 1 - start[:, 2:]
+    unit = tangents[:, :2] / below + start[:, :2] * tangents[:, 2:] / below**2
+    shot = km.exponential(sphere, Stereographic.codes(start), unit * angles[:, None])
+    points = ops.convert_to_numpy(sphere(shot.codes[:, -1]))
+    assert np.abs(points - stop).max() < 5e-3
+    np.testing.assert_allclose(shot.lengths, angles, rtol=2e-3)
+
+
+def test_a_code_without_velocity_stays(sphere):
+    codes = np.array([[0.5, 0.5], [0.1, 0.2]], "float32")
+    shot = km.exponential(sphere, codes, np.array([[0, 0], [1, 0]], "float32"), steps=8)
+    assert (shot.codes[0] == codes[0]).all()
+    assert shot.lengths[0] == 0 < shot.lengths[1]
+    with pytest.raises(ValueError, match="`velocities` must be of the shape of `codes`"):
+        km.exponential(sphere, codes, codes[:1])
+
+
 def test_the_length_of_any_curve_is_that_of_its_polyline(sphere):
     corner = np.array([[[0, 0], [1, 0], [1, 1]]], "float32")
     lengths = km.curve_lengths(Linear([[2, 0], [0, 1]]), corner)

@@ -285,6 +285,11 @@ def go_on_with_other_samples(folder):
         km.tangent_space(keras.ops.tanh, np.full((2, 3), value), path=folder / "run")
 
 
+def run_twice(folder):
+    for _ in range(2):
+        fit(X, epochs=2, callbacks=[km.TangentAnalyzer(X, k=1, directory=folder)])
+
+
 def write_beside_another_run(folder):
     with locked(folder / "lock"):
         locked(folder / "lock")
@@ -320,6 +325,7 @@ PROVOKED = {
     "The Jacobian must": lambda folder: km.tangent_space(
         keras.ops.sin, np.full((3, 2), np.inf)
     ),
+    "`directory` must be new": run_twice,
     "`path` must hold": go_on_with_other_samples,
     "Another run holds": write_beside_another_run,
     "Results on disk need": write_without_zarr,

@@ -201,3 +201,105 @@ def test_build_makes_the_halves_so_that_weights_load(rng, tmp_path):
     np.testing.assert_allclose(
         other.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6
     )
+
+
+def two_inputs():
+    """Halves of two inputs and outputs, and the same as one plain model."""
+    a, b, z = keras.Input((6,), name="a"), keras.Input((4,), name="b"), keras.Input((3,))
+    encoder = keras.Model([a, b], layers.Dense(3)(layers.Concatenate()([a, b])))
+    decoder = keras.Model(z, [layers.Dense(6)(z), layers.Dense(4)(z)])
+    return encoder, decoder, keras.Model([a, b], decoder(encoder([a, b])))
+
+
+@pytest.mark.parametrize("loss", ["mse", ["mse", "mae"]])
+def test_several_inputs_are_reconstructed_with_the_loss_of_plain_keras(loss, rng):
+    encoder, decoder, plain = two_inputs()
+    x = [rng.normal(size=(16, size)).astype("float32") for size in (6, 4)]
+    weights = rng.uniform(size=16).astype("float32")
+    plain.compile("sgd", loss)
+    model = km.AutoEncoder(encoder, decoder)
+    model.compile("sgd", loss)
+    for options in ({}, {"sample_weight": weights}):
+        expected = plain.evaluate(x, x, **options, verbose=0, return_dict=True)["loss"]
+        for data in ({"x": x}, {"x": x, "y": x}, {"x": dict(zip("ab", x))}):
+            found = model.evaluate(**data, **options, verbose=0, return_dict=True)
+            assert found["loss"] == pytest.approx(expected, rel=1e-4)
+            assert found["reconstruction_loss"] == pytest.approx(expected, rel=1e-4)
+    before = model.get_weights()
+    model.fit(x, verbose=0)
+    assert not np.array_equal(before[0], model.get_weights()[0])
+    with pytest.raises(ValueError, match="1 targets for 2 outputs"):
+        model.evaluate(x, x[0], verbose=0)
+    with pytest.raises(ValueError, match="Noise and penalties are of one input"):
+        km.AutoEncoder(encoder, decoder, noise=0.1)
+
+
+def test_a_head_beside_the_reconstruction_has_targets_of_its_own(rng):
+    z = keras.Input((3,))
+    encoder = keras.Sequential([keras.Input((6,)), layers.Dense(3)])
+    decoder = keras.Model(z, [layers.Dense(6)(z), layers.Dense(5)(z)])
+    x, labels = rng.normal(size=(16, 6)).astype("float32"), np.arange(16) % 5
+    crossentropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    plain = keras.Sequential([encoder, decoder])
+    plain.compile("sgd", ["mse", crossentropy])
+    model = km.AutoEncoder(encoder, decoder)
+    model.compile("sgd", ["mse", crossentropy])
+    expected = plain.evaluate(x, [x, labels], verbose=0, return_dict=True)["loss"]
+    found = model.evaluate(x, [x, labels], verbose=0, return_dict=True)["loss"]
+    assert found == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ValueError, match="1 inputs and 2 outputs"):
+        model.fit(x, verbose=0)
+    assert len(model.get_weights()) == 6
+
+
+def test_codes_must_be_one_tensor():
+    i, z = keras.Input((6,)), keras.Input((3,))
+    several = keras.Model(i, [layers.Dense(3)(i) for _ in range(3)])
+    decoder = keras.Model(z, layers.Dense(6)(z))
+    with pytest.raises(ValueError, match=r"a list of 3.*variational encoder"):
+        km.AutoEncoder(several, decoder)
+
+    class Undeclared(layers.Layer):
+        def call(self, x):
+            return {"mean": x[:, :3]}
+
+    with pytest.raises(ValueError, match="a dict of 1"):
+        km.AutoEncoder(Undeclared(), decoder)(np.ones((2, 6), "float32"))
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda x: {"image": x}, lambda x: [x]], ids=["dict", "list"]
+)
+def test_one_input_by_its_name(wrap, rng):
+    i, x = keras.Input((6,), name="image"), rng.normal(size=(16, 6)).astype("float32")
+    encoder = keras.Model(i, layers.Dense(3)(i))
+    model = km.AutoEncoder(encoder, keras.Sequential([layers.Dense(6)]), noise=0.0)
+    model.compile("sgd", "mse")
+    expected = model.evaluate(x, verbose=0, return_dict=True)
+    batches = ((wrap(x[j : j + 8]),) for j in (0, 8))
+    for data in (wrap(x), batches):
+        found = model.evaluate(data, verbose=0, return_dict=True)
+        assert found == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(
+        model.predict(wrap(x), verbose=0), model.predict(x, verbose=0), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate"])
+def test_a_refused_call_keeps_the_weights(name, rng):
+    model, w = linear(rng, noise=0.1)
+    x = rng.normal(size=(16, 6)).astype("float32")
+    model.fit(x, verbose=0)
+    with pytest.raises(ValueError, match="leave labels out"):
+        getattr(model, name)(x, np.zeros(16), verbose=0)
+    np.testing.assert_allclose(model.encoder.get_weights()[0], w)
+    model.fit(x, verbose=0)
+
+
+@pytest.mark.parametrize("monitor", ["val_reconstruction_loss", "contractive_penalty"])
+def test_callbacks_may_watch_our_quantities_without_a_mode(monitor, rng):
+    model, _ = linear(rng, contractive_penalty=exact(0.1))
+    x = rng.normal(size=(16, 6)).astype("float32")
+    stopping = keras.callbacks.EarlyStopping(monitor, patience=1)
+    history = model.fit(x, validation_data=x, epochs=5, verbose=0, callbacks=[stopping])
+    assert len(history.history["loss"]) == 2  # nothing improves after the first

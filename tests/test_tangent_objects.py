@@ -148,3 +148,14 @@ def test_plots_take_a_space_alone_and_refuse_other_samples(rng):
     plain = km.TangentSpace(space.vectors, space.singular_values, space.code_vectors)
     with pytest.raises(ValueError, match=r"which does not keep them.*x=None"):
         km.plot.walk(plain)
+
+
+def test_a_whole_autoencoder_gets_one_warning_that_says_what_to_do(linear, recwarn):
+    _, x = linear
+    whole = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)], name="whole")
+    with pytest.warns(UserWarning, match=r"whole autoencoder.*'whole'.*of=.reconstruction"):
+        km.tangent_space(whole, x, k=2)
+    recwarn.clear()
+    km.tangent_space(whole, x, k=2, of="reconstruction")
+    km.tangent_space(linear[0], x)
+    assert not [w for w in recwarn if "whole autoencoder" in str(w.message)]

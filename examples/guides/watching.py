@@ -101,7 +101,7 @@ steps = {
     )
     for step in (0, 4, 16)
 }
-km.plot.tangents(steps, index=0, images=x_test[:4])
+km.plot.tangents(steps, index=0)
 
 # %% [markdown]
 # ## One page for several runs
@@ -114,6 +114,24 @@ page = km.report([runs / "plain", runs / "denoising"], runs / "compare.html")
 print(page.name, "is there:", page.exists())
 
 # %% [markdown]
+# ## Figures for a paper
+#
+# Every plot takes `ax=`, so that matplotlib lays out the page. A PDF of one column, with its fonts
+# in it:
+#
+# ```python
+# import matplotlib
+# import matplotlib.pyplot as plt
+#
+# matplotlib.rcParams.update({"pdf.fonttype": 42, "font.size": 8})
+# figure, (top, bottom) = plt.subplots(
+#     2, 1, figsize=(3.3, 4), height_ratios=[1, 2], layout="constrained"
+# )
+# km.plot.tangents(space, k=6, ax=top)
+# km.plot.spectrum(space, ax=bottom)
+# figure.savefig("figure.pdf")
+# ```
+#
 # ## Stopping by what is seen
 #
 # The numbers are in Keras's `logs`, so every callback that stands *after* `TangentAnalyzer` in the
@@ -141,7 +159,9 @@ print(page.name, "is there:", page.exists())
 #
 # A run that was killed goes on with Keras's `BackupAndRestore` in the list: epochs, files and
 # curves continue where they were. A *new* run does not write into the folder of another one; it
-# is refused before its first batch. Give each run a folder of its own.
+# is refused before its first batch. Pass `overwrite=True` to replace what the run before left, or
+# `directory="runs/{time}"` for a new folder each time. `python -m keras_manifold serve runs` lists
+# all runs below a folder in a browser.
 #
 # ## Anywhere else
 #
@@ -173,7 +193,9 @@ print(*figures, sep="\n")
 #
 # A snapshot computes one tangent space of the watched samples, and draws figures if they go anywhere.
 # Drawing takes most of the time; for a `directory` it happens beside the training. With `every=4`
-# it happens at every fourth epoch. Without `directory`, `log_dir` and `sinks` no figure is drawn.
+# it happens at every fourth epoch. On the disk 200 snapshots of 16 samples of 28×28 pixels, by both
+# callbacks with `k=8`, take SIZE MB: samples are stored once, vectors and reconstructions of all but
+# the last snapshot in half precision, and 16 pictures of each kind are kept. Without `directory`, `log_dir` and `sinks` no figure is drawn.
 #
 # In the API: [`TangentAnalyzer`][keras_manifold.TangentAnalyzer],
 # [`ReconstructionGrid`][keras_manifold.ReconstructionGrid],

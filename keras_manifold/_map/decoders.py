@@ -43,6 +43,29 @@ def decoder_map(model: Any, code: np.ndarray, *, with_stddev: bool = True) -> Ma
     return Map(_joined(members, with_stddev), "decoder")
 
 
+def decoded(model: Any, codes: np.ndarray) -> np.ndarray:
+    """What a decoder makes of codes, `(n, *output_shape)`: means, the mean of an ensemble.
+
+    Args:
+        model: As in `decoder_map`.
+        codes: `(n, *code_shape)`.
+    """
+    is_ensemble = isinstance(model, Sequence) and not isinstance(model, (str, bytes))
+    found = []
+    for member in map(_decoder_of, model if is_ensemble else [model]):
+        with ONE_AT_A_TIME:
+            outputs = Map(member, "decoder")(ops.convert_to_tensor(codes))
+        mean = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+        found.append(ops.convert_to_numpy(mean))
+    return np.mean(found, axis=0)
+
+
+def ensemble_size(model: Any) -> int:
+    """Members of an ensemble, 1 of anything else."""
+    is_ensemble = isinstance(model, Sequence) and not isinstance(model, (str, bytes))
+    return len(model) if is_ensemble else 1
+
+
 def encoder_of(model: Any) -> Map | None:
     """The encoder of a model that has one."""
     encoder = getattr(model, "encoder", None)

@@ -15,7 +15,7 @@ class Scheduled(keras.callbacks.Callback):
     """
 
     argument: ClassVar[str]
-    logged: ClassVar[tuple[str]]
+    logged: tuple[str]
 
     def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
         super().__init__()

@@ -56,6 +56,11 @@ class ReconstructionGrid(Watch):
         prefix: First part of all names.
         reconstruction: Model or callable from samples to their reconstructions. `None` for
             the output of the trained model.
+        labels: One per sample, such as its class: on figures, in the files and on the page.
+        overwrite: Whether a new run replaces what another one left under this `prefix` in
+            `directory`, and nothing else; otherwise it is refused.
+        say_where: Whether `fit` prints where the page is; `None` for as it prints its
+            progress.
 
     Attributes:
         history: Mapping from `"step"` and the name of each scalar to the list of its values
@@ -98,6 +103,9 @@ class ReconstructionGrid(Watch):
         sinks: Sequence[Sink] = (),
         prefix: str = "reconstruction",
         reconstruction: Callable | None = None,
+        labels: Sequence[Any] | None = None,
+        overwrite: bool = False,
+        say_where: bool | None = None,
     ):
         super().__init__(
             x,
@@ -107,6 +115,9 @@ class ReconstructionGrid(Watch):
             log_dir=log_dir,
             sinks=sinks,
             prefix=prefix,
+            labels=labels,
+            overwrite=overwrite,
+            say_where=say_where,
         )
         if reconstruction is not None and not callable(reconstruction):
             raise TypeError(
@@ -147,7 +158,8 @@ class ReconstructionGrid(Watch):
             )
             self._has_warned = True
         drawings = self._drawings(rows, step)
-        return Snapshot(self.prefix, step, rows, drawings, self._full_scalars(scalars))
+        arrays = {**rows, **self._samples()}
+        return Snapshot(self.prefix, step, arrays, drawings, self._full_scalars(scalars))
 
     def _drawings(self, rows, step):
         images = [self._shown(row) for row in rows.values()]
@@ -155,6 +167,9 @@ class ReconstructionGrid(Watch):
             plot.image_grid,
             images,
             row_labels=[name.replace("_", " ") for name in rows],
+            column_labels=None
+            if self.labels is None
+            else [str(label) for label in self.labels[: len(images[0])]],
             title=f"Reconstructions, {self._when(step)}",
         )
         return {self.prefix: grid}

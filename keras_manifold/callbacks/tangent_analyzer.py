@@ -12,6 +12,7 @@ import numpy as np
 from keras_manifold import plot
 from keras_manifold._arguments import Part, Unit, check_choice, check_count
 from keras_manifold._map.blas import ONE_BLAS_THREAD
+from keras_manifold._map.decomposition import Decomposition, takes_lanczos
 from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     CODE_VECTORS,
@@ -20,6 +21,7 @@ from keras_manifold._storage.snapshots import (
     DRIFT,
     INPUT,
     NORM,
+    NORM_ERROR,
     SINGULAR_VALUES,
     SPECTRUM,
     TOP,
@@ -53,6 +55,12 @@ class TangentAnalyzer(Watch):
     this one (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the
     list. Otherwise the order does not matter. Put `BackupAndRestore` last: if it comes
     earlier and the process is killed between the two writes, that epoch's `loss` is lost.
+
+    Where $J$ is so large that `tangent_space` takes block Lanczos (a side above 1,024
+    and above 32 times `k + 8`), a snapshot costs little more than `tangent_space(k=k)`: the
+    norm and the dimension are then estimated by `k + 8` random probes beyond the leading
+    directions, and `tangent_norm_error` is the standard error of the norm. One warning says
+    when a snapshot takes longer than its epoch (and 10 s).
 
     `history` holds the scalars of every snapshot, the first one too. Figures show the first
     16 samples, npz files hold all. Where the weights are not finite the scalars are NaN,
@@ -96,6 +104,11 @@ class TangentAnalyzer(Watch):
             for `encoder` of the trained model.
         decoder: The same from codes to reconstructions. `None` for `decoder` of the trained
             model. With `of="reconstruction"`, a model without the two is taken whole.
+        labels: One per sample, such as its class: on figures, in the files and on the page.
+        overwrite: Whether a new run replaces what another one left under this `prefix` in
+            `directory`, and nothing else; otherwise it is refused.
+        say_where: Whether `fit` prints where the page is; `None` for as it prints its
+            progress.
 
     Attributes:
         history: Mapping from `"step"` and the name of each scalar to the list of its values
@@ -140,6 +153,9 @@ class TangentAnalyzer(Watch):
         prefix: str = "tangent",
         encoder: Callable | None = None,
         decoder: Callable | None = None,
+        labels: Sequence[Any] | None = None,
+        overwrite: bool = False,
+        say_where: bool | None = None,
     ):
         super().__init__(
             x,
@@ -149,6 +165,9 @@ class TangentAnalyzer(Watch):
             log_dir=log_dir,
             sinks=sinks,
             prefix=prefix,
+            labels=labels,
+            overwrite=overwrite,
+            say_where=say_where,
         )
         self.k: int = check_count("k", k)
         self.of: Part = check_choice("of", of, Part)
@@ -157,6 +176,7 @@ class TangentAnalyzer(Watch):
 
     def _prepare(self):
         self._last_space = None
+        self._most = None
         self._has_warned = False
         self._watched()  # a part that is missing is reported now
 
@@ -168,9 +188,12 @@ class TangentAnalyzer(Watch):
 
     def _snapshot(self, step):
         try:
-            # All directions: the norm and the dimension need every singular value.
+            watched = self._watched()
+            # All directions, as the norm and the dimension need every singular value; where
+            # that takes too many passes, the leading ones and an estimate of the rest.
+            k = self.k if self._takes_lanczos(watched) else None
             space = tangent_space(
-                self._watched(), self.x, of=self.of, batch_size=len(self.x), verbose=0
+                watched, self.x, of=self.of, k=k, batch_size=len(self.x), verbose=0
             )
         except FloatingPointError as error:
             if not self._has_warned:
@@ -196,10 +219,35 @@ class TangentAnalyzer(Watch):
             TOP: sigma[:, 0].mean(),
             DRIFT: drift,
         }
+        if k is not None:
+            scalars |= self._estimated(watched, space)
         if not self._has_recipients:
             return self._of(step, scalars)
-        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), INPUT: self.x}
+        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
+
+    def _takes_lanczos(self, watched):
+        """Whether the leading `k` directions alone are computed."""
+        if self._most is None:
+            options = {"of": self.of, "k": None, "method": "auto", "seed": None}
+            self._most = Decomposition(watched, self.x[0], **options).k
+        return takes_lanczos(self._most, self.k)
+
+    def _estimated(self, watched, space):
+        """Norm and dimension, and the standard error of the norm, by random probes."""
+        options = {"of": self.of, "k": self.k, "method": "auto", "seed": None}
+        decomposition = Decomposition(watched, self.x[0], **options)
+        squares, fourths = decomposition.remainders(self.x, space.arrays())
+        sigma = space.singular_values.astype("float64")
+        total = np.square(sigma).sum(axis=1) + squares.mean(axis=1)
+        norms = np.sqrt(total)
+        spread = squares.std(axis=1, ddof=1) / np.sqrt(squares.shape[1]) / (2 * norms)
+        fourth = (sigma**4).sum(axis=1) + fourths.mean(axis=1)
+        return {
+            NORM: norms.mean(),
+            DIMENSION: (total**2 / fourth).mean(),
+            NORM_ERROR: np.sqrt(np.square(spread).sum()) / len(norms),
+        }
 
     def _watched(self):
         """The parts of the model, or a function without parts, for `tangent_space`."""
@@ -231,7 +279,11 @@ class TangentAnalyzer(Watch):
     def _drawings(self, space, spectrum, step):
         when = self._when(step)
         drawings = {
-            SPECTRUM: Drawing(plot.spectrum, spectrum, title=f"Singular values, {when}")
+            SPECTRUM: Drawing(
+                plot.spectrum,
+                spectrum,
+                title=f"Singular values of the {self.of}, {when}",
+            )
         }
         images = self._shown(self.x)
         if space.vectors.shape[2:] == self.x.shape[1:]:
@@ -239,7 +291,8 @@ class TangentAnalyzer(Watch):
                 plot.tangents,
                 replace(space, vectors=self._shown(space.vectors), inputs=images),
                 index=range(len(images)),
-                title=f"Tangent vectors, {when}",
+                labels=None if self.labels is None else self.labels[: len(images)],
+                title=f"Tangent vectors of the {self.of}, {when}",
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}
 

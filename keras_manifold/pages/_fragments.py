@@ -65,6 +65,7 @@ def result_files(directory: Path) -> list[Path]:
         for path in directory.iterdir()
         if (path.suffix == ".csv" or path.name == SETUP or Snapshot.is_named(path))
         and path.name[0] != "."
+        and path.is_file()  # to open a pipe or a device may never end
     )
 
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from keras_manifold.plot._figures import figure_of_size
-from keras_manifold.plot.curves import spectrum
 from keras_manifold.plot.directions import tangents
+from keras_manifold.plot.lines import spectrum
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -146,7 +146,9 @@ def dimension_curve(
         ax.fill_between(one.stddevs, low, high, color=category(i), alpha=0.15, lw=0)
     if dimension is not None:
         ax.axhline(dimension, color="0.4", ls="--", lw=1, zorder=0)
-    ax.set_xscale("log")
+    ax.set_xscale("log", subs=())
+    ax.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("standard deviation of the noise")
     ax.set_ylabel("dimension")
     ax.grid(alpha=0.3)

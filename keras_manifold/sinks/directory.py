@@ -10,6 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,15 @@ from keras_manifold._storage.snapshots import (
     UNREADABLE,
     Snapshot,
     file_name,
+    samples_beside,
+    samples_file,
     scalars_file,
 )
 from keras_manifold.pages._reports import write_page
 from keras_manifold.plot._rendering import is_figure, png_of
 from keras_manifold.sinks._beside import Beside
 from keras_manifold.sinks._failures import OneWarning
+from keras_manifold.sinks._files import Files
 from keras_manifold.sinks._lock import RunLock
 from keras_manifold.sinks._record import Record
 from keras_manifold.sinks._run_file import RunFile
@@ -40,6 +44,10 @@ _LONGEST_PAGE = 60.0
 class DirectorySink:
     """Writes numbers, arrays and figures into a folder.
 
+    Of each name's figures at most 16 are kept. Arrays that do not change, `input` and
+    `noisy_input` and `labels`, stand once in `<prefix>_samples.npz`; vectors and
+    reconstructions of all but the last snapshot have half precision, which is 5e-4 of each
+    entry. `TangentSpace.load` and `arrays` put them together again.
     `run.json` says with what the run was made: see `claim`.
     Figures become `<name>_<step>.png`, arrays `<name>_<step>.npz`, and all numbers rows of
     `<prefix>_scalars.csv`, one a step, with the header `step,<names>`. The page
@@ -57,6 +65,8 @@ class DirectorySink:
     Args:
         directory: Made if missing.
         prefix: First part of the name of the CSV file.
+        overwrite: Whether a new run removes what another one left under this prefix,
+            instead of being refused: the files that `.<prefix>.files` lists, nothing else.
 
     Raises:
         OSError: If the directory can't be made or written.
@@ -77,12 +87,22 @@ class DirectorySink:
         step,reconstruction_mse,loss,reconstruction_loss
     """
 
-    def __init__(self, directory: str | PathLike[str], *, prefix: str = "run"):
+    def __init__(
+        self,
+        directory: str | PathLike[str],
+        *,
+        prefix: str = "run",
+        overwrite: bool = False,
+    ):
         self.directory: Path = Path(directory)
         self.prefix = prefix
+        self.overwrite = overwrite
         self.make_directory()
         self.record: Record = Record(self.directory / scalars_file(prefix))
         self._run_file = RunFile(self.directory)
+        self._listed = Files(self.directory, prefix)
+        self._shared: dict[str, np.ndarray] | None = None  # as the samples file has it
+        self._last: dict[str, Snapshot] = {}
         self._facts: Mapping[str, Any] | None = None
         self._fit: object = None
         self._lock: RunLock | None = None
@@ -137,13 +157,20 @@ class DirectorySink:
         self._page_warning.forget()
         self.record.read()
         last = self.record.last_epoch()
+        self._listed.read()
+        self._shared, self._last = None, {}
+        if step == 0 and self.overwrite:
+            self._listed.remove_all()
+            self.record.read()
+            last = 0
         if step == 0 and last > 1 and self.record.as_text() != self._written:
             raise ValueError(
                 "`directory` must be new, or hold the beginning of this run. Received: "
                 f"directory={str(self.directory)!r}, where {self.record.path.name} holds a "
                 f"run of {last} epochs, up to step {max(self.record.rows)}, while this "
                 "training begins with epoch 0. Choose another `directory` (or `prefix`), "
-                "or delete this one; to continue that run, resume it with "
+                'such as "runs/{time}", or pass overwrite=True; to continue that run, '
+                "resume it with "
                 f"keras.callbacks.BackupAndRestore or fit(initial_epoch={last})."
             )
         self._drop_after(step, last)
@@ -168,11 +195,13 @@ class DirectorySink:
             self.record.put(name, float(value), step)
             self._has_news = True
         elif isinstance(value, Mapping):
-            snapshot = Snapshot(name, step, value)
-            self._write(file_name(name, step, "npz"), step, snapshot.write)
+            self._put_arrays(Snapshot(name, step, value))
         elif is_figure(value) or callable(value):
             path = file_name(name, step, "png")
+            dropped = self._listed.superfluous_pictures(name, step)
             self._during_fit(self._write, path, step, functools.partial(_draw, value))
+            for at in dropped:
+                self._during_fit(self._remove, file_name(name, at, "png"))
 
     def flush(self) -> None:
         """Writes the numbers, and the page unless that would take long."""
@@ -200,6 +229,41 @@ class DirectorySink:
                 self._lock.release()
             self._lock = None
 
+    def _put_arrays(self, snapshot):
+        """Writes a snapshot, and that before it again, smaller."""
+        own, shared = snapshot.split()
+        if shared.arrays:
+            self._put_shared(snapshot.prefix, shared, snapshot.step)
+            kept = {
+                name: array
+                for name, array in shared.arrays.items()
+                if not _are_same(array, (self._shared or {}).get(name))
+            }
+            own = replace(own, arrays={**own.arrays, **kept})
+        before = self._last.get(own.name)
+        if before is not None and before.step < own.step:
+            name = file_name(before.name, before.step, "npz")
+            self._write(name, before.step, before.write_small)
+        self._write(file_name(own.name, own.step, "npz"), own.step, own.write)
+        if self._is_fitting:  # called by hand, nobody says which is the last
+            self._last[own.name] = own
+
+    def _put_shared(self, prefix, shared, step):
+        """Writes what all snapshots share, at the first one."""
+        if self._shared is None:
+            name = samples_file(prefix)
+            found = samples_beside(self.directory / file_name(prefix, 0, "npz"))
+            if step == 0 or not found:
+                self._write(name, 0, shared.write_small)
+                found = samples_beside(self.directory / file_name(prefix, 0, "npz"))
+            self._shared = found
+
+    def _remove(self, name):
+        path = self.directory / name
+        with self._warning.instead_of(OSError):
+            path.unlink(missing_ok=True)
+            self._files.pop(path, None)
+
     def _during_fit(self, work, *arguments, **options):
         """Has work done beside the training; at once when called by hand."""
         run = self._beside.begin if self._is_fitting else _called
@@ -208,6 +272,8 @@ class DirectorySink:
     def _write_numbers(self):
         if self._has_news:
             with self._warning.instead_of(OSError):
+                if self._is_fitting:
+                    self._listed.add(self.record.path.name)
                 self.record.write()
                 self._written = self.record.as_text()
                 self._has_news = False
@@ -278,6 +344,8 @@ class DirectorySink:
         with self._warning.instead_of(OSError):
             if path not in self._files:
                 self._remove_unfinished(name)
+                if self._is_fitting:
+                    self._listed.add(name)
             with replacing(path) as file:
                 write(file)
             self._files[path] = step
@@ -297,6 +365,15 @@ class DirectorySink:
 
 def _draw(figure, file):
     file.write(png_of(figure if is_figure(figure) else figure()))
+
+
+def _are_same(array, other):
+    """Whether two arrays hold the same bytes, NaN and texts too."""
+    if other is None:
+        return False
+    array = np.asarray(array)
+    same = (array.shape, array.dtype) == (other.shape, other.dtype)
+    return same and array.tobytes() == other.tobytes()
 
 
 def _names_in(directory):

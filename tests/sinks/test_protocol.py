@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import keras_manifold as km
 from keras_manifold.plot._rendering import png_of
-from keras_manifold.plot.curves import spectrum
+from keras_manifold.plot.lines import spectrum
 
 
 class Complete:

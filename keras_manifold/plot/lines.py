@@ -154,8 +154,7 @@ def _panels(count, title, axes, figsize):
     if axes is None:
         columns = min(count, 4)
         rows = -(-count // columns)
-        size = figsize or (3.2 * columns + 0.4, 2.6 * rows + 0.5)
-        width, height = size
+        width, height = figsize or (3.2 * columns + 0.4, 2.6 * rows + 0.5)
         figure = figure_of_size(width, height, title)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax in axes[count:]:
