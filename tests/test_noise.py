@@ -295,3 +295,17 @@ def test_new_kinds_corrupt_in_tf_data_on_every_backend(kind, tf):
     batches = [np.asarray(batch) for batch in data.map(noise)]
     assert [batch.shape for batch in batches] == [(2, 8, 8, 1)] * 2
     assert all((batch != 1).any() for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (km.NoiseInjection("gaussian", 0.3), "<NoiseInjection gaussian, level=0.3>"),
+        (
+            km.NoiseInjection("gaussian", (0.1, 1.0), clip=(0, 1)),
+            "<NoiseInjection gaussian, level=(0.1, 1), clip=(0.0, 1.0)>",
+        ),
+    ],
+)
+def test_a_layer_says_its_kind_and_level(layer, expected):
+    assert repr(layer) == expected
