@@ -262,13 +262,13 @@ class NoiseInjection(keras.layers.Layer):
             if isinstance(self.kind, str)
             else getattr(self.kind, "__name__", self.kind)
         )
-        is_range = isinstance(self.level, tuple)
-        level = (
-            f"({self.level[0]:.4g}, {self.level[1]:.4g})"
-            if is_range
-            else f"{self.level:.4g}"
+        level = self.level
+        shown = (
+            f"({level[0]:.4g}, {level[1]:.4g})"
+            if isinstance(level, tuple)
+            else f"{level:.4g}"
         )
-        return f"<NoiseInjection {kind}, level={level}{clip}>"
+        return f"<NoiseInjection {kind}, level={shown}{clip}>"
 
     def get_config(self):
         return {
