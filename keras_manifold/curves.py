@@ -103,7 +103,7 @@ class Curves:
     def _repr_png_(self) -> bytes:
         return png_of(plot.curves(self[:64], title=repr(self)))
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Writes the arrays to one `.npz` file, whole or not at all.
 
         Args:
@@ -127,7 +127,7 @@ class Curves:
             np.savez_compressed(file, **self._arrays())
 
     @classmethod
-    def load(cls, path: str | PathLike) -> "Curves":
+    def load(cls, path: str | PathLike[str]) -> "Curves":
         """Reads what `save` wrote.
 
         Args:

@@ -255,7 +255,7 @@ class NoiseInjection(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         clip = "" if self.clip is None else f", clip={self.clip}"
         kind = (
             self.kind

@@ -98,7 +98,7 @@ class TangentSpace:
         taken = {name: _taken(array, places) for name, array in self.arrays().items()}
         return replace(self, **taken)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         count, k = self.singular_values.shape
         samples, directions = (
             f"{number} {word}{'' if number == 1 else 's'}"

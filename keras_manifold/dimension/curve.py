@@ -45,7 +45,7 @@ class DimensionCurve:
     dimensions: Annotated[NDArray[np.float64], "s n"]
     estimator: Estimator
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, Estimator)
         shape = np.shape(self.dimensions)
         if len(shape) != 2 or np.shape(self.stddevs) != shape[:1]:
