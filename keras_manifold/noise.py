@@ -255,7 +255,7 @@ class NoiseInjection(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         clip = "" if self.clip is None else f", clip={self.clip}"
         kind = (
             self.kind
@@ -263,11 +263,10 @@ class NoiseInjection(keras.layers.Layer):
             else getattr(self.kind, "__name__", self.kind)
         )
         level = self.level
-        shown = (
-            f"({level[0]:.4g}, {level[1]:.4g})"
-            if isinstance(level, tuple)
-            else f"{level:.4g}"
-        )
+        if isinstance(level, tuple):
+            shown = f"({level[0]:.4g}, {level[1]:.4g})"
+        else:
+            shown = f"{level:.4g}"
         return f"<NoiseInjection {kind}, level={shown}{clip}>"
 
     def get_config(self):
