@@ -204,7 +204,7 @@ class TwoHalves(keras.Model):
             return sample_weight, y, y_pred
         losses = losses * (len(outputs) // len(losses))
         is_known = self._known.loss is self.loss
-        of_entries = self._known.of_entries if is_known else [None]
+        of_entries = (self._known.of_entries if is_known else None) or [None]
         of_entries = of_entries * (len(outputs) // len(of_entries))
         weights = tree.flatten(sample_weight)
         weights = weights * (len(outputs) // len(weights))
