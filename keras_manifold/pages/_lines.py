@@ -130,18 +130,18 @@ def _fresh_lines(directory, old, store, new):
             lines.append(_Line(path, old, start, len(line), found[3].split()))
     for name, (path, stamp) in stamps.items():
         try:
-            found = content(path)
+            made = content(path)
         except FileNotFoundError:
             continue
         except UNREADABLE:
-            found, stamp = Content({"kind": "unreadable"}, {}), b""  # tried again next time
-        store.add(found, new)
-        pictures = [picture.encode() for picture in found.pictures]
+            made, stamp = Content({"kind": "unreadable"}, {}), b""  # tried again next time
+        store.add(made, new)
+        pictures = [picture.encode() for picture in made.pictures]
         start = new.seek(0, 2)
         size = new.write(
             b'<script type="application/json" data-file="%b" data-stamp="%b" '
             b'data-pictures="%b">%b%b'
-            % (name, stamp, b" ".join(pictures), as_json(found.fragment), _END)
+            % (name, stamp, b" ".join(pictures), as_json(made.fragment), _END)
         )
         lines.append(_Line(path, new, start, size, pictures))
     return sorted(lines, key=lambda line: line.path)
