@@ -47,24 +47,28 @@ function chooseSample(sample) {
 /** @type {(by: number) => Promise<void> | undefined} */
 const move = (by) => goTo(steps[Math.max(0, Math.min(steps.length - 1, position() + by))]);
 
-/** @type {ReturnType<typeof setInterval> | undefined} */
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let playing;
 
 /** @param {boolean} on */
 function play(on) {
-  clearInterval(playing);
+  clearTimeout(playing);
   playing = undefined;
   if (on) {
     if (position() === steps.length - 1) goTo(steps[0]);
-    playing = setInterval(
-      () => {
-        move(1);
-        if (position() === steps.length - 1) play(false);
-      },
-      Math.max(150, Math.min(700, 20000 / steps.length)),
-    );
+    playNext();
   }
   byId("play").setAttribute("aria-pressed", String(Boolean(playing)));
+}
+
+// Each snapshot is seen, however long it takes to draw.
+function playNext() {
+  const pause = Math.max(150, Math.min(700, 20000 / steps.length));
+  playing = setTimeout(async () => {
+    await move(1);
+    if (position() === steps.length - 1) play(false);
+    else if (playing) playNext();
+  }, pause);
 }
 
 function connect() {
