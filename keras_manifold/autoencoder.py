@@ -357,7 +357,8 @@ class AutoEncoder(keras.Model):
     def train_step(self, *args):
         args = with_targets(args)
         self._penalised.begin(args[-1][0])
-        return super().train_step(*args)
+        with self._penalised.gradients_named():
+            return super().train_step(*args)
 
     def test_step(self, *args):
         args = with_targets(args)

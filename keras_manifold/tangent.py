@@ -259,7 +259,7 @@ def tangent_space(
     first = next(batches, None)
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
-    decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
+    decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
     if path is None:
         results: Store = InMemory(len(x) if hasattr(x, "shape") else None)
     else:

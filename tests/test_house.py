@@ -52,6 +52,7 @@ def test_the_table_of_the_internals_is_the_one_that_is_checked():
 TESTED_ELSEWHERE = {
     "_map/checks.py": "map/test_function.py",
     "_map/decomposition.py": "test_tangent.py",
+    "autodiff/_tensorflow_gradients.py": "test_autodiff.py",
     "autodiff/jax.py": "test_autodiff.py",
     "autodiff/tensorflow.py": "test_autodiff.py",
     "autodiff/torch.py": "test_autodiff.py",

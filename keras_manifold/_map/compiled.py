@@ -33,6 +33,9 @@ ENTRIES_HELD = 2**25
 # layers meanwhile finds none. Held by whoever calls what a user handed in.
 ONE_AT_A_TIME = threading.RLock()
 
+# Samples at hand with which a function is checked, at most.
+SAMPLES_CHECKED = 5
+
 # Attribute of a layer that keeps what was compiled for it, beyond what Keras tracks.
 _KEPT = "__keras_manifold__"
 
@@ -75,19 +78,19 @@ class Compiled(keras.Model):
 
     Args:
         function: The `Map`.
-        sample: One sample, with which it is checked, of shape `input_shape`.
+        samples: A few, with which it is checked, `(any, *input_shape)`.
 
     Attributes:
         map: The same, checked.
     """
 
-    def __init__(self, function: Map, sample: np.ndarray):
-        super().__init__(dtype="float32")
+    def __init__(self, function: Map, samples: np.ndarray):
+        super().__init__(dtype=samples.dtype.name)
         self.functions = function.functions  # Keras follows their variables
-        self.map = function.checked(sample)
+        self.map = function.checked(samples)
 
     @classmethod
-    def of(cls, function: Map, sample: np.ndarray, **settings: Any) -> Any:
+    def of(cls, function: Map, samples: np.ndarray, **settings: Any) -> Any:
         """The model of a Map, which its first function keeps if all are Keras layers.
 
         It lives as long as that layer: a cache of our own would keep both alive.
@@ -95,18 +98,24 @@ class Compiled(keras.Model):
         functions = function.functions
         with ONE_AT_A_TIME:
             if not all(isinstance(layer, keras.Layer) for layer in functions):
-                return cls(function, sample, **settings)
+                return cls(function, samples, **settings)
 
             kept = vars(functions[0]).setdefault(_KEPT, {})
-            key = (cls, len(functions), sample.shape, *settings.items())
+            key = (
+                cls,
+                len(functions),
+                samples.dtype.name,
+                samples.shape[1:],
+                *settings.items(),
+            )
             if key not in kept or kept[key][0] != list(map(_state, functions)):
-                model = cls(function, sample, **settings)
+                model = cls(function, samples, **settings)
                 # The first call has built the layers.
                 kept[key] = list(map(_state, functions)), model
             return kept[key][1]
 
     def predict_on_batch(self, x):
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, autodiff.missing_derivatives_named():
             return super().predict_on_batch(x)
 
 
@@ -134,7 +143,7 @@ class ShorterSide(Compiled):
 
     Args:
         function: The `Map`.
-        sample: One sample, of shape `input_shape`.
+        samples: A few, `(any, *input_shape)`.
         chunk_size: Passes that run at once, or `None` for as many as keep 64 samples in
             a pass.
 
@@ -144,19 +153,37 @@ class ShorterSide(Compiled):
         entries: Of the Jacobian of a sample.
     """
 
-    def __init__(self, function, sample, *, chunk_size=None):
-        super().__init__(function, sample)
+    def __init__(self, function, samples, *, chunk_size=None):
+        super().__init__(function, samples)
         self.chunk_size = chunk_size
-        sizes = math.prod(self.map.output_shape), sample.size
+        sizes = math.prod(self.map.output_shape), samples[0].size
         self.by_rows = sizes[0] <= sizes[1]
         self.passes = min(sizes)
         self.entries = math.prod(sizes)
+        self._has_columns = True
+        if not self.by_rows:
+            try:
+                autodiff.check_forward_products(self.map, ops.convert_to_tensor(samples))
+            except autodiff.MissingDerivativeError:
+                self._has_columns = False
 
     def call(self, x):
         chunk_size = self.chunk_size or _SAMPLES_IN_A_PASS // (x.shape[0] or self.passes)
         chunk_size = min(max(1, chunk_size), self.passes)
-        side = self.map.rows if self.by_rows else self.map.columns
-        return ops.moveaxis(side(x, chunk_size), 0, 1)
+        if not self.by_rows and self._has_columns:
+            try:
+                with autodiff.missing_derivatives_named():
+                    return ops.moveaxis(self.map.columns(x, chunk_size), 0, 1)
+            except autodiff.MissingDerivativeError:
+                # Backward passes need less of the operations, and are as right.
+                self._has_columns = False
+        rows = ops.moveaxis(self.map.rows(x, chunk_size), 0, 1)
+        if self.by_rows:
+            return rows
+        rows = ops.reshape(rows, (ops.shape(rows)[0], rows.shape[1], -1))
+        columns = ops.swapaxes(rows, 1, 2)
+        shape = (-1, self.passes, *self.map.output_shape)
+        return ops.reshape(columns, shape)
 
 
 class BothFactors(Compiled):
@@ -170,10 +197,13 @@ class BothFactors(Compiled):
         entries: Of both factors of a sample.
     """
 
-    def __init__(self, function, sample):
-        super().__init__(function, sample)
+    def __init__(self, function, samples):
+        super().__init__(function, samples)
+        encoder, decoder = self.map.parts
+        codes = encoder(ops.convert_to_tensor(samples))
+        autodiff.check_forward_products(decoder, codes)
         self.passes = math.prod(self.map.shapes[1])
-        self.entries = self.passes * (math.prod(self.map.output_shape) + sample.size)
+        self.entries = self.passes * (math.prod(self.map.output_shape) + samples[0].size)
 
     def call(self, x):
         encoder, decoder = self.map.parts
@@ -191,12 +221,14 @@ class Products(Compiled):
 
     Args:
         function: The `Map`.
-        sample: One sample, of shape `input_shape`.
+        samples: A few, `(any, *input_shape)`.
         forwards: Whether to multiply with $J$, else with $J^	op$.
     """
 
-    def __init__(self, function, sample, *, forwards):
-        super().__init__(function, sample)
+    def __init__(self, function, samples, *, forwards):
+        super().__init__(function, samples)
+        if forwards:
+            autodiff.check_forward_products(self.map, ops.convert_to_tensor(samples))
         self.forwards = forwards
 
     def call(self, inputs):
@@ -211,4 +243,4 @@ class Products(Compiled):
             vectors = ops.cast(ops.reshape(vectors, ops.shape(outputs)), outputs.dtype)
             images = pull(vectors)
         images = ops.reshape(images, (-1, count, math.prod(images.shape[1:])))
-        return ops.cast(images, "float32")
+        return ops.cast(images, self.compute_dtype)

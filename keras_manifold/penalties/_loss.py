@@ -1,5 +1,6 @@
 """The loss of a model with penalties on the derivatives of its parts."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_manifold import autodiff
 from keras_manifold._map.function import Map
 from keras_manifold._map.plain import functional_class, is_plain
 from keras_manifold.penalties.protocol import Part, Penalty
@@ -54,6 +56,12 @@ class PenalisedLoss:
         """Begins a step, whose inputs are `x`."""
         self._step.x = x
         self._step.values = {}
+
+    def gradients_named(self) -> contextlib.AbstractContextManager:
+        """In which a step is taken: operations without a second derivative are named."""
+        if self.penalties:
+            return autodiff.missing_derivatives_named()
+        return contextlib.nullcontext()
 
     def forward(self, x: Any) -> tuple[Part, Any] | None:
         """Outputs of a part that is penalised, whose values are left for `total`.

@@ -13,6 +13,7 @@ from keras_manifold import autodiff
 from keras_manifold._arguments import check_choice, check_count, check_number
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
+from keras_manifold.penalties._first_use import FirstUse
 from keras_manifold.penalties.protocol import Part
 
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
@@ -83,12 +84,16 @@ class ContractivePenalty(keras.layers.Layer):
     Call returns:
         Tensor of shape `(batch,)`, not negative; 0 where the function does not depend on
         `x`, empty where there are no samples. In float32, whatever the precision in which
-        the function computes. Of a function that mixes samples it is the squared norm of
-        the gradients of the summed outputs, which is not the penalty; `AutoEncoder`
-        refuses such an encoder.
+        the function computes; in float64 where `keras.config.floatx()` is.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range. When it is first called with a function:
+            if that mixes samples, draws random numbers, or has no second derivative.
+        FloatingPointError: If the derivative at one of the first samples is not finite.
+
+    Warns:
+        UserWarning: If the derivative is exactly 0 at the first samples, although the
+            outputs differ.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km
@@ -123,7 +128,8 @@ class ContractivePenalty(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        kwargs.setdefault("dtype", "float32")
+        is_double = keras.config.floatx() == "float64"
+        kwargs.setdefault("dtype", "float64" if is_double else "float32")
         kwargs.setdefault("name", "contractive_penalty")
         super().__init__(**kwargs)
         parts = ("encoder", "decoder", "reconstruction", "code")
@@ -145,6 +151,7 @@ class ContractivePenalty(keras.layers.Layer):
         self.chunk_size = chunk_size
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self._first_use = FirstUse()
         self._initial_weight = _checked_weight(weight)
         self._weight = self.add_weight(
             shape=(),
@@ -217,6 +224,7 @@ class ContractivePenalty(keras.layers.Layer):
         function = Map(first)
         for other in others:
             function = function.then(Map(other))
+        self._first_use.check(function, x)
         if self.probes != "exact":
             outputs, values = self._estimated(function, points)
         elif len(function.functions) == 2:
@@ -340,7 +348,9 @@ class ContractivePenalty(keras.layers.Layer):
         """One value a sample of the images of one direction at all points."""
         times = self._points_of_a_sample()
         points, *sides = ops.shape(images)
-        images = ops.reshape(ops.cast(images, "float32"), (times, points // times, *sides))
+        images = ops.reshape(
+            ops.cast(images, self.compute_dtype), (times, points // times, *sides)
+        )
         values = _squared_norms(images[0])
         if not self.curvature:
             return values
@@ -397,9 +407,10 @@ def _squared_norms(vectors):
 
 
 def _flat_samples(images):
-    """`(1, points, ...)` to `(1, points, size)`, in float32."""
+    """`(1, points, ...)` to `(1, points, size)`, in float32 or better."""
     size = math.prod(images.shape[2:])
-    return ops.reshape(ops.cast(images, "float32"), (1, ops.shape(images)[1], size))
+    dtype = keras.backend.result_type(images.dtype, "float32")
+    return ops.reshape(ops.cast(images, dtype), (1, ops.shape(images)[1], size))
 
 
 def _squared_norm_of_product(columns, rows):

@@ -31,8 +31,8 @@ def slope(layer):
 def test_a_layer_is_compiled_once_and_its_compiled_function_dies_with_it():
     layer = layers.Dense(2)
     km.jacobian(layer, X)
-    first = ShorterSide.of(Map(layer), X[0], chunk_size=None)
-    assert ShorterSide.of(Map(layer), X[0], chunk_size=None) is first
+    first = ShorterSide.of(Map(layer), X[:1], chunk_size=None)
+    assert ShorterSide.of(Map(layer), X[:1], chunk_size=None) is first
     alive = weakref.ref(layer)
     del layer, first
     gc.collect()
@@ -71,8 +71,8 @@ def test_forgetting_what_is_no_layer_is_refused():
 def test_products_are_those_with_the_matrix_and_its_transpose(rng):
     w = rng.normal(size=(3, 5)).astype("float32")
     function = Map(lambda x: ops.matmul(x, w))
-    forwards = Products(function, X[0], forwards=True)
-    backwards = Products(function, X[0], forwards=False)
+    forwards = Products(function, X[:1], forwards=True)
+    backwards = Products(function, X[:1], forwards=False)
     v = rng.normal(size=(2, 4, 3)).astype("float32")
     u = rng.normal(size=(2, 4, 5)).astype("float32")
     np.testing.assert_allclose(forwards.predict_on_batch([X, v]), v @ w, rtol=1e-4)
@@ -83,7 +83,7 @@ def test_factors_are_rows_of_the_first_and_columns_of_the_second(rng):
     f = rng.normal(size=(3, 2)).astype("float32")
     g = rng.normal(size=(2, 4)).astype("float32")
     both = Map(lambda x: ops.matmul(x, f)).then(Map(lambda z: ops.matmul(z, g)))
-    rows, columns = BothFactors(both, X[0]).predict_on_batch(X)
+    rows, columns = BothFactors(both, X[:1]).predict_on_batch(X)
     np.testing.assert_allclose(rows[1], f.T, rtol=1e-5)
     np.testing.assert_allclose(columns[1], g, rtol=1e-5)
 
