@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_manifold import architectures
 from keras_manifold._feeding import bound, check_target, weight_like_losses, with_targets
+from keras_manifold._map.compiled import forget_compiled
 from keras_manifold._map.function import Map
 from keras_manifold.penalties import ContractivePenalty, Penalty
 from keras_manifold.penalties._loss import PenalisedLoss
@@ -263,6 +264,19 @@ class AutoEncoder(keras.Model):
         if part == "reconstruction":
             return encoder.then(decoder)
         return encoder if part == "encoder" else decoder
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """`keras.Model.compile`, after which nothing that was compiled before is used.
+
+        Args:
+            *args: As in Keras.
+            **kwargs: As in Keras.
+
+        Examples:
+            See `AutoEncoder`.
+        """
+        super().compile(*args, **kwargs)
+        forget_compiled(self)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.fit`, whose target is the batch itself.

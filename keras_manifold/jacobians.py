@@ -54,8 +54,8 @@ def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np
 
     Warns:
         UserWarning: Where the derivative of an output is exactly 0 at every sample,
-            although the output differs between them, or `floatx` is float64 and the function
-            computes in less.
+            although the output differs between them, or `floatx` is float64 and the
+            function computes in less.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km

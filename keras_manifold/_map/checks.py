@@ -9,6 +9,17 @@ from keras import ops
 from keras_manifold import autodiff
 
 
+def check_eager():
+    """Refuses to compute NumPy results while a function is being compiled."""
+    if not autodiff.is_concrete(ops.zeros(())):
+        raise TypeError(
+            "Jacobians and tangent spaces are NumPy arrays, computed in compiled functions "
+            "of their own. Received: a call within a function that is being compiled, such "
+            "as jax.jit or tf.function. Call them outside, or use "
+            "keras_manifold.autodiff inside."
+        )
+
+
 def check_has_derivative(name, function):
     """Refuses a model that turns its inputs into integers."""
     for tensor in getattr(function, "inputs", None) or ():

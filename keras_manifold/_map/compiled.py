@@ -4,14 +4,17 @@
 reads plain Python attributes of layers then, not again: that holds for `predict`, and here.
 What was compiled for layers and models is kept with the first of them, and lives as long.
 It follows the values of their variables, and it is made anew when one of these changed: a
-layer was added, removed or replaced; a layer got other variables or another dtype; an
-attribute of a layer that is a function, text, bool or float was assigned. Of other
-attributes (whole numbers may count calls, tuples, arrays) nothing is seen: call
-`keras_manifold.forget_compiled(model)` after changing one. Other callables are compiled at
+layer was added, removed or replaced, at any depth; a layer got other variables or another
+dtype; an attribute of a layer that is a function, a text, a number, `None`, an array, or a
+tuple or list of these was assigned (`Normalization.adapt` does so); `AutoEncoder.compile`
+was called. What is elsewhere is not seen, such as a global name that a `Lambda` reads or an
+attribute that begins with an underscore: call `compile`, or
+`keras_manifold.forget_compiled(model)`, after changing it. Other callables are compiled at
 each call, and nothing of them is kept.
 """
 
 import math
+import numbers
 import threading
 from typing import Any
 
@@ -20,6 +23,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
+from keras_manifold._map.checks import check_eager
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_unit_vectors
 
@@ -43,10 +47,11 @@ _KEPT = "__keras_manifold__"
 def forget_compiled(model: Any) -> None:
     """Drops what `jacobian`, `tangent_space` and callbacks have compiled for a model.
 
-    Needed after an attribute of a layer was changed that only calls read, such as a
-    dilation rate: a compiled function keeps the value with which it was compiled, as that
-    of `predict` does until `compile` is called again. Changed weights, added layers and
-    other variables are followed without this.
+    Needed after something was changed that calls read and that is no public attribute of a
+    layer, such as a global name that a `Lambda` reads: a compiled function keeps the value
+    with which it was compiled, as that of `predict` does until `compile` is called again.
+    Changed weights, attributes and layers are followed without this, and
+    `AutoEncoder.compile` calls it.
 
     Args:
         model: Keras layer or model, or any object with an `encoder` and a `decoder`.
@@ -95,6 +100,7 @@ class Compiled(keras.Model):
 
         It lives as long as that layer: a cache of our own would keep both alive.
         """
+        check_eager()
         functions = function.functions
         with ONE_AT_A_TIME:
             if not all(isinstance(layer, keras.Layer) for layer in functions):
@@ -121,18 +127,31 @@ class Compiled(keras.Model):
 
 def _state(layer):
     """What may change of a layer that is compiled, other than its values."""
-    is_container = hasattr(layer, "layers")
-    parts = list(map(_state, layer.layers)) if is_container else _settings(layer)
-    return id(layer), layer.dtype_policy.name, list(map(id, layer.variables)), parts
+    parts = list(map(_state, getattr(layer, "layers", ())))
+    settings = {name: _seen(value) for name, value in vars(layer).items() if name[0] != "_"}
+    variables = list(map(id, layer.variables))
+    return id(layer), layer.dtype_policy.name, variables, parts, settings
 
 
-def _settings(layer):
-    """What calls may read of a layer, but for whole numbers: they may count the calls."""
-    return {
-        name: id(value) if callable(value) else repr(value)
-        for name, value in vars(layer).items()
-        if name[0] != "_" and (callable(value) or isinstance(value, (str, bool, float)))
-    }
+def _seen(value):
+    """Equal for values that calls can't tell apart, as far as that is known."""
+    if isinstance(value, keras.Layer):
+        return _state(value) if not hasattr(value, "layers") else id(value)
+    if value is None or isinstance(value, (str, bool, numbers.Number)):
+        return repr(value)
+    if isinstance(value, (tuple, list)):
+        return [_seen(entry) for entry in value[:_ENTRIES_SEEN]]
+    is_tensor = ops.is_tensor(value)
+    if isinstance(value, np.ndarray) or is_tensor:
+        if math.prod(value.shape) > _ENTRIES_READ:
+            return id(value)
+        array = ops.convert_to_numpy(value) if is_tensor else value
+        return array.shape, array.tobytes()
+    return id(value) if callable(value) else None
+
+
+# Entries of a tuple or list that are compared, and of an array; larger ones by identity.
+_ENTRIES_SEEN, _ENTRIES_READ = 100, 10_000
 
 
 class ShorterSide(Compiled):

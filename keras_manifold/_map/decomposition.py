@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_at_most
-from keras_manifold._map.checks import check_codes, warn_where_lost
+from keras_manifold._map.checks import check_codes, check_eager, warn_where_lost
 from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED
 from keras_manifold._map.function import Map
 from keras_manifold._map.ways import Dense, Factors, Lanczos, Way, check_finite
@@ -34,6 +34,7 @@ class Decomposition:
     """
 
     def __init__(self, model, samples, *, of, k, method, seed):
+        check_eager()
         self.of = of
         samples = samples[:SAMPLES_CHECKED]
         self._input_shape = samples.shape[1:]

@@ -46,12 +46,38 @@ def test_a_number_that_was_assigned_is_seen():
     assert slope(layer) == 3
 
 
-def test_what_is_not_seen_can_be_forgotten():
-    layer = Scale((2.0,))
+@pytest.mark.parametrize("kind", [tuple, np.asarray, lambda pair: int(pair[0])])
+def test_tuples_arrays_and_whole_numbers_are_seen_too(kind):
+    layer = Scale(kind((2.0, 2.0)))
     assert slope(layer) == 2
-    layer.factor = (5.0,)
+    layer.factor = kind((5.0, 5.0))
+    assert slope(layer) == 5
+
+
+def test_a_layer_that_is_adapted_again_is_seen():
+    layer = layers.Normalization(axis=None)
+    for spread in (2.0, 5.0):
+        layer.adapt(np.array([[-spread], [spread]], "float32"))
+        assert slope(layer) == pytest.approx(1 / spread, rel=1e-4)
+
+
+def test_what_is_not_seen_can_be_forgotten():
+    factors = [2.0]
+    layer = layers.Lambda(lambda x: x * factors[0])
+    assert slope(layer) == 2
+    factors[0] = 5.0
     km.forget_compiled(layer)
     assert slope(layer) == 5
+
+
+def test_compiling_an_autoencoder_forgets():
+    factors = [2.0]
+    encoder = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x * factors[0])])
+    model = km.AutoEncoder(encoder, keras.Sequential([keras.Input((3,)), layers.Dense(3)]))
+    assert km.tangent_space(model, X).singular_values[0, 0] == pytest.approx(2)
+    factors[0] = 5.0
+    model.compile("adam", loss="mse")
+    assert km.tangent_space(model, X).singular_values[0, 0] == pytest.approx(5)
 
 
 def test_the_halves_of_an_autoencoder_are_forgotten_with_it(digits):
