@@ -2,10 +2,14 @@
 
 Each session installs what it needs into an environment of its own. In an environment that
 has it all (CONTRIBUTING.md), `nox --no-venv` installs nothing and is faster. `.ci/run` is
-the gate and calls these sessions.
+the gate and calls most of them: not `tests_without_tensorflow`, `tests_newest_python`,
+`coverage` and `bench`, for which it has no time.
 """
 
+import json
+import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import nox
@@ -15,8 +19,12 @@ nox.options.sessions = ["lint", "types"]
 nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
+NEWEST_PYTHON = "3.13"  # all wheels that the tests need are there
+NO_TENSORFLOW = "not slow and not tensorflow"
+NOTHING: dict[str, str] = {}
 BACKENDS = ["tensorflow", "jax", "torch"]
 SETTINGS = nox.project.load_toml(ROOT / "pyproject.toml")
+TYPED = 0.85  # share of public names whose types are known; it only rises
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "NO_MKDOCS_2_WARNING": "1"}
 IN_EDIT_LINKS = {
     "SITE_URL": "https://example.org/",
@@ -51,14 +59,28 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, by mypy."""
+    """Types, by mypy; and what an editor knows of the public names, by pyright."""
     install(session, "tensorflow", groups=("types",))
     session.run("mypy")
+    report = session.run(
+        *("pyright", "--verifytypes", "keras_manifold", "--ignoreexternal", "--outputjson"),
+        env={"PYTHONPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+        success_codes=[0, 1],  # 1 as long as the score is below 1
+        silent=True,
+    )
+    found = json.loads(report[report.index("{") :])["typeCompleteness"]
+    score = found["completenessScore"]
+    session.log(f"Public names of known type: {score:.1%}, at least {TYPED:.0%}.")
+    if score < TYPED:
+        names = (s["name"] for s in found["symbols"] if not s["isTypeKnown"])
+        session.error("These have parts of unknown type:", *sorted(names))
 
 
-def run_tests(session: nox.Session, backend: str, *arguments: str) -> None:
+def run_tests(
+    session: nox.Session, backend: str, *arguments: str, env: Mapping[str, str] = NOTHING
+) -> None:
     """Pytest on one backend, with what was written after `--`."""
-    environment = QUIET | {"KERAS_BACKEND": backend}
+    environment = QUIET | {"KERAS_BACKEND": backend} | env
     session.run("pytest", "-q", *arguments, *session.posargs, env=environment)
 
 
@@ -70,6 +92,38 @@ def tests(session: nox.Session, backend: str) -> None:
     extras = dict.fromkeys(["tensorflow", backend, "all"])
     install(session, *extras, groups=("test", "tools", "onnx"))
     run_tests(session, backend, "-n", "2")
+
+
+@nox.session
+@nox.parametrize("backend", ["jax", "torch"], ids=["jax", "torch"])
+def tests_without_tensorflow(session: nox.Session, backend: str) -> None:
+    """The tests where TensorFlow is not installed, or hidden from Python."""
+    install(session, backend, "all", groups=("test",))
+    paths = {"PYTHONPATH": os.pathsep.join([str(ROOT / "tests" / "hidden"), str(ROOT)])}
+    run_tests(session, backend, "-n", "2", "-m", NO_TENSORFLOW, env=paths)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def tests_newest_python(session: nox.Session) -> None:
+    """The tests on JAX with the newest Python that has wheels of all we need."""
+    install(session, "jax", "all", groups=("test",))
+    run_tests(session, "jax", "-n", "2", "-m", NO_TENSORFLOW)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Branches that the tests of all backends reach, and errors that none does.
+
+    Half an hour. `nox -s coverage -- torch` takes one backend, whose lines count alone.
+    """
+    install(session, *BACKENDS, "all", groups=("test", "tools", "onnx"))
+    with tempfile.TemporaryDirectory() as folder:
+        found = {"COVERAGE_FILE": f"{folder}/.coverage"}
+        for backend in session.posargs or BACKENDS:
+            command = ("pytest", "-q", "-n", "2", "--cov", "--cov-append", "--cov-report=")
+            session.run(*command, env=QUIET | found | {"KERAS_BACKEND": backend})
+        session.run("coverage", "report", env=found)
+        session.run("python", ".ci/unreached_raises.py", found["COVERAGE_FILE"])
 
 
 @nox.session

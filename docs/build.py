@@ -18,13 +18,11 @@ import time
 from pathlib import Path
 
 import jupytext
-import nbformat
 import plots
 from jinja2 import DictLoader
 from mkdocstrings import Inventory
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
-from nbconvert.preprocessors import TagRemovePreprocessor
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -115,10 +113,6 @@ def digest_of_sources(source):
 
 def executed(notebook, source):
     """The notebook with its output. Fails with the cell that failed."""
-    show_figures = nbformat.v4.new_code_cell(
-        "%matplotlib inline", metadata={"tags": ["hidden"]}
-    )
-    notebook.cells.insert(0, show_figures)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     # The kernel's folder is examples/, from which it finds the repository at "..".
     client = NotebookClient(
@@ -152,8 +146,6 @@ def markdown_of(notebook, name):
     """The page, and its figures by file name."""
     exporter = MarkdownExporter(extra_loaders=[DictLoader({"guide": TEMPLATE})])
     exporter.template_file = "guide"
-    hidden = TagRemovePreprocessor(remove_cell_tags={"hidden"})
-    exporter.register_preprocessor(hidden, enabled=True)
     body, resources = exporter.from_notebook_node(
         notebook, {"unique_key": name, "output_files_dir": ""}
     )

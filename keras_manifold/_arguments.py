@@ -1,8 +1,14 @@
-"""Checks of arguments that several modules take."""
+"""Arguments that several modules take: their fixed sets of values, and checks."""
 
 import math
 import numbers
-from typing import Any
+from typing import Any, Literal, TypeVar, get_args
+
+Part = Literal["encoder", "decoder", "reconstruction"]
+Unit = Literal["epoch", "batch"]
+Verbose = Literal["auto"] | int
+
+Choice = TypeVar("Choice")
 
 
 def check_count(name: str, value: Any, *, least: int = 1, note: str = "") -> int:
@@ -41,9 +47,18 @@ def check_number(name: str, value: Any, *, positive: bool = False) -> float:
     return float(value)
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """The value, refused unless it is one of the choices."""
-    if value not in choices:
+def check_choice(name: str, value: Choice, choices: Any) -> Choice:
+    """The value, refused unless it is one of the choices, a `Literal` of texts."""
+    choices = get_args(choices)
+    if not isinstance(value, str) or value not in choices:
         known = " or ".join(f'"{choice}"' for choice in choices)
         raise ValueError(f"`{name}` must be {known}. Received: {name}={value!r}.")
     return value
+
+
+def check_verbose(value: Any) -> None:
+    """Refuses what is neither a number nor `"auto"`."""
+    if not isinstance(value, numbers.Integral) and not (
+        isinstance(value, str) and value == "auto"
+    ):
+        raise ValueError(f'`verbose` must be "auto", 0 or 1. Received: verbose={value!r}.')

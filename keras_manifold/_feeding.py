@@ -1,12 +1,16 @@
-"""What an autoencoder is fed with: batches that are their own targets, and weights."""
+"""What an autoencoder is fed with, from what users hand to Keras's methods."""
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+# Dense copies of sparse rows, in bytes.
+_MOST_DENSE = 2**30
 
 
 def bound(
@@ -15,7 +19,8 @@ def bound(
     """The arguments of `fit`, `evaluate` or `train_on_batch`, by name, with targets.
 
     Keras drops weights that come without a target: where there are some, the samples are
-    given as their own.
+    given as their own. One array by its name or in a list is that array; sparse rows are
+    made dense.
 
     Args:
         method: Keras's own method, which will get them.
@@ -25,7 +30,7 @@ def bound(
         kwargs: What else was given by name.
 
     Raises:
-        ValueError: If `class_weight` is among them.
+        ValueError: If `class_weight` is among them, or sparse rows are too many.
     """
     given = inspect.signature(method).bind(x, y, *args, **kwargs).arguments
     given |= given.pop("kwargs", {})
@@ -37,14 +42,43 @@ def bound(
             "weight with `sample_weight`."
         )
     if given.get("validation_data") is not None:
-        data = keras.utils.unpack_x_y_sample_weight(given["validation_data"])
-        given["validation_data"] = (data[0], _target_of_weighted(*data), data[2])
-    given["y"] = _target_of_weighted(x, y, given.get("sample_weight"))
+        data = given["validation_data"]
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        x_val, y_val, weights = keras.utils.unpack_x_y_sample_weight(data)
+        x_val, y_val = _array("validation_data", x_val), _array("validation_data", y_val)
+        y_val = _target_of_weighted(x_val, y_val, weights)
+        given["validation_data"] = (x_val, y_val, weights)
+    x, y = _array("x", x), _array("y", y)
+    given["x"], given["y"] = x, _target_of_weighted(x, y, given.get("sample_weight"))
     return given
 
 
 def _target_of_weighted(x, y, sample_weight):
     return x if y is None and sample_weight is not None else y
+
+
+def _array(name, values):
+    """One array, from a mapping or list of it or from sparse rows; others as they are."""
+    values = sole(values)
+    if not (hasattr(values, "toarray") and hasattr(values, "nnz")):
+        return values
+    size = int(np.prod(values.shape)) * np.dtype(values.dtype).itemsize
+    if size > _MOST_DENSE:
+        raise ValueError(
+            f"`{name}` must be dense, and sparse rows are made so up to 1 GiB. Received: "
+            f"{name} of shape {values.shape}, sparse, {size / 2**30:.1f} GiB dense. Pass "
+            "batches, such as a keras.utils.PyDataset of x[i:j].toarray()."
+        )
+    return values.toarray()
+
+
+def sole(values: Any) -> Any:
+    """The one array of a mapping or list that holds no more; others as they are."""
+    if isinstance(values, Mapping) and len(values) == 1:
+        return next(iter(values.values()))
+    is_list = isinstance(values, (list, tuple)) and len(values) == 1
+    return values[0] if is_list and hasattr(values[0], "shape") else values
 
 
 def with_targets(step_arguments: Sequence[Any]) -> tuple[Any, ...]:
@@ -54,46 +88,69 @@ def with_targets(step_arguments: Sequence[Any]) -> tuple[Any, ...]:
     """
     *state, data = step_arguments
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if isinstance(x, np.ndarray):
-        # In an eager step: `call` gets the tensor that it becomes.
-        x = ops.convert_to_tensor(x)
+    x, y = sole(x), sole(y)
+    # In an eager step: `call` gets the tensors that they become.
+    x = keras.tree.map_structure(
+        lambda value: ops.convert_to_tensor(value) if _is_numpy(value) else value, x
+    )
     y = x if y is None else y
     return *state, keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
 
 
-def check_target(x: Any, y: Any, y_pred: Any) -> None:
-    """Refuses a target that is shaped neither as the inputs nor as the outputs."""
-    shapes = [tuple(getattr(value, "shape", (None,))[1:]) for value in (x, y_pred, y)]
-    if not any(_agree(shape, shapes[2]) for shape in shapes[:2]):
-        raise ValueError(
-            "The target must have the shape of the input or of the reconstruction, "
-            f"{shapes[0]} or {shapes[1]} a sample. Received: a target of shape "
-            f"{shapes[2]} a sample. An autoencoder's target is its input: leave labels "
-            "out, as in fit(x)."
-        )
+def _is_numpy(value):
+    return isinstance(value, np.ndarray)
 
 
-def _agree(a, b):
-    return len(a) == len(b) and all(m == n or None in (m, n) for m, n in zip(a, b))
+def direct_monitors(callbacks: Any, lower_is_better: Sequence[str]) -> None:
+    """Tells callbacks that watch quantities of ours which direction is better.
 
-
-def weight_like_losses(sample_weight: Any, loss: Any, y: Any, y_pred: Any) -> Any:
-    """Weights with one value a sample, given the shape of the losses they multiply.
+    Keras can't infer it, and says so after the first epoch.
 
     Args:
-        sample_weight: Weights of samples, or of entries (which are left as they are), or
-            `None`.
-        loss: What `compile` got.
-        y: Targets, `(batch, ...)`.
-        y_pred: Outputs, `(batch, ...)`.
+        callbacks: What `fit` got.
+        lower_is_better: Names of losses and penalties, without `val_`.
+
+    Raises:
+        ValueError: If one watches what another callback logs, which has no direction.
     """
-    if sample_weight is None or loss is None:
-        return sample_weight
-    if any(side != 1 for side in sample_weight.shape[1:]):
-        return sample_weight
-    loss = keras.losses.get(keras.tree.flatten(loss)[0])
-    loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
-    one_loss = loss(y[:1], y_pred[:1])
-    ones = ops.ones((1, *ops.shape(one_loss)[1:]), dtype=one_loss.dtype)
-    sample_weight = ops.cast(ops.reshape(sample_weight, (-1,)), one_loss.dtype)
-    return ops.reshape(sample_weight, (-1, *(1,) * (len(ones.shape) - 1))) * ones
+    callbacks = getattr(callbacks, "callbacks", callbacks)
+    callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+    logged = {name for callback in callbacks for name in getattr(callback, "logged", ())}
+    for callback in callbacks:
+        monitor = getattr(callback, "monitor", None)
+        if not isinstance(monitor, str) or getattr(callback, "mode", None) != "auto":
+            continue
+        if monitor.removeprefix("val_") in lower_is_better:
+            callback.mode = "min"
+        elif monitor in logged and getattr(callback, "monitor_op", None) is None:
+            kind = type(callback).__name__
+            raise ValueError(
+                f"{kind} must be told whether less or more of {monitor} is better. "
+                f'Received: {kind}("{monitor}") without a mode. Pass mode="min" or '
+                'mode="max".'
+            )
+
+
+@contextlib.contextmanager
+def keeping_variables(model: keras.Model) -> Iterator[None]:
+    """Gives a model its variables back when an exception ends one of Keras's loops.
+
+    On JAX, Keras takes them away for the loop.
+    """
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    variables = [*model.variables, *model.metrics_variables]
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        variables += optimizer.variables
+    before = [(variable, variable.value) for variable in variables]
+    try:
+        yield
+    except BaseException:
+        model.jax_state_sync()  # where steps were made before
+        for variable, value in before:
+            is_lost = getattr(variable, "_value", value) is None
+            if is_lost and not value.is_deleted():
+                variable.assign(value)
+        raise

@@ -12,22 +12,23 @@ from keras_manifold._arguments import check_count
 
 
 def convolutional(
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     latent_dim: int,
     *,
-    filters: Sequence[int] = (32, 64),
+    filters: Sequence[int] | int = (32, 64),
     kernel_size: int = 3,
     activation: str = "relu",
     output_activation: str | None = "sigmoid",
 ) -> tuple[keras.Model, keras.Model]:
-    """Convolutional encoder and decoder for images of any size.
+    """Convolutional encoder and decoder for signals, images and volumes of any size.
 
     Args:
-        input_shape: `(height, width, channels)`, or `(channels, height, width)` when
-            Keras's image data format is `channels_first`.
+        input_shape: `(length, channels)`, `(height, width, channels)` or `(depth, height,
+            width, channels)`; channels first when that is Keras's image data format.
         latent_dim: Size of the code, at least 1.
-        filters: Filters of each strided convolution, from the image inwards.
-        kernel_size: Height and width of every kernel.
+        filters: Filters of each strided convolution, from the image inwards; one number is
+            one convolution.
+        kernel_size: Sides of every kernel.
         activation: Activation of every hidden layer.
         output_activation: Activation of the last layer.
 
@@ -35,8 +36,8 @@ def convolutional(
         Tuple `(encoder, decoder)` of functional models.
 
     Raises:
-        ValueError: If `input_shape` is not of rank 3 with known sizes, or `latent_dim`,
-            `filters` or `kernel_size` is below 1.
+        ValueError: If `input_shape` is not of rank 2, 3 or 4 with known sizes, or
+            `latent_dim`, `filters` or `kernel_size` is below 1.
 
     Examples:
         >>> from keras_manifold import architectures
@@ -44,39 +45,41 @@ def convolutional(
         >>> encoder.output_shape, decoder.output_shape
         ((None, 4), (None, 9, 7, 1))
     """
-    input_shape = _checked_shape("input_shape", input_shape, rank=3)
-    filters = _checked_shape("filters", filters)
+    input_shape = _checked_shape("input_shape", input_shape, ranks=(2, 3, 4))
+    widths = _checked_shape("filters", _one_or_several(filters))
     kernel_size = check_count("kernel_size", kernel_size)
     latent_dim = check_count("latent_dim", latent_dim)
+    convolution, transposed, cropping = _KINDS[len(input_shape)]
     channels_first = keras.config.image_data_format() == "channels_first"
     channels = input_shape[0] if channels_first else input_shape[-1]
     size = tuple(input_shape[1:] if channels_first else input_shape[:-1])
 
     image = hidden = keras.Input(input_shape)
-    for count in filters:
+    for count in widths:
         sides = hidden.shape[2:] if channels_first else hidden.shape[1:-1]
         padding = "valid" if min(sides) >= kernel_size else "same"
-        hidden = layers.Conv2D(
+        hidden = convolution(
             count, kernel_size, strides=2, padding=padding, activation=activation
         )(hidden)
     code = layers.Dense(latent_dim, name="code")(layers.Flatten()(hidden))
     encoder = keras.Model(image, code, name="encoder")
 
-    start = tuple(math.ceil(side / 2 ** len(filters)) for side in size)
-    start_shape = (filters[0], *start) if channels_first else (*start, filters[0])
+    start = tuple(math.ceil(side / 2 ** len(widths)) for side in size)
+    start_shape = (widths[0], *start) if channels_first else (*start, widths[0])
     code = keras.Input((latent_dim,))
     hidden = layers.Dense(math.prod(start_shape), activation=activation)(code)
     hidden = layers.Reshape(start_shape)(hidden)
-    for count in reversed(filters):
-        hidden = layers.Conv2DTranspose(
+    for count in reversed(widths):
+        hidden = transposed(
             count, kernel_size, strides=2, padding="same", activation=activation
         )(hidden)
-    image = layers.Conv2DTranspose(
-        channels, kernel_size, padding="same", activation=output_activation
-    )(hidden)
-    excess = [side * 2 ** len(filters) - want for side, want in zip(start, size)]
+    image = transposed(channels, kernel_size, padding="same", activation=output_activation)(
+        hidden
+    )
+    excess = [side * 2 ** len(widths) - want for side, want in zip(start, size)]
     if any(excess):
-        image = layers.Cropping2D([(n // 2, n - n // 2) for n in excess])(image)
+        cut = [(n // 2, n - n // 2) for n in excess]
+        image = cropping(cut[0] if len(cut) == 1 else cut)(image)
     decoder = keras.Model(code, image, name="decoder")
     return encoder, decoder
 
@@ -85,7 +88,7 @@ def dense(
     input_shape: tuple[int, ...] | int,
     latent_dim: int,
     *,
-    units: Sequence[int] = (512, 256),
+    units: Sequence[int] | int = (512, 256),
     activation: str = "relu",
     output_activation: str | None = "sigmoid",
 ) -> tuple[keras.Model, keras.Model]:
@@ -94,7 +97,8 @@ def dense(
     Args:
         input_shape: Shape of one sample.
         latent_dim: Size of the code, at least 1.
-        units: Width of each hidden layer of the encoder; the decoder mirrors it.
+        units: Width of each hidden layer of the encoder, which the decoder mirrors; one
+            number is one layer.
         activation: Activation of every hidden layer.
         output_activation: Activation of the last layer.
 
@@ -112,15 +116,14 @@ def dense(
         ((None, 4), (None, 8, 8, 1))
     """
     shape: Any = input_shape
-    is_flat = isinstance(shape, numbers.Integral)
-    shape = _checked_shape("input_shape", (shape,) if is_flat else shape)
-    units = _checked_counts("units", units)
+    shape = _checked_shape("input_shape", _one_or_several(shape))
+    widths = _checked_counts("units", _one_or_several(units))
     latent_dim = check_count("latent_dim", latent_dim)
     encoder = keras.Sequential(
         [
             keras.Input(shape),
             layers.Flatten(),
-            *(layers.Dense(width, activation=activation) for width in units),
+            *(layers.Dense(width, activation=activation) for width in widths),
             layers.Dense(latent_dim, name="code"),
         ],
         name="encoder",
@@ -128,7 +131,7 @@ def dense(
     decoder = keras.Sequential(
         [
             keras.Input((latent_dim,)),
-            *(layers.Dense(width, activation=activation) for width in reversed(units)),
+            *(layers.Dense(width, activation=activation) for width in reversed(widths)),
             layers.Dense(math.prod(shape), activation=output_activation),
             layers.Reshape(shape),
         ],
@@ -137,10 +140,24 @@ def dense(
     return encoder, decoder
 
 
-def _checked_shape(name, shape, rank=None):
+def _one_or_several(given: Any) -> Any:
+    return (given,) if isinstance(given, numbers.Integral) else given
+
+
+# By the rank of a sample, channels included.
+_KINDS = {
+    2: (layers.Conv1D, layers.Conv1DTranspose, layers.Cropping1D),
+    3: (layers.Conv2D, layers.Conv2DTranspose, layers.Cropping2D),
+    4: (layers.Conv3D, layers.Conv3DTranspose, layers.Cropping3D),
+}
+
+
+def _checked_shape(name, shape, ranks=None):
     sides = _checked_counts(name, shape)
-    if len(sides) == 0 or rank not in (None, len(sides)):
-        expected = "at least one whole number" if rank is None else f"{rank} whole numbers"
+    if len(sides) == 0 or (ranks and len(sides) not in ranks):
+        expected = "at least one whole number"
+        if ranks:
+            expected = f"{', '.join(map(str, ranks[:-1]))} or {ranks[-1]} whole numbers"
         raise ValueError(f"`{name}` must be {expected}. Received: {name}={shape!r}.")
     return sides
 

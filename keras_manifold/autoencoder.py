@@ -1,23 +1,22 @@
 """A Keras model that learns to reconstruct its inputs."""
 
-import numbers
-import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
-from keras import ops
+import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold import architectures
-from keras_manifold._feeding import bound, check_target, weight_like_losses, with_targets
-from keras_manifold._map.compiled import forget_compiled
-from keras_manifold._map.function import Map
+from keras_manifold._arguments import Verbose
+from keras_manifold._feeding import bound, keeping_variables
+from keras_manifold._halves import TwoHalves
+from keras_manifold._reconstructing import squared_errors
 from keras_manifold.penalties import ContractivePenalty, Penalty
-from keras_manifold.penalties._loss import PenalisedLoss
 
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
-class AutoEncoder(keras.Model):
+class AutoEncoder(TwoHalves):
     r"""Autoencoder: plain, denoising, contractive, or both, trained with `fit(x)`.
 
     The output is `decoder(encoder(inputs))`; in training the inputs go through `noise`
@@ -35,7 +34,8 @@ class AutoEncoder(keras.Model):
         encoder: Keras layer or model from `(batch, *input_shape)` to codes.
         decoder: Keras layer or model from codes to `(batch, *input_shape)`.
         noise: Layer that corrupts its inputs when called with `training=True`, such as
-            [`NoiseInjection`][keras_manifold.NoiseInjection]. `None` for none.
+            [`NoiseInjection`][keras_manifold.NoiseInjection], or a number as short for
+            `NoiseInjection("gaussian", number)`. `None` for none.
         contractive_penalty: [`ContractivePenalty`][keras_manifold.ContractivePenalty], or a
             number as short for `ContractivePenalty(number)`. `None` for none.
         penalties: Further penalties, each with a name of its own: see
@@ -45,14 +45,16 @@ class AutoEncoder(keras.Model):
     Attributes:
         encoder: The layer that was given, to be called or saved alone.
         decoder: The same for the decoder.
-        noise: The layer, or `None`.
-        contractive_penalty: The `ContractivePenalty`, or `None`.
-        penalties: List of the further penalties.
+
+    `noise`, `contractive_penalty` and `penalties` may be assigned at any time, as they may
+    be given here: the next step has what was assigned. As a layer of another model, and in
+    a training loop of your own (called with `training=True`), an autoencoder adds its
+    penalties to `losses`, unweighted by samples.
 
     Raises:
-        TypeError: If `encoder`, `decoder` or `noise` is not a Keras layer,
-            `contractive_penalty` neither a `ContractivePenalty` nor a number, or one of
-            `penalties` no `Penalty`.
+        TypeError: If `encoder` or `decoder` is not a Keras layer, `noise` neither a layer
+            nor a number, `contractive_penalty` neither a `ContractivePenalty` nor a
+            number, or one of `penalties` no `Penalty`.
         ValueError: If there is a penalty and `encoder` (for that of the reconstruction
             `decoder` too) declares integer inputs, or mixes samples; the latter is seen of
             a model that declares the shape of its inputs.
@@ -80,62 +82,46 @@ class AutoEncoder(keras.Model):
         encoder: keras.Layer,
         decoder: keras.Layer,
         *,
-        noise: keras.Layer | None = None,
+        noise: keras.Layer | float | None = None,
         contractive_penalty: ContractivePenalty | float | None = None,
         penalties: Sequence[Penalty] = (),
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        _check_layer("encoder", encoder)
-        _check_layer("decoder", decoder)
-        if noise is not None:
-            _check_layer("noise", noise)
-        self.encoder = encoder
-        self.decoder = decoder
-        self.noise = noise
-        self.contractive_penalty = _as_penalty(contractive_penalty)
-        self.penalties = [*penalties]
-        self._penalised = PenalisedLoss(
-            _by_name(self.contractive_penalty, self.penalties),
-            self._map_of,
-            name=_RECONSTRUCTION_LOSS,
+        super().__init__(
+            encoder,
+            decoder,
+            noise=noise,
+            contractive_penalty=contractive_penalty,
+            penalties=penalties,
+            **kwargs,
         )
-        self._trackers = self._penalised.trackers  # here Keras finds the metrics
-
-    def __setattr__(self, name, value):
-        if name in ("contractive_penalty", "penalties") and hasattr(self, "_penalised"):
-            raise ValueError(
-                f"`{name}` can't be changed after the model is made, as its loss and its "
-                f"metrics are made of it. Received: {name}={value!r}. Assign the weight of "
-                "a penalty, as in model.contractive_penalty.weight = 0.1 (0 turns it off), "
-                "or make AutoEncoder(model.encoder, model.decoder, ...) anew."
-            )
-        super().__setattr__(name, value)
 
     @classmethod
     def convolutional(
         cls,
-        input_shape: tuple[int, int, int],
+        input_shape: tuple[int, ...],
         latent_dim: int,
         *,
-        filters: Sequence[int] = (32, 64),
+        filters: Sequence[int] | int = (32, 64),
         kernel_size: int = 3,
         activation: str = "relu",
         output_activation: str | None = "sigmoid",
         **kwargs: Any,
     ) -> "AutoEncoder":
-        """Convolutional autoencoder for images of any size.
+        """Convolutional autoencoder for signals, images and volumes of any size.
 
-        The encoder halves the image with one strided convolution for each entry of
+        The encoder halves each side with one strided convolution for each entry of
         `filters` and ends in a dense layer without activation. The decoder mirrors it
         with transposed convolutions and crops what an odd size has too much.
 
         Args:
-            input_shape: `(height, width, channels)`, or `(channels, height, width)`
-                when Keras's image data format is `channels_first`.
+            input_shape: `(length, channels)`, `(height, width, channels)` or `(depth,
+                height, width, channels)`; channels first when that is Keras's image data
+                format.
             latent_dim: Size of the code, at least 1.
-            filters: Filters of each strided convolution, from the image inwards.
-            kernel_size: Height and width of every kernel.
+            filters: Filters of each strided convolution, from the image inwards; one number
+                is one convolution.
+            kernel_size: Sides of every kernel.
             activation: Activation of every hidden layer.
             output_activation: Activation of the last layer. `"sigmoid"` suits inputs in
                 [0, 1]; take `None` for others.
@@ -145,7 +131,7 @@ class AutoEncoder(keras.Model):
             An `AutoEncoder`, built, not compiled.
 
         Raises:
-            ValueError: If `input_shape` is not of rank 3 with known sizes, or
+            ValueError: If `input_shape` is not of rank 2, 3 or 4 with known sizes, or
                 `latent_dim`, `filters` or `kernel_size` is below 1.
 
         Examples:
@@ -170,7 +156,7 @@ class AutoEncoder(keras.Model):
         input_shape: tuple[int, ...] | int,
         latent_dim: int,
         *,
-        units: Sequence[int] = (512, 256),
+        units: Sequence[int] | int = (512, 256),
         activation: str = "relu",
         output_activation: str | None = "sigmoid",
         **kwargs: Any,
@@ -180,7 +166,8 @@ class AutoEncoder(keras.Model):
         Args:
             input_shape: Shape of one sample.
             latent_dim: Size of the code, at least 1.
-            units: Width of each hidden layer of the encoder; the decoder mirrors it.
+            units: Width of each hidden layer of the encoder, which the decoder mirrors; one
+                number is one layer.
             activation: Activation of every hidden layer.
             output_activation: Activation of the last layer. `"sigmoid"` suits inputs in
                 [0, 1]; take `None` for others.
@@ -221,7 +208,7 @@ class AutoEncoder(keras.Model):
             x: Array or tensor of shape `(batch, *input_shape)`.
 
         Returns:
-            Tensor of shape `(batch, latent_dim)`.
+            Tensor of shape `(batch, *code_shape)`, such as `(batch, latent_dim)`.
 
         Examples:
             >>> import numpy as np, keras_manifold as km
@@ -235,7 +222,7 @@ class AutoEncoder(keras.Model):
         """Reconstructions from codes: `decoder(codes, training=False)`.
 
         Args:
-            codes: Array or tensor of shape `(batch, latent_dim)`.
+            codes: Array or tensor of shape `(batch, *code_shape)`.
 
         Returns:
             Tensor of shape `(batch, *input_shape)`.
@@ -247,36 +234,6 @@ class AutoEncoder(keras.Model):
             (5, 8, 8, 1)
         """
         return self._map_of("decoder")(codes)
-
-    def call(self, inputs, training=None):
-        is_clean = self.noise is None or not training
-        shared = self._penalised.forward(inputs) if is_clean else None
-        if shared is not None:
-            part, outputs = shared
-            return outputs if part == "reconstruction" else self.decode(outputs)
-        if self.noise is not None:
-            inputs = self.noise(inputs, training=bool(training))
-        return self.decoder(self.encoder(inputs, training=training), training=training)
-
-    def _map_of(self, part):
-        """The function of a part, in inference mode."""
-        encoder, decoder = Map(self.encoder, "encoder"), Map(self.decoder, "decoder")
-        if part == "reconstruction":
-            return encoder.then(decoder)
-        return encoder if part == "encoder" else decoder
-
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """`keras.Model.compile`, after which nothing that was compiled before is used.
-
-        Args:
-            *args: As in Keras.
-            **kwargs: As in Keras.
-
-        Examples:
-            See `AutoEncoder`.
-        """
-        super().compile(*args, **kwargs)
-        forget_compiled(self)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.fit`, whose target is the batch itself.
@@ -305,7 +262,9 @@ class AutoEncoder(keras.Model):
             >>> sorted(model.fit(x, validation_data=x[:8], verbose=0).history)
             ['loss', 'reconstruction_loss', 'val_loss', 'val_reconstruction_loss']
         """
-        return super().fit(**bound(super().fit, x, y, args, kwargs))
+        given = self._prepared(bound(super().fit, x, y, args, kwargs))
+        with keeping_variables(self):
+            return super().fit(**given)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.evaluate`, whose target is the batch itself.
@@ -331,7 +290,9 @@ class AutoEncoder(keras.Model):
             >>> sorted(model.evaluate(x, verbose=0, return_dict=True))
             ['loss', 'reconstruction_loss']
         """
-        return super().evaluate(**bound(super().evaluate, x, y, args, kwargs))
+        given = self._prepared(bound(super().evaluate, x, y, args, kwargs))
+        with keeping_variables(self):
+            return super().evaluate(**given)
 
     def train_on_batch(
         self,
@@ -366,58 +327,50 @@ class AutoEncoder(keras.Model):
             ['loss', 'reconstruction_loss']
         """
         others = (sample_weight, class_weight, return_dict)
-        return super().train_on_batch(**bound(super().train_on_batch, x, y, others, {}))
+        given = bound(super().train_on_batch, x, y, others, {})
+        return super().train_on_batch(**self._prepared(given))
 
-    def train_step(self, *args):
-        args = with_targets(args)
-        self._penalised.begin(args[-1][0])
-        with self._penalised.gradients_named():
-            return super().train_step(*args)
+    def reconstruction_errors(
+        self,
+        x: Any,
+        *,
+        reduce: bool = True,
+        batch_size: int = 32,
+        verbose: Verbose = "auto",
+    ) -> Annotated[NDArray[np.float32], "n ..."]:
+        """Mean squared error of the reconstruction of each sample, without noise.
 
-    def test_step(self, *args):
-        args = with_targets(args)
-        self._penalised.begin(args[-1][0])
-        return super().test_step(*args)
+        Large ones are of samples unlike those of the training: anomalies. Cost: one
+        `predict`, and one batch in memory.
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        y = x if y is None else y  # Keras builds the model from unpaired data
-        check_target(x, y, y_pred)
-        sample_weight = weight_like_losses(sample_weight, self.loss, y, y_pred)
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        regularization = sum(ops.sum(value) for value in self.losses)
-        # Last: a layer called from outside its model clears the collected losses.
-        return self._penalised.total(loss, x, sample_weight, regularization)
+        Args:
+            x: Array of shape `(n, *input_shape)`, or any iterable of batches, or of tuples
+                that begin with one.
+            reduce: Whether to take the mean over the entries of each sample.
+            batch_size: Samples in a batch of an array, at least 1.
+            verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are
+                long or of unknown length.
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        y = x if y is None else y
-        return super().compute_metrics(x, y, y_pred, sample_weight)
+        Returns:
+            NumPy array, float32, at least 0, of shape `(n,)`; without `reduce` the squared
+            error of each entry, `(n, *input_shape)`.
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        for index, state in enumerate(self._seed_states()):
-            store[f"{_SEED_STATE}{index}"] = ops.convert_to_numpy(state)
+        Raises:
+            ValueError: If there are no samples, or the reconstructions are not of their
+                shape.
 
-    def load_own_variables(self, store):
-        saved = [key for key in store.keys() if key.startswith(_SEED_STATE)]  # noqa: SIM118
-        rest = set(store.keys()) - set(saved)
-        super().load_own_variables({key: store[key] for key in rest})
-        states = self._seed_states()
-        # Weights may come from a model with other noise: its seeds are of no use here.
-        if len(states) != len(saved):
-            warnings.warn(
-                f"The file holds {len(saved)} states of random numbers, this model has "
-                f"{len(states)}: they start anew, and a resumed training differs.",
-                stacklevel=2,
-            )
-            return
-        for index, state in enumerate(states):
-            state.assign(store[f"{_SEED_STATE}{index}"])
-
-    def _seed_states(self):
-        """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
-        other = {id(v) for v in (*self.weights, *self.metrics_variables)}
-        other |= {id(penalty.weight) for penalty in self._penalised.penalties.values()}
-        return [v for v in self.variables if id(v) not in other]
+        Examples:
+            >>> import numpy as np, keras_manifold as km
+            >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
+            >>> x = np.random.default_rng(0).uniform(size=(5, 8, 8, 1)).astype("float32")
+            >>> model.reconstruction_errors(x).shape
+            (5,)
+            >>> model.reconstruction_errors(x, reduce=False).shape
+            (5, 8, 8, 1)
+        """
+        return squared_errors(
+            self, x, reduce=reduce, batch_size=batch_size, verbose=verbose
+        )
 
     def get_config(self):
         return {
@@ -441,50 +394,4 @@ class AutoEncoder(keras.Model):
         return cls(**{**config, **parts, "penalties": penalties})
 
 
-_SEED_STATE = "seed_state_"
-
-_RECONSTRUCTION_LOSS = "reconstruction_loss"
-
 _PARTS = ("encoder", "decoder", "noise", "contractive_penalty")
-
-
-def _as_penalty(penalty):
-    if penalty is None or isinstance(penalty, ContractivePenalty):
-        return penalty
-    if isinstance(penalty, numbers.Real):
-        return ContractivePenalty(float(penalty))
-    raise TypeError(
-        "`contractive_penalty` must be a ContractivePenalty, a number or None. "
-        f"Received: contractive_penalty={penalty!r}."
-    )
-
-
-def _by_name(contractive_penalty, penalties):
-    """All penalties by the names of their metrics."""
-    named: list[tuple[Any, Any]] = []
-    if contractive_penalty is not None:
-        named.append(("contractive_penalty", contractive_penalty))
-    named += [(getattr(penalty, "name", None), penalty) for penalty in penalties]
-    taken = {_RECONSTRUCTION_LOSS, "loss"}
-    for name, penalty in named:
-        if not isinstance(penalty, Penalty):
-            raise TypeError(
-                "Each of `penalties` must be callable as penalty(function, x) and have "
-                f"`name`, `of` and `weight`. Received: {penalty!r}. Such are "
-                "ContractivePenalty and whatever keeps to km.penalties.Penalty."
-            )
-        if name in taken:
-            raise ValueError(
-                "Each penalty needs a name of its own, which is that of its metric. "
-                f"Received: a second one named {name!r}. Pass name=... to it."
-            )
-        taken.add(name)
-    return dict(named)
-
-
-def _check_layer(name, value):
-    if not isinstance(value, keras.Layer):
-        raise TypeError(
-            f"`{name}` must be a Keras layer or model. Received: {name}={value!r} "
-            f"of type {type(value).__name__}. Wrap a function in keras.layers.Lambda."
-        )

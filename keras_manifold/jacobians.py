@@ -1,9 +1,10 @@
 """The Jacobian of a function that maps each sample on its own."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count
 from keras_manifold._map.checks import check_finite_derivatives, warn_where_lost
@@ -23,7 +24,9 @@ __all__ = ["forget_compiled", "jacobian"]
 _MOST_SAMPLES = 128
 
 
-def jacobian(function: Callable, x: Any, *, chunk_size: int | None = None) -> np.ndarray:
+def jacobian(
+    function: Callable, x: Any, *, chunk_size: int | None = None
+) -> Annotated[NDArray[np.float32], "n *output_and_input_shape"]:
     r"""Jacobian of a function at each sample, $J_i = \partial f(x_i) / \partial x_i$.
 
     Reverse mode when a sample has no more outputs than inputs, forward mode

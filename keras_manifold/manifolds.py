@@ -17,9 +17,10 @@ against. All return a `Manifold` and follow the same rules:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count, check_number
 
@@ -53,12 +54,12 @@ class Manifold:
         ((100, 20), (100, 2, 20), 2)
     """
 
-    x: np.ndarray
-    parameters: np.ndarray
-    tangents: np.ndarray
-    dimension: int | np.ndarray
-    embedding: np.ndarray | None = None
-    parts: np.ndarray | None = None
+    x: Annotated[NDArray[np.float32], "n *ambient_shape"]
+    parameters: Annotated[NDArray[np.float64], "n p"]
+    tangents: Annotated[NDArray[np.float32], "n d *ambient_shape"]
+    dimension: int | Annotated[NDArray[np.integer], "n"]
+    embedding: Annotated[NDArray[np.float64], "ambient_dim natural_dim"] | None = None
+    parts: Annotated[NDArray[np.integer], "n"] | None = None
 
 
 def line(

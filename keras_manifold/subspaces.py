@@ -1,11 +1,12 @@
 """How subspaces, such as tangent spaces, lie to each other."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def principal_angles(a: Any, b: Any) -> np.ndarray:
+def principal_angles(a: Any, b: Any) -> Annotated[NDArray[np.float64], "n k"]:
     r"""Principal angles between the tangent spaces of matching samples.
 
     The singular values of $A_i B_i^\top$ are their cosines; small angles are taken from
@@ -51,7 +52,7 @@ def principal_angles(a: Any, b: Any) -> np.ndarray:
     return np.where(cosines > np.sqrt(0.5), from_sines, from_cosines)
 
 
-def captured_energy(space: Any, directions: Any) -> np.ndarray:
+def captured_energy(space: Any, directions: Any) -> Annotated[NDArray[np.float64], "n m"]:
     r"""How much of each direction lies in the tangent space of its sample.
 
     $\sum_i \langle v_i, d \rangle^2 / \|d\|^2$ over the tangent vectors $v_i$: 1 for a

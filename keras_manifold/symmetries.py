@@ -1,9 +1,15 @@
 """Tangent directions of images that are known: shifts, rotation, scaling, thickness."""
 
 from collections.abc import Iterable
+from typing import Annotated, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+Kind = Literal[
+    "shift_y", "shift_x", "rotation", "scaling", "shear_y", "shear_x", "thickness"
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # How fast the content at (y, x), seen from the centre, moves in y and in x.
 _VELOCITIES = {
@@ -14,12 +20,11 @@ _VELOCITIES = {
     "shear_y": lambda y, x: (x, 0.0),
     "shear_x": lambda y, x: (0.0, y),
 }
-KINDS = (*_VELOCITIES, "thickness")
 
 
 def image_tangents(
-    x: ArrayLike, kinds: Iterable[str] = ("shift_y", "shift_x", "rotation", "scaling")
-) -> np.ndarray:
+    x: ArrayLike, kinds: Iterable[Kind] = ("shift_y", "shift_x", "rotation", "scaling")
+) -> Annotated[NDArray[np.float32], "n kinds height width channels"]:
     r"""Directions in which an image changes when its content moves, turns or grows.
 
     A transform $T_t$ that moves the content at $p = (y, x)$ to $T_t(p)$ turns the image

@@ -2,23 +2,41 @@
 
 import contextlib
 import itertools
-import os
-from dataclasses import dataclass, fields
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import keras
 import numpy as np
 
-from keras_manifold._arguments import check_at_most, check_choice, check_count
+from keras_manifold._arguments import (
+    Part,
+    Verbose,
+    check_at_most,
+    check_choice,
+    check_count,
+    check_verbose,
+)
 from keras_manifold._map.decomposition import Decomposition
+from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.stores import InMemory, OnDisk, Store
+from keras_manifold._storage.snapshots import INPUT, Snapshot, samples_beside
+from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
+from keras_manifold.plot._overview import overview
+from keras_manifold.plot._rendering import rendered
+
+Method = Literal["auto", "dense", "lanczos"]
 
 
-@dataclass(frozen=True, eq=False)
+_ARRAYS = ("vectors", "singular_values", "code_vectors", "errors", "inputs")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class TangentSpace:
     """Tangent spaces of `n` samples, as NumPy arrays.
 
@@ -33,11 +51,22 @@ class TangentSpace:
         singular_values: How much the function stretches each of them, descending,
             shape `(n, k)`, at least 0, in units of output per unit of input.
         code_vectors: The matching orthonormal directions in code space, shape
-            `(n, k, latent_dim)`. Of a reconstruction, where both sides are shaped as
-            inputs: the directions of its outputs, `(n, k, *output_shape)`.
+            `(n, k, *code_shape)`, such as `(n, k, latent_dim)`; codes that are feature
+            maps keep their shape here and count as flattened elsewhere. Of a
+            reconstruction, where both sides are shaped as inputs: the directions of its
+            outputs, `(n, k, *output_shape)`.
         errors: For each singular value the distance within which the matrix has one,
             shape `(n, k)`, where block Lanczos found it. `None` where all of the Jacobian
             was decomposed, to the accuracy of float32.
+        inputs: The samples themselves, `(n, *input_shape)`. `None` where nobody kept them.
+        of: What was decomposed: `"encoder"`, `"decoder"` or `"reconstruction"`. `None`
+            where nobody noted it.
+        half_precision: Whether the vectors were stored with 11 bits, as callbacks do: they
+            are orthonormal to 1e-3 then.
+
+    `len(space)` is `n`. `space[i]`, `space[2:5]` and `space[[0, 7]]` are the `TangentSpace`
+    of these samples, with `n` of 1, 3 and 2, in memory; iteration goes through single ones.
+    In a notebook it shows the first samples, their tangent vectors and spectra.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -46,12 +75,42 @@ class TangentSpace:
         >>> space = km.tangent_space(model, x)
         >>> space.vectors.shape, space.singular_values.shape, space.code_vectors.shape
         ((5, 3, 8, 8, 1), (5, 3), (5, 3, 3))
+        >>> space[1:3]
+        <TangentSpace of the encoder: 2 samples of shape (8, 8, 1), 3 directions>
     """
 
-    vectors: np.ndarray
-    singular_values: np.ndarray
-    code_vectors: np.ndarray
-    errors: np.ndarray | None = None
+    vectors: Annotated[Sliceable, "n k *input_shape"]
+    singular_values: Annotated[Sliceable, "n k"]
+    code_vectors: Annotated[Sliceable, "n k *code_shape"]
+    errors: Annotated[Sliceable, "n k"] | None = None
+    inputs: Annotated[Sliceable, "n *input_shape"] | None = None
+    of: str | None = None
+    half_precision: bool = False
+
+    def __len__(self) -> int:
+        return self.singular_values.shape[0]
+
+    def __iter__(self) -> Iterator["TangentSpace"]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int | slice | Sequence[int]) -> "TangentSpace":
+        places = _places(index, len(self))
+        taken = {name: _taken(array, places) for name, array in self.arrays().items()}
+        return replace(self, **taken)
+
+    def __repr__(self):
+        count, k = self.singular_values.shape
+        samples, directions = (
+            f"{number} {word}{'' if number == 1 else 's'}"
+            for number, word in ((count, "sample"), (k, "direction"))
+        )
+        of = f" of the {self.of}" if self.of else ""
+        shape = tuple(self.vectors.shape[2:])
+        half = ", in half precision" if self.half_precision else ""
+        return f"<TangentSpace{of}: {samples} of shape {shape}, {directions}{half}>"
+
+    def _repr_png_(self):
+        return rendered(overview(self[:3])) if len(self) else None
 
     def leading(self, k: int) -> "TangentSpace":
         """The same with the `k` leading directions only.
@@ -74,9 +133,11 @@ class TangentSpace:
         """
         available = self.singular_values.shape[1]
         check_at_most("k", k, available, f"the tangent space has {available}")
-        return TangentSpace(**{name: array[:, :k] for name, array in self.arrays().items()})
+        arrays = self.arrays()
+        arrays.pop("inputs", None)
+        return replace(self, **{name: array[:, :k] for name, array in arrays.items()})
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Writes the arrays to one `.npz` file, whole or not at all.
 
         Args:
@@ -96,42 +157,53 @@ class TangentSpace:
             (5, 3, 20)
         """
         with replacing(path) as file:
-            np.savez_compressed(file, **self.arrays())
+            arrays: dict[str, Any] = self.arrays()
+            if self.half_precision:
+                arrays["vectors"] = _half(self.vectors)
+            if self.of is not None:
+                arrays["of"] = np.array(self.of)
+            np.savez_compressed(file, **arrays)
 
     @classmethod
-    def load(cls, path: str | PathLike) -> "TangentSpace":
+    def load(
+        cls, path: str | PathLike[str], *, max_bytes: int = MOST_BYTES
+    ) -> "TangentSpace":
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
             path: Name of the file, or of the folder: of a run that was cut off, it gives
                 the samples that are written.
+            max_bytes: Of the arrays of a file, at most, which is seen before they are read;
+                folders are read as they are sliced.
 
         Returns:
             `TangentSpace`.
 
         Raises:
-            ValueError: If the file does not hold a tangent space.
+            ValueError: If the file does not hold a tangent space, is cut short or damaged,
+                or promises more than `max_bytes`.
             FileNotFoundError: If there is no such file.
 
         Examples:
             See `save`.
         """
-        names = [field.name for field in fields(cls)]
         if Path(path).is_dir():
-            return cls._of(path, GrowingArrays.load(path, names))
-        try:
-            file = np.load(path, allow_pickle=False)
-        except ValueError:  # neither npz nor npy
-            file = None
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError(
-                f"`path` must be an npz file or a folder. Received: {os.fspath(path)!r}."
-            )
-        with file as arrays:
-            return cls._of(path, {name: arrays[name] for name in names if name in arrays})
+            of = GrowingArrays.fingerprint_of(path).get("of")
+            return cls._of(path, GrowingArrays.load(path, _ARRAYS), of)
+        names = (*_ARRAYS, "of", INPUT)
+        found: dict[str, Any] = read_arrays(path, names, max_bytes=max_bytes)
+        of = str(found.pop("of")) if "of" in found else None
+        of_callback = found.pop(INPUT, None)
+        if "inputs" not in found:
+            file = Path(path)
+            samples = samples_beside(file) if Snapshot.is_named(file) else {}
+            of_callback = samples.get(INPUT) if of_callback is None else of_callback
+            if of_callback is not None:
+                found["inputs"] = of_callback
+        return cls._of(path, found, of)
 
     @classmethod
-    def _of(cls, path, arrays):
+    def _of(cls, path, arrays, of):
         needed = ("vectors", "singular_values", "code_vectors")
         missing = [name for name in needed if name not in arrays]
         if missing:
@@ -139,10 +211,13 @@ class TangentSpace:
                 f"A tangent space is made of the arrays {', '.join(needed)}. "
                 f"Received: {path} without {', '.join(missing)}."
             )
-        return cls(**arrays)
+        is_half = arrays["vectors"].dtype == "float16"
+        if is_half:  # arithmetic with so few bits would lose more
+            arrays = {name: _full(array) for name, array in arrays.items()}
+        return cls(**arrays, of=of, half_precision=is_half)
 
     def arrays(self) -> dict[str, Any]:
-        """The arrays by name, without `errors` where there are none.
+        """The arrays by name, without those that are `None`.
 
         Returns:
             Mapping from the names of the attributes to them.
@@ -152,9 +227,9 @@ class TangentSpace:
             >>> model = km.AutoEncoder.dense(20, latent_dim=3)
             >>> space = km.tangent_space(model, np.ones((5, 20), "float32"))
             >>> list(space.arrays())
-            ['vectors', 'singular_values', 'code_vectors']
+            ['vectors', 'singular_values', 'code_vectors', 'inputs']
         """
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
         return {name: array for name, array in arrays.items() if array is not None}
 
 
@@ -162,13 +237,13 @@ def tangent_space(
     model: Any,
     x: Any,
     *,
-    of: str = "encoder",
+    of: Part = "encoder",
     k: int | None = None,
-    method: str = "auto",
+    method: Method = "auto",
     batch_size: int = 32,
     seed: int | None = None,
-    path: str | PathLike | None = None,
-    verbose: str | int = "auto",
+    path: str | PathLike[str] | None = None,
+    verbose: Verbose = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
 
@@ -198,7 +273,7 @@ def tangent_space(
     Args:
         model: `AutoEncoder`, or any object with an `encoder` and a `decoder`. Or a Keras
             layer or callable, which is taken for what `of` names: from `(batch,
-            *input_shape)` to codes `(batch, latent_dim)` or to reconstructions, or, for
+            *input_shape)` to codes `(batch, *code_shape)` or to reconstructions, or, for
             `"decoder"`, from codes.
         x: Array of shape `(n, *input_shape)`, or an iterable of batches
             (`tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generator); of the
@@ -206,7 +281,7 @@ def tangent_space(
             point.
         of: `"encoder"`, `"decoder"` or `"reconstruction"`.
         k: Number of directions, in [1, rank], where the rank is at most the shorter side of
-            $J$ and, of a reconstruction through codes, `latent_dim`; `None` for all.
+            $J$ and, of a reconstruction, the size of a code; `None` for all.
         method: `"dense"`, `"lanczos"`, or `"auto"`: dense (of a reconstruction, through
             the code) but where the shorter side of $J$ is above 1,024 and above 32 times
             `k + 8`.
@@ -224,12 +299,12 @@ def tangent_space(
 
     Returns:
         `TangentSpace`: `vectors` `(n, k, *input_shape)`, `singular_values` `(n, k)`,
-        `code_vectors` `(n, k, latent_dim)`; see there.
+        `code_vectors` `(n, k, *code_shape)`; see there.
 
     Raises:
-        ValueError: If an argument is out of range, `x` is empty, the codes are not of rank
-            2, a function mixes samples, declares integer inputs or returns integers, or
-            `path` holds something else.
+        ValueError: If an argument is out of range, `x` is empty, a function mixes
+            samples, declares integer inputs or returns integers, or `path` holds something
+            else.
         TypeError: If `model` can't be called and lacks the part that `of` names, or `x` is
             neither an array nor an iterable of batches of one.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
@@ -249,8 +324,9 @@ def tangent_space(
         Rifai, Dauphin, Vincent, Bengio and Muller (2011), The manifold tangent
         classifier, NIPS.
     """
-    check_choice("of", of, ("encoder", "decoder", "reconstruction"))
-    check_choice("method", method, ("auto", "dense", "lanczos"))
+    check_choice("of", of, Part)
+    check_choice("method", method, Method)
+    check_verbose(verbose)
     if seed is not None:
         seed = check_count("seed", seed, least=0, note="or None")
     if k is not None:
@@ -260,6 +336,14 @@ def tangent_space(
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
+    if of == "encoder" and decomposition.is_square and _is_whole(model):
+        warnings.warn(
+            "The outputs have the shape of the inputs: is the model a whole autoencoder? "
+            f'Received: of="encoder" and model={model.name!r}. Then pass '
+            'of="reconstruction", or its encoder alone, such as keras.Model(model.input, '
+            'model.get_layer("code").output). If it is an encoder, all is well.',
+            stacklevel=2,
+        )
     if path is None:
         results: Store = InMemory(len(x) if hasattr(x, "shape") else None)
     else:
@@ -269,5 +353,38 @@ def tangent_space(
         results.check_function(decomposition, first)
         missing = decomposition.of_batches(results.missing(batches), results.written)
         for samples, arrays in missing:
-            results.append(samples, arrays)
-        return TangentSpace(**results.finished())
+            results.append(samples, {**arrays, "inputs": samples})
+        return TangentSpace(**results.finished(), of=of)
+
+
+def _is_whole(model):
+    """Whether it is one layer or model, instead of something with an encoder."""
+    return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
+
+
+def _places(index, count):
+    """The samples that an index names, as whole numbers from 0."""
+    try:
+        places = np.atleast_1d(np.arange(count)[index])
+    except IndexError:
+        raise IndexError(
+            f"The index of a sample must be in [-{count}, {count - 1}], a slice or a list "
+            f"of such, as there are {count} samples. Received: {index!r}."
+        ) from None
+    return places
+
+
+def _taken(array, places):
+    """The rows at some places, as a NumPy array."""
+    if len(places) and (np.diff(places) == 1).all():
+        return np.asarray(array[places[0] : places[-1] + 1])
+    # Of a Zarr array.
+    return array.oindex[places] if hasattr(array, "oindex") else array[places]
+
+
+def _half(array):
+    return np.asarray(array).astype("float16")
+
+
+def _full(array):
+    return array.astype("float32") if array.dtype == "float16" else array

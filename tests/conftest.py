@@ -10,11 +10,16 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 import keras
 import numpy as np
 import pytest
+import shapes
 from hypothesis import settings
+
+import keras_manifold
 
 # Compiling takes longer than any deadline on the first example.
 settings.register_profile("default", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("default")
+
+shapes.check_all(keras_manifold)
 
 
 @pytest.fixture(autouse=True)

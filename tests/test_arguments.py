@@ -1,9 +1,16 @@
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from keras_manifold._arguments import check_at_most, check_choice, check_count, check_number
+from keras_manifold._arguments import (
+    check_at_most,
+    check_choice,
+    check_count,
+    check_number,
+    check_verbose,
+)
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])
@@ -46,6 +53,24 @@ def test_numbers_may_have_to_be_above_0():
 
 
 def test_choices_are_named_in_the_error():
-    assert check_choice("of", "a", ("a", "b")) == "a"
+    choices = Literal["a", "b"]
+    assert check_choice("of", "a", choices) == "a"
     with pytest.raises(ValueError, match=r"`of` must be .a. or .b.\. Received: of=.c."):
-        check_choice("of", "c", ("a", "b"))
+        check_choice("of", "c", choices)
+
+
+@pytest.mark.parametrize("value", [None, 1, ["a"], np.array(["a", "b"])])
+def test_a_choice_is_a_text(value):
+    with pytest.raises(ValueError, match=r"`of` must be .a. or .b.\. Received: of="):
+        check_choice("of", value, Literal["a", "b"])
+
+
+@pytest.mark.parametrize("value", [None, "yes", "1", 0.5, np.array([1, 2])])
+def test_verbose_is_a_number_or_auto(value):
+    with pytest.raises(ValueError, match=r"`verbose` must be .auto., 0 or 1\. Received: v"):
+        check_verbose(value)
+
+
+@pytest.mark.parametrize("value", ["auto", 0, 1, 2, True, np.int64(1)])
+def test_what_keras_takes_for_verbose_passes(value):
+    check_verbose(value)

@@ -10,6 +10,9 @@ def to_numpy(value):
     return ops.convert_to_numpy(value)
 
 
+PARTS = ("encoder", "decoder", "reconstruction")
+
+
 def small(**options):
     return km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(16,), **options)
 
@@ -160,7 +163,9 @@ def test_a_target_of_the_shape_of_the_input_is_enough(rng):
     [
         ({"encoder": lambda x: x}, "`encoder` must be a Keras layer.*Lambda"),
         ({"decoder": None}, "`decoder` must be a Keras layer.*decoder=None"),
-        ({"noise": 0.4}, "`noise` must be a Keras layer.*noise=0.4"),
+        ({"noise": "0.4"}, "`noise` must be a Keras layer.*noise='0.4'"),
+        ({"noise": True}, "`noise` must be a Keras layer.*noise=True"),
+        ({"contractive_penalty": True}, "contractive_penalty=True"),
         ({"contractive_penalty": "0.1"}, "contractive_penalty='0.1'"),
     ],
 )
@@ -170,10 +175,58 @@ def test_parts_that_are_no_layers_are_refused(parts, message):
         km.AutoEncoder(**{**good, **parts})
 
 
+def test_errors_of_reconstructions_are_those_of_each_sample_and_entry(digits):
+    model = small(noise=0.5)
+    entries = (model.predict(digits[:70], verbose=0) - digits[:70]) ** 2
+    for x in (digits[:70], [digits[:50], (digits[50:70], None)]):
+        found = model.reconstruction_errors(x)
+        np.testing.assert_allclose(found, entries.mean((1, 2, 3)), rtol=1e-4)
+        each = model.reconstruction_errors(x, reduce=False, batch_size=np.uint8(16))
+        np.testing.assert_allclose(each, entries, rtol=1e-3, atol=1e-6)
+
+
+def test_an_autoencoder_with_feature_maps_as_codes_is_watched_as_any_other(rng):
+    encoder = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(3, 3, activation="tanh", padding="same"),
+            layers.MaxPooling2D(2, padding="same"),
+            layers.Conv2D(2, 3, padding="same"),
+            layers.MaxPooling2D(2, padding="same"),
+        ]
+    )
+    decoder = keras.Sequential(
+        [
+            keras.Input((2, 2, 2)),
+            layers.Conv2D(3, 3, activation="tanh", padding="same"),
+            layers.UpSampling2D(2),
+            layers.Conv2D(3, 3, activation="tanh", padding="same"),
+            layers.UpSampling2D(2),
+            layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
+        ]
+    )
+    penalty = km.ContractivePenalty(0.01, probes="exact")
+    model = compiled(km.AutoEncoder(encoder, decoder, contractive_penalty=penalty))
+    x = rng.uniform(size=(4, 8, 8, 1)).astype("float32")
+    watches = [km.TangentAnalyzer(x[:2], k=3, of=of, prefix=of) for of in PARTS]
+    model.fit(x, verbose=0, callbacks=watches)
+    flat = keras.Sequential([encoder, layers.Flatten()])
+    jacobian = km.jacobian(flat, x).reshape(4, 8, 64)
+    expected = np.linalg.svd(jacobian, compute_uv=False)
+    space = km.tangent_space(model, x)
+    assert space.code_vectors.shape == (4, 8, 2, 2, 2)
+    np.testing.assert_allclose(space.singular_values, expected, atol=1e-5)
+    assert watches[0].history["encoder_top"][-1] == pytest.approx(
+        expected[:2, 0].mean(), rel=1e-4
+    )
+    found = model.evaluate(x, verbose=0, return_dict=True)["contractive_penalty"]
+    assert found == pytest.approx((jacobian**2).sum((1, 2)).mean(), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("build", "arguments", "message"),
     [
-        ("convolutional", ((28, 28), 2), "`input_shape` must be 3 whole numbers"),
+        ("convolutional", ((28,), 2), "`input_shape` must be 2, 3 or 4 whole numbers"),
         (
             "convolutional",
             ((28, None, 1), 2),

@@ -280,13 +280,14 @@ def pass_integers(folder):
     km.jacobian(keras.Sequential([inputs, keras.layers.Dense(2)]), np.ones((2, 3)))
 
 
-def give_codes_of_rank_four(folder):
-    km.tangent_space(lambda x: keras.ops.reshape(x, (-1, 4, 4, 4)), X)
-
-
 def go_on_with_other_samples(folder):
     for value in (1.0, 2.0):
         km.tangent_space(keras.ops.tanh, np.full((2, 3), value), path=folder / "run")
+
+
+def run_twice(folder):
+    for _ in range(2):
+        fit(X, epochs=2, callbacks=[km.TangentAnalyzer(X, k=1, directory=folder)])
 
 
 def write_beside_another_run(folder):
@@ -313,7 +314,6 @@ PROVOKED = {
     "`x` must be of shape": lambda folder: km.jacobian(keras.ops.sin, np.ones(64)),
     "`encoder` must map": mix_samples,
     "`function` must take": pass_integers,
-    "Codes must be": give_codes_of_rank_four,
     "`k` must be": lambda folder: km.tangent_space(keras.ops.tanh, np.ones((2, 16)), k=17),
     "The target must": lambda folder: fit(X, np.arange(4)),
     "`class_weight` must": lambda folder: fit(X, class_weight={0: 1.0}),
@@ -326,6 +326,7 @@ PROVOKED = {
     "`x` must be finite": lambda folder: km.tangent_space(
         keras.ops.sin, np.full((3, 2), np.inf)
     ),
+    "`directory` must be new": run_twice,
     "`path` must hold": go_on_with_other_samples,
     "Another run holds": write_beside_another_run,
     "Results on disk need": write_without_zarr,

@@ -103,12 +103,12 @@ def sandwich(name):
 
 def in_float64(name):
     """The same network with float64 arithmetic, as far as the backend has it."""
-    before = keras.config.floatx()
-    keras.config.set_floatx("float64")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
     try:
         return sandwich(name)
     finally:
-        keras.config.set_floatx(before)
+        keras.config.set_dtype_policy(before)
 
 
 def differences(function, x, step):

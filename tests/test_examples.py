@@ -62,6 +62,21 @@ def test_contraction_prints_a_line_a_weight_and_writes_its_figure(tmp_path):
     assert (tmp_path / "contraction.png").stat().st_size > 10_000
 
 
+def test_denoiser_prints_what_it_found_and_writes_its_figures(tmp_path):
+    command = [sys.executable, EXAMPLES / "denoiser.py", "--epochs", "1", "--steps", "2"]
+    run = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    for line in (
+        "angle of learned and true",
+        "dimension by flipd",
+        "tangent ",
+        "langevin ",
+    ):
+        assert line in run.stdout
+    for name in ("field.png", "dimension.png"):
+        assert (tmp_path / name).stat().st_size > 10_000
+
+
 def test_symmetries_prints_a_table_a_side_and_writes_its_figure(tmp_path):
     command = [sys.executable, EXAMPLES / "symmetries.py", "--dataset", "digits"]
     command += ["--epochs", "1", "--seeds", "1", "--images", "200", "--out", tmp_path]

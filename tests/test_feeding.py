@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_manifold._feeding import bound, check_target, weight_like_losses, with_targets
+import keras_manifold as km
+from keras_manifold._feeding import bound, direct_monitors, keeping_variables, with_targets
 
 X = np.ones((4, 3), "float32")
 W = np.arange(4.0)
@@ -54,23 +55,55 @@ def test_a_step_has_the_batch_as_target_after_whatever_state_comes_first():
     assert weight is None
 
 
-def test_targets_may_be_shaped_as_inputs_or_as_outputs():
-    check_target(X, X, np.ones((4, 2)))
-    check_target(X, np.ones((4, 2)), np.ones((4, 2)))
-    with pytest.raises(ValueError, match="The target must have the shape of the input"):
-        check_target(X, np.ones((4, 7)), np.ones((4, 2)))
+@pytest.mark.parametrize("data", [{"image": X}, [X], (X,)])
+def test_one_array_by_its_name_or_in_a_list_is_that_array(data):
+    given = bound(method, data, data, (), {"validation_data": (data, data)})
+    assert given["x"] is X
+    assert given["y"] is X
+    assert given["validation_data"] == (X, X, None)
+    assert with_targets(((data,),))[0][0].shape == X.shape
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (4, 3, 2), (4, 5, 3, 2)])
-def test_weights_of_samples_get_the_shape_of_the_losses(shape):
-    y = ops.zeros(shape)
-    found = weight_like_losses(ops.convert_to_tensor(W), "mse", y, y)
-    expected = np.broadcast_to(W.reshape(-1, *(1,) * (len(shape) - 2)), shape[:-1])
-    np.testing.assert_array_equal(ops.convert_to_numpy(found), expected)
+def test_several_arrays_stay_several():
+    for data in ([X, X], {"a": X, "b": X}):
+        assert bound(method, data, None, (), {})["x"] is data
 
 
-def test_weights_of_entries_are_left_alone():
-    weights = ops.ones((4, 5))
-    y = ops.zeros((4, 5, 3))
-    assert weight_like_losses(weights, "mse", y, y) is weights
-    assert weight_like_losses(None, "mse", y, y) is None
+def test_sparse_rows_are_made_dense_up_to_a_size():
+    sparse = pytest.importorskip("scipy.sparse")
+    rows = sparse.csr_matrix(X)
+    np.testing.assert_array_equal(bound(method, rows, None, (), {})["x"], X)
+    many = sparse.csr_matrix((2**20, 2**10), dtype="float32")
+    with pytest.raises(ValueError, match=r"sparse, 4\.0 GiB dense"):
+        bound(method, many, None, (), {})
+
+
+class Monitor:
+    def __init__(self, monitor, mode="auto"):
+        self.monitor, self.mode, self.monitor_op = monitor, mode, None
+
+
+def test_callbacks_are_told_which_direction_is_better():
+    ours, other = Monitor("val_reconstruction_loss"), Monitor("val_loss")
+    chosen = Monitor("reconstruction_loss", mode="max")
+    direct_monitors([ours, other, chosen], ("reconstruction_loss",))
+    assert [callback.mode for callback in (ours, other, chosen)] == ["min", "auto", "max"]
+    analyzer = km.TangentAnalyzer(X)
+    direct_monitors([analyzer, Monitor("tangent_norm", "max")], ())
+    with pytest.raises(ValueError, match=r'Monitor\("tangent_norm"\) without a mode'):
+        direct_monitors([analyzer, Monitor("tangent_norm")], ())
+    direct_monitors(None, ())
+
+
+def test_an_interrupted_loop_leaves_the_variables():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), keeping_variables(model):
+        model.fit(X, X, verbose=0, callbacks=[Interrupt()])
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])

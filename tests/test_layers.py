@@ -43,6 +43,10 @@ def with_penalty(penalty):
     return km.AutoEncoder.dense(X.shape[1:], 3, units=(8,), contractive_penalty=penalty)
 
 
+def with_further_penalty(penalty):
+    return km.AutoEncoder.dense(X.shape[1:], 3, units=(8,), penalties=[penalty])
+
+
 def itself(model):
     return model
 
@@ -69,6 +73,12 @@ CASES = [
         {"weight": 0.1, "of": "reconstruction", "probes": 2, "seed": 1, "curvature": 0.1},
         with_penalty,
         maps_tensors=False,  # it is called with a function and points
+    ),
+    Case(
+        km.IsometryPenalty,
+        {"weight": 0.1, "of": "decoder", "mixing": 0.3, "seed": 1},
+        with_further_penalty,
+        maps_tensors=False,
     ),
     Case(
         km.AutoEncoder,

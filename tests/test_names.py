@@ -91,3 +91,19 @@ def test_the_package_shows_its_public_names_only():
     assert shown == sorted(km.__all__)
     assert len(set(shown)) == len(shown)
     assert all(hasattr(km, name) for name in dir(km))
+
+
+def test_another_spelling_of_the_model_gets_a_hint():
+    with pytest.raises(AttributeError, match=r"Autoencoder'. Did you mean: 'AutoEncoder'"):
+        km.Autoencoder  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
+        km.nothing  # noqa: B018
+
+
+def test_noise_and_penalty_say_what_they_are():
+    noise = km.NoiseInjection("masking", 0.25, clip=(0, 1))
+    assert repr(noise) == "<NoiseInjection masking, level=0.25, clip=(0.0, 1.0)>"
+    penalty = km.ContractivePenalty(0.01, of="reconstruction")
+    assert (
+        repr(penalty) == "<ContractivePenalty of the reconstruction, weight=0.01, probes=1>"
+    )

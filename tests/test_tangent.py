@@ -550,7 +550,6 @@ def test_of_entries_that_tie_the_first_is_positive(rng):
         ),
         ({"model": 3}, TypeError, "`encoder` or be callable.*model=3"),
         ({"model": Mixing()}, ValueError, "sample 0 changes by"),
-        ({"model": layers.Reshape((2, 2))}, ValueError, r"\(batch, latent_dim\).*2, 2"),
         (
             {"model": linear(np.full((2, 4), np.nan))},
             FloatingPointError,

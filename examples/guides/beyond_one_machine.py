@@ -122,7 +122,7 @@ print(
 # are tested, and what differs with random numbers, is in
 # [What works where](../works_where.md#more-than-one-device).
 #
-# `TangentAnalyzer` and `ReconstructionGrid` look in every process and write in the first one only.
+# `TangentAnalyzer` and `ReconstructionGrid` take snapshots in every process and write in the first one only.
 # `tangent_space` does not split its samples: give each process its own part and its own `path`.
 #
 # In the API: [`tangent_space`][keras_manifold.tangent_space],

@@ -28,8 +28,8 @@
 
 # %%
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -100,8 +100,9 @@ for name, row in rows:
     )
 
 # %% alt="Two panels: noisy digits read and symmetries captured, in percent, against the level of the noise and the weight of the penalty; dashed, the plain model. With noise both rise to a level of 0.4, then fall. With a penalty both are best at 0.01, and below the plain model at 1."
-figure = Figure(figsize=(8, 3.2), layout="constrained")
-left, right = figure.subplots(1, 2, sharey=True)
+figure, (left, right) = plt.subplots(
+    1, 2, sharey=True, figsize=(8, 3.2), layout="constrained"
+)
 for ax, places, found in (
     (left, levels, by_noise),
     (right, weights, by_penalty),
@@ -117,8 +118,7 @@ for ax, places, found in (
     ax.grid(alpha=0.3)
 left.set(xlabel="level of the noise, in units of a pixel", ylabel="%")
 right.set(xlabel="weight of the penalty", xscale="log")
-left.legend()
-figure
+_ = left.legend()
 
 # %% [markdown]
 # One seed, one small network and 8×8 pixels: expect other numbers on your data. What carries

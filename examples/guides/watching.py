@@ -64,7 +64,7 @@ histories = {
 # | `tangent_norm` | $\lVert J \rVert_F$, how strongly the code answers to the input | code per input |
 # | `tangent_top` | the largest singular value | code per input |
 # | `tangent_dimension` | how many directions matter, by the participation ratio | directions |
-# | `tangent_drift` | angle between the leading directions now and a look ago | radians |
+# | `tangent_drift` | angle between the leading directions now and one snapshot ago | radians |
 
 # %% alt="Four panels by epoch for a plain and a denoising model: tangent norm, dimension, top and drift. The norm of the plain model grows well above that of the denoising one."
 km.plot.learning_curves(
@@ -79,8 +79,8 @@ km.plot.learning_curves(
 
 # %% [markdown]
 # The drift is worth a look. While it is large the model still changes its mind about what matters,
-# even where the loss has nearly stopped falling. (With `every=4` the curves are stairs: between two looks the last value
-# is repeated. The drift is 0 until the second look.)
+# even where the loss has nearly stopped falling. (With `every=4` the curves are stairs: between two snapshots the last value
+# is repeated. The drift is 0 until the second snapshot.)
 #
 # ## The pictures
 #
@@ -101,7 +101,7 @@ steps = {
     )
     for step in (0, 4, 16)
 }
-km.plot.tangents(steps, index=0, images=x_test[:4])
+km.plot.tangents(steps, index=0)
 
 # %% [markdown]
 # ## One page for several runs
@@ -114,11 +114,29 @@ page = km.report([runs / "plain", runs / "denoising"], runs / "compare.html")
 print(page.name, "is there:", page.exists())
 
 # %% [markdown]
+# ## Figures for a paper
+#
+# Every plot takes `ax=`, so that matplotlib lays out the page. A PDF of one column, with its fonts
+# in it:
+#
+# ```python
+# import matplotlib
+# import matplotlib.pyplot as plt
+#
+# matplotlib.rcParams.update({"pdf.fonttype": 42, "font.size": 8})
+# figure, (top, bottom) = plt.subplots(
+#     2, 1, figsize=(3.3, 4), height_ratios=[1, 2], layout="constrained"
+# )
+# km.plot.tangents(space, k=6, ax=top)
+# km.plot.spectrum(space, ax=bottom)
+# figure.savefig("figure.pdf")
+# ```
+#
 # ## Stopping by what is seen
 #
 # The numbers are in Keras's `logs`, so every callback that stands *after* `TangentAnalyzer` in the
 # list can use them. This stops once the drift has reached no new minimum for three epochs. Keep
-# `every=1` for this: with a larger one the epochs before the second look report a drift of 0, which
+# `every=1` for this: with a larger one the epochs before the second snapshot report a drift of 0, which
 # EarlyStopping would take for the best value.
 #
 # ```python
@@ -130,7 +148,7 @@ print(page.name, "is there:", page.exists())
 #
 # ## Batches, and models of any kind
 #
-# One epoch can be long. With `every=100, unit="batch"` the callbacks look every hundred batches.
+# One epoch can be long. With `every=100, unit="batch"` the callbacks take a snapshot every hundred batches.
 # And the model need not be an `AutoEncoder`: name the part to look at.
 #
 # ```python
@@ -141,7 +159,9 @@ print(page.name, "is there:", page.exists())
 #
 # A run that was killed goes on with Keras's `BackupAndRestore` in the list: epochs, files and
 # curves continue where they were. A *new* run does not write into the folder of another one; it
-# is refused before its first batch. Give each run a folder of its own.
+# is refused before its first batch. Pass `overwrite=True` to replace what the run before left, or
+# `directory="runs/{time}"` for a new folder each time. `python -m keras_manifold serve runs` lists
+# all runs below a folder in a browser.
 #
 # ## Anywhere else
 #
@@ -171,9 +191,11 @@ print(*figures, sep="\n")
 # %% [markdown]
 # ## What it costs
 #
-# A look computes one tangent space of the watched samples, and draws figures if they go anywhere.
+# A snapshot computes one tangent space of the watched samples, and draws figures if they go anywhere.
 # Drawing takes most of the time; for a `directory` it happens beside the training. With `every=4`
-# it happens at every fourth epoch. Without `directory`, `log_dir` and `sinks` no figure is drawn.
+# it happens at every fourth epoch. On the disk 200 snapshots of 16 samples of 28×28 pixels, by both
+# callbacks with `k=8`, take SIZE MB: samples are stored once, vectors and reconstructions of all but
+# the last snapshot in half precision, and 16 pictures of each kind are kept. Without `directory`, `log_dir` and `sinks` no figure is drawn.
 #
 # In the API: [`TangentAnalyzer`][keras_manifold.TangentAnalyzer],
 # [`ReconstructionGrid`][keras_manifold.ReconstructionGrid],

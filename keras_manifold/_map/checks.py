@@ -267,13 +267,3 @@ def warn_where_truncated(name, function, samples):
             "environment.",
             stacklevel=2,
         )
-
-
-def check_codes(code_shape):
-    """Refuses codes that are not vectors."""
-    if len(code_shape) != 1:
-        raise ValueError(
-            "Codes must be of shape (batch, latent_dim). Received: codes of shape "
-            f"{(None, *code_shape)}. Add a Flatten layer, or pass a callable that "
-            "reshapes them."
-        )

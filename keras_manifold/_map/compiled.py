@@ -26,6 +26,7 @@ from keras_manifold import autodiff
 from keras_manifold._map.checks import check_eager
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_unit_vectors
+from keras_manifold._storage.streams import result_dtype
 
 # With fewer samples a pass is bound by overhead, not by arithmetic.
 _SAMPLES_IN_A_PASS = 64
@@ -41,7 +42,7 @@ ONE_AT_A_TIME = threading.RLock()
 SAMPLES_CHECKED = 5
 
 # Attribute of a layer that keeps what was compiled for it, beyond what Keras tracks.
-_KEPT = "__keras_manifold__"
+KEPT = "__keras_manifold__"
 
 
 def forget_compiled(model: Any) -> None:
@@ -75,7 +76,7 @@ def forget_compiled(model: Any) -> None:
             "other callables nothing is kept."
         )
     for layer in layers:
-        vars(layer).pop(_KEPT, None)
+        vars(layer).pop(KEPT, None)
 
 
 class Compiled(keras.Model):
@@ -89,10 +90,15 @@ class Compiled(keras.Model):
         map: The same, checked.
     """
 
+    takes_columns = False  # of J, by forward products
+
     def __init__(self, function: Map, samples: np.ndarray):
+        samples = samples.astype(result_dtype())
         super().__init__(dtype=samples.dtype.name)
         self.functions = function.functions  # Keras follows their variables
         self.map = function.checked(samples)
+        if self.takes_columns:
+            autodiff.check_forward_products(self.map, ops.convert_to_tensor(samples))
 
     @classmethod
     def of(cls, function: Map, samples: np.ndarray, **settings: Any) -> Any:
@@ -106,7 +112,7 @@ class Compiled(keras.Model):
             if not all(isinstance(layer, keras.Layer) for layer in functions):
                 return cls(function, samples, **settings)
 
-            kept = vars(functions[0]).setdefault(_KEPT, {})
+            kept = vars(functions[0]).setdefault(KEPT, {})
             key = (
                 cls,
                 len(functions),

@@ -2,14 +2,15 @@
 
 import hashlib
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_at_most
-from keras_manifold._map.checks import check_codes, check_eager, warn_where_lost
-from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED
+from keras_manifold._map.checks import check_eager, warn_where_lost
+from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED, Products
 from keras_manifold._map.function import Map
 from keras_manifold._map.ways import Dense, Factors, Lanczos, Way, check_finite
 from keras_manifold._storage.streams import padded, result_dtype
@@ -19,6 +20,11 @@ from keras_manifold._storage.streams import padded, result_dtype
 _OVERSAMPLING = 8
 _PASSES_A_VECTOR = 32
 _FEW_PASSES = 1024
+
+
+def takes_lanczos(most: int, k: int) -> bool:
+    """Whether `k` directions come by block Lanczos, where the rank is at most `most`."""
+    return most > max(_FEW_PASSES, _PASSES_A_VECTOR * (k + _OVERSAMPLING))
 
 
 class Decomposition:
@@ -43,19 +49,13 @@ class Decomposition:
             with ONE_AT_A_TIME:
                 self._points.checked(samples)
             samples = self._codes(samples)
-        if of == "decoder":
-            check_codes(samples.shape[1:])
         is_composed = len(self._function.functions) == 2
         way: Way = (Factors if is_composed else Dense)(self._function, samples)
-        if of == "encoder":
-            check_codes(way.output_shape)
         most = way.passes
         self.k = most if k is None else k
         check_at_most("k", self.k, most, f"the Jacobian's rank is at most {most}")
         block = self.k + _OVERSAMPLING
-        if method == "lanczos" or (
-            method == "auto" and most > max(_FEW_PASSES, _PASSES_A_VECTOR * block)
-        ):
+        if method == "lanczos" or (method == "auto" and takes_lanczos(most, self.k)):
             if k is None:
                 raise ValueError(
                     "`k` must be a number of directions for block Lanczos. Received: "
@@ -129,6 +129,49 @@ class Decomposition:
             outputs = self._function.values(points)
         warn_where_lost(self._function, outputs, np.ones(outputs[0].size, bool))
 
+    @property
+    def is_square(self) -> bool:
+        """Whether outputs have the shape of inputs."""
+        outputs, inputs = self._shapes
+        return tuple(outputs) == tuple(inputs)
+
+    def remainders(
+        self, x: np.ndarray, arrays: Mapping[str, np.ndarray], seed: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        r"""What the singular values beyond the leading ones add up to, by random probes.
+
+        A random sign vector $u$ without its part along the leading left singular vectors
+        gives $\|J^\top u\|^2$, whose mean is $\sum_{i > k} \sigma_i^2$, and then
+        $\|J J^\top u\|^2$, without that part, for the sum of fourth powers.
+
+        Args:
+            x: Samples, `(n, *input_shape)`.
+            arrays: Their leading triplets, as `of_batches` gives them.
+            seed: For the probes.
+
+        Returns:
+            Sums of squares and of fourth powers, each `(n, probes)`, one per probe.
+        """
+        left = arrays["vectors" if self.of == "decoder" else "code_vectors"]
+        left = left.reshape(*left.shape[:2], -1).astype("float64")
+        sample = x[:1] if self._points is None else self._codes(x[:1])
+        pull, push = (
+            Products.of(self._function, sample, forwards=forwards)
+            for forwards in (False, True)
+        )
+        probes = self.k + _OVERSAMPLING  # the block that Lanczos has compiled
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], (probes, left.shape[2]))
+        squares, fourths = [], []
+        for i in range(len(x)):  # as Lanczos does where samples are large
+            point = x[i : i + 1] if self._points is None else self._codes(x[i : i + 1])
+            u = _without(signs, left[i])
+            v = pull.predict_on_batch([point, u[None].astype("float32")])[0]
+            w = push.predict_on_batch([point, v.reshape(1, probes, -1)])[0]
+            w = _without(w.reshape(probes, -1).astype("float64"), left[i])
+            squares.append(np.square(v.reshape(probes, -1).astype("float64")).sum(axis=1))
+            fourths.append(np.square(w).sum(axis=1))
+        return np.stack(squares), np.stack(fourths)
+
     def _codes(self, x):
         with ONE_AT_A_TIME:
             return ops.convert_to_numpy(self._points(ops.convert_to_tensor(x)))
@@ -153,6 +196,11 @@ class Decomposition:
         if triplets.errors is not None:
             arrays["errors"] = triplets.errors.astype(result_dtype())
         return arrays
+
+
+def _without(vectors, directions):
+    """Vectors `(p, size)` without their parts along orthonormal directions `(k, size)`."""
+    return vectors - vectors @ directions.T @ directions
 
 
 def _done(samples_and_future):

@@ -1,6 +1,7 @@
 """The Map: a user's function of each sample on its own."""
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,13 @@ from keras_manifold._map.checks import (
     checked_output_shape,
 )
 from keras_manifold._map.passes import images_of_unit_vectors, repeated, sample_size
+
+_here = threading.local()
+
+
+def in_analysis() -> bool:
+    """Whether this thread calls a Map, for whose outputs alone a model is asked."""
+    return getattr(_here, "in_analysis", False)
 
 
 class Side(NamedTuple):
@@ -115,12 +123,16 @@ class Map:
 
     def __call__(self, x: Any) -> Any:
         """Outputs, a tensor, in inference mode."""
-        for function in self.functions:
-            if isinstance(function, keras.Layer):
-                x = function(x, training=False)
-            else:
-                x = function(x)
-        return x
+        outer, _here.in_analysis = in_analysis(), True
+        try:
+            for function in self.functions:
+                if isinstance(function, keras.Layer):
+                    x = function(x, training=False)
+                else:
+                    x = function(x)
+            return x
+        finally:
+            _here.in_analysis = outer
 
     def values(self, x: np.ndarray, *, as_tensors: bool = True) -> Any:
         """Outputs at NumPy samples, compiled where the function is a Keras model.

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -11,7 +12,8 @@ def replacing(path):
     """A binary file that takes the place of `path` once all of it is written.
 
     Args:
-        path: File name in a folder that exists.
+        path: File name in a folder that exists. A symbolic link stays one, and what is
+            replaced keeps its permissions.
 
     Yields:
         The file, open for writing under a hidden name beside `path`.
@@ -20,9 +22,14 @@ def replacing(path):
         OSError: If it cannot be written; what stood under `path` before stays.
     """
     path = Path(path)
+    if path.is_symlink():  # the link stays, and what it leads to is replaced
+        path = path.resolve()
+    mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else None
     aside = path.with_name(f".{path.name}.{os.getpid()}{threading.get_ident()}")
     try:
         with open(aside, "wb") as file:
+            if mode is not None:
+                os.chmod(aside, mode)
             yield file
         os.replace(aside, path)
     finally:

@@ -68,6 +68,8 @@ class GrowingArrays:
 
     def append(self, arrays, note=""):
         """Adds rows to each array, by name; the first rows make the arrays."""
+        if self.written:  # an earlier version may have begun with fewer
+            arrays = {name: arrays[name] for name in self._group.attrs["arrays"]}
         count = len(next(iter(arrays.values())))
         sizes = [rows[:1].nbytes for rows in arrays.values()]
         rows_a_chunk = max(1, _BYTES_A_CHUNK // max(sizes))
@@ -99,6 +101,15 @@ class GrowingArrays:
     def close(self):
         """Lets others write."""
         self._lock.release()
+
+    @staticmethod
+    def fingerprint_of(path):
+        """What the run that a folder holds was begun with, by name; maybe nothing.
+
+        Raises:
+            ValueError: If there is no group.
+        """
+        return _opened(_zarr(), _local(path), "r").attrs.get("fingerprint") or {}
 
     @staticmethod
     def load(path, names):

@@ -1,19 +1,18 @@
 """What a callback saw of a model at one step: a snapshot, its names and its files."""
 
-import builtins
 import contextlib
 import functools
 import re
 import threading
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+
+from keras_manifold._storage import archives
 
 # Arrays of a tangent space. The first three are those of `TangentSpace`.
 VECTORS = "vectors"
@@ -27,11 +26,22 @@ INPUT = "input"
 RECONSTRUCTION = "reconstruction"
 NOISY_INPUT = "noisy_input"
 DENOISED = "denoised"
-ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED)
+SAMPLE = "sample"  # where a chain came to that began at the input
+ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED, SAMPLE)
+LABELS = "labels"  # of the samples, where the user gave some
+
+# What is the same in all snapshots of a run, and stands once in a file of its own.
+OF_SAMPLES = (INPUT, NOISY_INPUT, LABELS)
+# What has half precision in all snapshots but the last.
+_ROUNDED = (VECTORS, CODE_VECTORS, RECONSTRUCTION, DENOISED)
+# Error by rounding, at most, as a share of the standard deviation.
+_MOST_ROUNDING = 2e-3
 
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
+NORM_ERROR = "norm_error"  # where the norm is estimated
 MSE, DENOISED_MSE = "mse", "denoised_mse"
+MOVED = "moved"
 
 # Columns of the CSV file: when a row was seen. Epochs where steps are batches.
 STEP, EPOCH = "step", "epoch"
@@ -40,11 +50,8 @@ STEP, EPOCH = "step", "epoch"
 _SPACE = "space"
 _NPZ = re.compile(r"(.+)_(\d+)\.npz")
 
-# What NumPy raises for a file that is cut short or holds something else.
-UNREADABLE = (
-    *(OSError, ValueError, LookupError, TypeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-)
+# What reading a file raises that is cut short or holds something else.
+UNREADABLE = archives.UNREADABLE
 
 
 def full_name(prefix: str, name: str) -> str:
@@ -65,6 +72,11 @@ def name_from_logs(name: str) -> str:
 def scalars_file(prefix: str) -> str:
     """The file with the numbers of a run."""
     return f"{prefix}_scalars.csv"
+
+
+def samples_file(prefix: str) -> str:
+    """The file with what all snapshots of a callback share."""
+    return f"{prefix}_samples.npz"
 
 
 def file_name(name: str, step: int, ending: Literal["npz", "png"]) -> str:
@@ -116,7 +128,8 @@ class Snapshot:
         """What the arrays show; `None` for those of somebody else."""
         if {VECTORS, SINGULAR_VALUES} <= self.arrays.keys():
             return "tangents"
-        if {INPUT, RECONSTRUCTION} <= self.arrays.keys():
+        made = self.arrays.keys() & {RECONSTRUCTION, SAMPLE}
+        if INPUT in self.arrays and made:
             return "reconstructions"
         return None
 
@@ -137,14 +150,30 @@ class Snapshot:
         arrays: dict[str, Any] = dict(self.arrays)
         np.savez(file, **arrays)  # not compressed, as directions hardly shrink
 
+    def write_small(self, file: BinaryIO) -> None:
+        """The same, compressed, and vectors and reconstructions in half precision."""
+        arrays: dict[str, Any] = {
+            name: _rounded(array) if name in _ROUNDED else array
+            for name, array in self.arrays.items()
+        }
+        np.savez_compressed(file, **arrays)
+
+    def split(self) -> tuple["Snapshot", "Snapshot"]:
+        """What belongs to this step, and what all snapshots of its callback share."""
+        own: dict[str, np.ndarray] = {}
+        shared: dict[str, np.ndarray] = {}
+        for name, array in self.arrays.items():
+            (shared if name in OF_SAMPLES else own)[name] = array
+        return replace(self, arrays=own), replace(self, arrays=shared)
+
     @staticmethod
-    def is_named(path: PathLike) -> bool:
+    def is_named(path: PathLike[str]) -> bool:
         """Whether a file may hold a snapshot, by its name."""
         return _NPZ.fullmatch(Path(path).name) is not None
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, path: PathLike) -> Iterator["Snapshot"]:
+    def open(cls, path: PathLike[str]) -> Iterator["Snapshot"]:
         """What `write` wrote: the arrays, while the file is open.
 
         Args:
@@ -158,22 +187,53 @@ class Snapshot:
                 what its name says.
         """
         name, step = _NPZ.fullmatch(Path(path).name).groups()  # type: ignore[union-attr]
-        with builtins.open(path, "rb") as file:  # NumPy would leave it open if cut short
+        with archives.regular_file(path) as file:  # NumPy would leave it open if cut short
             members = np.load(file, allow_pickle=False)
             if not isinstance(members, np.lib.npyio.NpzFile):
                 raise ValueError(f"A snapshot must be an npz file. Received: {path}.")
             with members:
-                yield cls(name, int(step), _OpenArrays(members))
+                snapshot = cls(name, int(step), {})
+                beside = samples_beside(path)
+                shared = {key: beside[key] for key in beside if key not in members}
+                yield replace(snapshot, arrays=_OpenArrays(members, shared))
+
+
+def samples_beside(path: PathLike) -> dict[str, np.ndarray]:
+    """What all snapshots share that stand beside one, or nothing.
+
+    Args:
+        path: File of a snapshot, of which `Snapshot.is_named` is true.
+    """
+    path = Path(path)
+    prefix = path.name.rpartition("_")[0].removesuffix(f"_{_SPACE}")
+    try:
+        with (
+            archives.regular_file(path.with_name(samples_file(prefix))) as file,
+            np.load(file, allow_pickle=False) as members,
+        ):
+            return {name: members[name] for name in OF_SAMPLES if name in members}
+    except UNREADABLE:
+        return {}
+
+
+def _rounded(array):
+    """In half precision, where that loses next to nothing."""
+    with np.errstate(over="ignore"):
+        half = array.astype("float16")
+        error = np.abs(half.astype("float32") - array).max(initial=0.0)
+    return half if error <= _MOST_ROUNDING * array.std() else array
 
 
 class _OpenArrays(Mapping):
-    """The arrays of an open file, each read when it is asked for."""
+    """The arrays of an open file, each read when it is asked for, and some others."""
 
-    def __init__(self, members: Mapping):
-        self._members = members
+    def __init__(self, members: Mapping, shared: Mapping):
+        self._members = {**dict.fromkeys(members), **shared}
+        self._file = members
+        self._shared = shared
 
     def __getitem__(self, name):
-        array = self._members[name]
+        array = self._shared[name] if name in self._shared else self._file[name]
         if not isinstance(array, np.ndarray):  # NumPy returns other members as bytes
             raise ValueError(f"A snapshot must hold arrays only. Received: {name}.")
         return array

@@ -14,6 +14,21 @@ _SAME = 1e-2
 
 
 @runtime_checkable
+class Sliceable(Protocol):
+    """A NumPy array, or one on disk: a slice of either is a NumPy array."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray: ...
+
+
+@runtime_checkable
 class Store(Protocol):
     """Arrays by name, which grow along their first axis as samples are computed.
 
@@ -192,6 +207,7 @@ def _image_of_a_vector(arrays):
     flat = {
         name: array.reshape(*array.shape[:2], -1).astype("float64")
         for name, array in arrays.items()
+        if name in ("vectors", "singular_values", "code_vectors")
     }
     size = flat["vectors"].shape[2]
     vector = np.random.default_rng(0).normal(size=size) / np.sqrt(size)

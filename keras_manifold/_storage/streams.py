@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_manifold._arguments import check_count
+from keras_manifold._arguments import check_count, check_verbose
 
 # Batches from which on `verbose="auto"` shows a progress bar.
 _LONG_RUN = 50
@@ -146,6 +146,11 @@ def _inputs(element):
 
 def with_progress(batches, count, verbose):
     """The batches, with a progress bar if wanted, or if there are many."""
+    check_verbose(verbose)
+    return _shown(batches, count, verbose)
+
+
+def _shown(batches, count, verbose):
     is_long = count is None or count >= _LONG_RUN
     if not (is_long if verbose == "auto" else verbose):
         yield from batches

@@ -141,7 +141,7 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     return _framework().jvp(function, x, tangent)
 
 
-def linearize(function: Callable, x: Any) -> tuple[Any, Callable]:
+def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     r"""Outputs of a function and the map $v \mapsto J(x)\,v$.
 
     Forward mode. Cost: one to three evaluations of `function`, and about one more for each
@@ -167,7 +167,7 @@ def linearize(function: Callable, x: Any) -> tuple[Any, Callable]:
     return _framework().linearize(function, x)
 
 
-def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
+def vjp(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     r"""Outputs of a function and the map $u \mapsto J(x)^\top u$.
 
     Reverse mode. Cost: one evaluation of `function`, and about two more for each
@@ -193,7 +193,9 @@ def vjp(function: Callable, x: Any) -> tuple[Any, Callable]:
     return _framework().vjp(function, x)
 
 
-def pushforward(function: Callable, x: Any, outputs: Any, pullback: Callable) -> Callable:
+def pushforward(
+    function: Callable, x: Any, outputs: Any, pullback: Callable
+) -> Callable[..., Any]:
     r"""The map $v \mapsto J(x)\,v$ beside the results of `vjp`, which it uses.
 
     Cost: that of `linearize`, without its evaluation of `function` on TensorFlow, and on

@@ -2,29 +2,37 @@
 
 import itertools
 import numbers
+import warnings
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import (
     EPOCH,
+    INPUT,
+    LABELS,
     STEP,
     Snapshot,
     full_name,
     name_from_logs,
 )
 from keras_manifold._storage.streams import floating_samples
+from keras_manifold.callbacks._folders import folder_of, tell_where
 from keras_manifold.callbacks._logs import names_in_logs
+from keras_manifold.callbacks._setup import setup_of
 from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
 
 # Rows or columns of a figure, beyond which it can't be read.
 _MOST_SHOWN = 16
+# Seconds of snapshots of an epoch that are worth a warning.
+_SLOW = 10.0
 
 
 class Watch(keras.callbacks.Callback):
@@ -39,7 +47,18 @@ class Watch(keras.callbacks.Callback):
     in_logs: ClassVar[bool] = False
 
     def __init__(
-        self, x, *, every=1, unit="epoch", directory=None, log_dir=None, sinks=(), prefix
+        self,
+        x,
+        *,
+        every=1,
+        unit="epoch",
+        directory=None,
+        log_dir=None,
+        sinks=(),
+        prefix,
+        labels=None,
+        overwrite=False,
+        say_where=None,
     ):
         super().__init__()
         if prefix != Path(prefix).name or prefix.startswith("."):
@@ -54,8 +73,11 @@ class Watch(keras.callbacks.Callback):
                     f"Received: {sink!r}."
                 )
         self.x = np.array(floating_samples(x))  # a copy: the user's array may change
+        self.labels = _checked_labels(labels, len(self.x))
+        self.overwrite = overwrite
+        self.say_where = say_where
         self.every = check_count("every", every)
-        self.unit = check_choice("unit", unit, ("epoch", "batch"))
+        self.unit = check_choice("unit", unit, Unit)
         self.directory = directory
         self.log_dir = log_dir
         self.sinks = tuple(sinks)
@@ -66,7 +88,14 @@ class Watch(keras.callbacks.Callback):
         self._directory_sink: DirectorySink | None = None
         self._recipients = Recipients()
         self._names_in_logs: set[str] = set()
+        self._has_warned_of_time = False
+        self._seconds_of_snapshots = 0.0
         self._step: Any = None  # the first epoch sets it
+
+    @property
+    def logged(self) -> tuple[str, ...]:
+        """Names of what it adds to Keras's `logs`."""
+        return tuple(map(self._full_name, self.scalars)) if self.in_logs else ()
 
     def on_train_begin(self, logs=None):
         self._recipients.close()  # what a `fit` that was interrupted left open
@@ -82,6 +111,7 @@ class Watch(keras.callbacks.Callback):
         if self._step is None:  # here, as BackupAndRestore may have restored an epoch
             self._begin(epoch)
         self._step_before_epoch = self._step
+        self._epoch_began, self._seconds_of_snapshots = monotonic(), 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         if self.unit == "epoch":
@@ -96,10 +126,12 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._epochs = epoch + 1
+        training = monotonic() - self._epoch_began - self._seconds_of_snapshots
         if self.unit == "epoch":
             self._step = epoch + 1
             if self._step % self.every == 0:
                 self._take()
+        self._warn_if_slow(training)
         self._pass_on(logs or {})
         self._recipients.flush()
         if logs is not None and self.in_logs:
@@ -133,6 +165,10 @@ class Watch(keras.callbacks.Callback):
             return np.moveaxis(values, -3, -1)
         return values
 
+    def _samples(self):
+        """Arrays that are the same in all snapshots."""
+        return {INPUT: self.x} | ({} if self.labels is None else {LABELS: self.labels})
+
     def _when(self, step):
         """In words, for titles."""
         return "before training" if step == 0 else f"after {self.unit} {step}"
@@ -140,12 +176,23 @@ class Watch(keras.callbacks.Callback):
     def _own_sinks(self):
         """Yields the sinks of `directory` and `log_dir`."""
         if self.directory is not None:
-            if self._directory_sink is None:  # kept: it may replace what it wrote itself
-                self._directory_sink = DirectorySink(self.directory, prefix=self.prefix)
-            self._directory_sink.claim(self.params)
-            yield self._directory_sink
+            folder = folder_of(self.directory, self.params)
+            sink = self._directory_sink  # kept: it may replace what it wrote itself
+            if sink is None or sink.directory != folder:
+                sink = DirectorySink(folder, prefix=self.prefix, overwrite=self.overwrite)
+                self._directory_sink = sink
+            sink.claim(self.params, self._facts())
+            if self.say_where or (self.say_where is None and self.params.get("verbose")):
+                tell_where(folder / "index.html", self.params)
+            yield sink
         if self.log_dir is not None:
             yield TensorBoardSink(self.log_dir)
+
+    def _facts(self):
+        """What `run.json` says of this run."""
+        own = {"every": self.every, "unit": self.unit, "of": None, "k": None}
+        own |= {name: getattr(self, name) for name in ("of", "k") if hasattr(self, name)}
+        return {**setup_of(self.model, self.x, self.params), **own}
 
     def _begin(self, epoch):
         self._epochs = epoch
@@ -181,7 +228,9 @@ class Watch(keras.callbacks.Callback):
         return self._directory_sink if is_open else None
 
     def _take(self):
+        began = monotonic()
         snapshot = self._snapshot(self._step)
+        self._seconds_of_snapshots += monotonic() - began
         self._last = snapshot.scalars
         self._recipients.put_all(snapshot)
         self._put_epoch()
@@ -195,6 +244,18 @@ class Watch(keras.callbacks.Callback):
             if name not in self._names_in_logs and isinstance(value, numbers.Real):
                 self._recipients.put(name_from_logs(name), float(value), self._step)
 
+    def _warn_if_slow(self, training):
+        """Once, where the snapshots of an epoch took longer than its training."""
+        seconds = self._seconds_of_snapshots
+        if seconds > max(training, _SLOW) and not self._has_warned_of_time:
+            self._has_warned_of_time = True
+            warnings.warn(
+                f"The snapshots of an epoch of {type(self).__name__} took {seconds:.0f} s, "
+                f"its training {training:.0f} s. Give fewer samples, a smaller `k`, or a "
+                "larger `every`.",
+                stacklevel=2,
+            )
+
     def _put_epoch(self):
         if self.unit == "batch":
             self._recipients.put(EPOCH, self._epochs, self._step)
@@ -204,6 +265,21 @@ class Watch(keras.callbacks.Callback):
 
     def _full_name(self, name):
         return full_name(self.prefix, name)
+
+
+def _checked_labels(labels, count):
+    """One label per sample as an array that npz files hold, or `None`."""
+    if labels is None:
+        return None
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "biufU":
+        labels = labels.astype(str)
+    if labels.shape != (count,):
+        raise ValueError(
+            f"`labels` must be one per sample of `x`, {count} in all. Received: labels of "
+            f"shape {labels.shape}."
+        )
+    return labels
 
 
 def _is_first_process():

@@ -1,15 +1,15 @@
-"""The weight of the contractive penalty, epoch by epoch."""
+"""The weight of a penalty, epoch by epoch."""
 
 from collections.abc import Callable
 
-import keras
 from keras import ops
 
 from keras_manifold._arguments import check_number
+from keras_manifold.callbacks._scheduled import Scheduled
 
 
-class PenaltySchedule(keras.callbacks.Callback):
-    """Sets the weight of the contractive penalty at the beginning of every epoch.
+class PenaltySchedule(Scheduled):
+    """Sets the weight of a penalty at the beginning of every epoch.
 
     What [`keras.callbacks.LearningRateScheduler`][] is for the learning rate. The weight is
     a variable: nothing is compiled again. It is in `logs` as `penalty_weight`, so that
@@ -19,10 +19,12 @@ class PenaltySchedule(keras.callbacks.Callback):
         schedule: Callable from the epoch (from 0) and the present weight to the weight of
             the epoch, at least 0 and finite.
         verbose: 0 for silence, 1 to print each weight.
+        penalty: Name of one of the model's `penalties`, such as `"isometry_penalty"`; its
+            weight is in `logs` as `<name>_weight`. `None` for the contractive penalty.
 
     Raises:
         TypeError: If `schedule` can't be called.
-        ValueError: At the start of `fit`, if the model has no contractive penalty; later,
+        ValueError: At the start of `fit`, if the model has no such penalty; later,
             if the schedule returns a weight out of range.
 
     Examples:
@@ -36,35 +38,46 @@ class PenaltySchedule(keras.callbacks.Callback):
         [0.0, 0.25, 0.5, 0.5]
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
-        super().__init__()
-        if not callable(schedule):
-            raise TypeError(
-                "`schedule` must be callable as schedule(epoch, weight). "
-                f"Received: schedule={schedule!r}."
-            )
-        self.schedule = schedule
-        self.verbose = verbose
+    argument = "weight"
 
-    def on_train_begin(self, logs=None):
-        if getattr(self.model, "contractive_penalty", None) is None:
+    def __init__(
+        self,
+        schedule: Callable[[int, float], float],
+        verbose: int = 0,
+        *,
+        penalty: str | None = None,
+    ):
+        super().__init__(schedule, verbose)
+        self.penalty = penalty
+        self.logged = (f"{penalty or 'penalty'}_weight",)
+
+    def _check(self):
+        if self.penalty is not None:
+            self._penalty()
+        elif getattr(self.model, "contractive_penalty", None) is None:
             raise ValueError(
                 "PenaltySchedule needs a model with a contractive penalty. "
                 f"Received: model={self.model!r}. Give AutoEncoder a "
                 "`contractive_penalty`; its weight may be 0 to begin with."
             )
 
-    def on_epoch_begin(self, epoch, logs=None):
-        present = self._weight()
-        weight = self.schedule(epoch, present)
-        check_number(f"schedule({epoch}, {present})", weight)
-        self.model.contractive_penalty.weight = weight
-        if self.verbose:
-            print(f"\nEpoch {epoch + 1}: PenaltySchedule sets the weight to {weight}.")
+    def _get(self):
+        weight = self._penalty().weight
+        return float(ops.convert_to_numpy(getattr(weight, "value", weight)))
 
-    def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            logs["penalty_weight"] = self._weight()
+    def _set(self, value, name):
+        check_number(name, value)
+        self._penalty().weight = value
 
-    def _weight(self):
-        return float(ops.convert_to_numpy(self.model.contractive_penalty.weight.value))
+    def _penalty(self):
+        if self.penalty is None:
+            return self.model.contractive_penalty
+        penalties = getattr(self.model, "penalties", ())
+        for penalty in penalties:
+            if penalty.name == self.penalty:
+                return penalty
+        raise ValueError(
+            "`penalty` must be the name of one of the model's penalties, "
+            f"{[penalty.name for penalty in penalties]}. Received: "
+            f"penalty={self.penalty!r}."
+        )

@@ -4,13 +4,14 @@ import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_manifold import plot
+from keras_manifold._arguments import Unit
 from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     DENOISED,
@@ -55,6 +56,11 @@ class ReconstructionGrid(Watch):
         prefix: First part of all names.
         reconstruction: Model or callable from samples to their reconstructions. `None` for
             the output of the trained model.
+        labels: One per sample, such as its class: on figures, in the files and on the page.
+        overwrite: Whether a new run replaces what another one left under this `prefix` in
+            `directory`, and nothing else; otherwise it is refused.
+        say_where: Whether `fit` prints where the page is; `None` for as it prints its
+            progress.
 
     Attributes:
         history: Mapping from `"step"` and the name of each scalar to the list of its values
@@ -84,19 +90,22 @@ class ReconstructionGrid(Watch):
         [0, 2, 4]
     """
 
-    scalars = (MSE, DENOISED_MSE)
+    scalars: ClassVar[tuple[str, ...]] = (MSE, DENOISED_MSE)
 
     def __init__(
         self,
         x: Any,
         *,
         every: int = 1,
-        unit: str = "epoch",
-        directory: str | PathLike | None = None,
-        log_dir: str | PathLike | None = None,
+        unit: Unit = "epoch",
+        directory: str | PathLike[str] | None = None,
+        log_dir: str | PathLike[str] | None = None,
         sinks: Sequence[Sink] = (),
         prefix: str = "reconstruction",
         reconstruction: Callable | None = None,
+        labels: Sequence[Any] | None = None,
+        overwrite: bool = False,
+        say_where: bool | None = None,
     ):
         super().__init__(
             x,
@@ -106,6 +115,9 @@ class ReconstructionGrid(Watch):
             log_dir=log_dir,
             sinks=sinks,
             prefix=prefix,
+            labels=labels,
+            overwrite=overwrite,
+            say_where=say_where,
         )
         if reconstruction is not None and not callable(reconstruction):
             raise TypeError(
@@ -146,7 +158,8 @@ class ReconstructionGrid(Watch):
             )
             self._has_warned = True
         drawings = self._drawings(rows, step)
-        return Snapshot(self.prefix, step, rows, drawings, self._full_scalars(scalars))
+        arrays = {**rows, **self._samples()}
+        return Snapshot(self.prefix, step, arrays, drawings, self._full_scalars(scalars))
 
     def _drawings(self, rows, step):
         images = [self._shown(row) for row in rows.values()]
@@ -154,6 +167,9 @@ class ReconstructionGrid(Watch):
             plot.image_grid,
             images,
             row_labels=[name.replace("_", " ") for name in rows],
+            column_labels=None
+            if self.labels is None
+            else [str(label) for label in self.labels[: len(images[0])]],
             title=f"Reconstructions, {self._when(step)}",
         )
         return {self.prefix: grid}

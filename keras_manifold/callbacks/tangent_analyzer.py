@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from keras_manifold import plot
-from keras_manifold._arguments import check_choice, check_count
+from keras_manifold._arguments import Part, Unit, check_choice, check_count
 from keras_manifold._map.blas import ONE_BLAS_THREAD
+from keras_manifold._map.decomposition import Decomposition, takes_lanczos
 from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     CODE_VECTORS,
@@ -20,6 +21,7 @@ from keras_manifold._storage.snapshots import (
     DRIFT,
     INPUT,
     NORM,
+    NORM_ERROR,
     SINGULAR_VALUES,
     SPECTRUM,
     TOP,
@@ -54,6 +56,12 @@ class TangentAnalyzer(Watch):
     list. Otherwise the order does not matter. Put `BackupAndRestore` last: if it comes
     earlier and the process is killed between the two writes, that epoch's `loss` is lost.
 
+    Where $J$ is so large that `tangent_space` takes block Lanczos (a side above 1,024
+    and above 32 times `k + 8`), a snapshot costs little more than `tangent_space(k=k)`: the
+    norm and the dimension are then estimated by `k + 8` random probes beyond the leading
+    directions, and `tangent_norm_error` is the standard error of the norm. One warning says
+    when a snapshot takes longer than its epoch (and 10 s).
+
     `history` holds the scalars of every snapshot, the first one too. Figures show the first
     16 samples, npz files hold all. Where the weights are not finite the scalars are NaN,
     with one warning. Where `keras.distribution` joins several processes, all of them take
@@ -80,8 +88,9 @@ class TangentAnalyzer(Watch):
         directory: Folder for `<prefix>_vectors_<step>.png`,
             `<prefix>_spectrum_<step>.png`, `<prefix>_space_<step>.npz` (which
             `TangentSpace.load` reads; also with `spectrum`, all singular values, `codes`
-            and `input`) and `<prefix>_scalars.csv`, with the numbers of Keras too; made if
-            missing. `None` for no files.
+            and `input`) `<prefix>_scalars.csv`, with the numbers of Keras too, `run.json`,
+            with what the model, its noise, penalties and optimizer were, versions and
+            seconds, and the page `index.html`; made if missing. `None` for no files.
         log_dir: Folder for TensorBoard, made if missing: see
             [`TensorBoardSink`][keras_manifold.sinks.TensorBoardSink]. May be the same
             for several callbacks. `None` for none.
@@ -91,10 +100,15 @@ class TangentAnalyzer(Watch):
             have methods `begin`, `flush` and `close`: see
             [`RunSink`][keras_manifold.sinks.RunSink].
         prefix: First part of all names.
-        encoder: Layer, model or callable from samples to codes `(n, latent_dim)`. `None`
+        encoder: Layer, model or callable from samples to codes `(n, *code_shape)`. `None`
             for `encoder` of the trained model.
         decoder: The same from codes to reconstructions. `None` for `decoder` of the trained
             model. With `of="reconstruction"`, a model without the two is taken whole.
+        labels: One per sample, such as its class: on figures, in the files and on the page.
+        overwrite: Whether a new run replaces what another one left under this `prefix` in
+            `directory`, and nothing else; otherwise it is refused.
+        say_where: Whether `fit` prints where the page is; `None` for as it prints its
+            progress.
 
     Attributes:
         history: Mapping from `"step"` and the name of each scalar to the list of its values
@@ -102,8 +116,8 @@ class TangentAnalyzer(Watch):
 
     Raises:
         ValueError: If `x`, `k`, `of`, `every` or `unit` is out of range; before the first
-            batch, if the encoder or decoder that `of` needs is missing, `directory` holds
-            another run or is in use, or the codes are not of rank 2.
+            batch, if the encoder or decoder that `of` needs is missing, or `directory`
+            holds another run or is in use.
         TypeError: If a sink, `encoder` or `decoder` can't be called.
         OSError: At the start of `fit`, if `directory` or `log_dir` can't be made or
             written.
@@ -122,7 +136,7 @@ class TangentAnalyzer(Watch):
         [0, 1, 2]
     """
 
-    scalars = (NORM, DIMENSION, TOP, DRIFT)
+    scalars: ClassVar[tuple[str, ...]] = (NORM, DIMENSION, TOP, DRIFT)
     in_logs = True
 
     def __init__(
@@ -130,15 +144,18 @@ class TangentAnalyzer(Watch):
         x: Any,
         *,
         k: int = 16,
-        of: str = "encoder",
+        of: Part = "encoder",
         every: int = 1,
-        unit: str = "epoch",
-        directory: str | PathLike | None = None,
-        log_dir: str | PathLike | None = None,
+        unit: Unit = "epoch",
+        directory: str | PathLike[str] | None = None,
+        log_dir: str | PathLike[str] | None = None,
         sinks: Sequence[Sink] = (),
         prefix: str = "tangent",
         encoder: Callable | None = None,
         decoder: Callable | None = None,
+        labels: Sequence[Any] | None = None,
+        overwrite: bool = False,
+        say_where: bool | None = None,
     ):
         super().__init__(
             x,
@@ -148,14 +165,18 @@ class TangentAnalyzer(Watch):
             log_dir=log_dir,
             sinks=sinks,
             prefix=prefix,
+            labels=labels,
+            overwrite=overwrite,
+            say_where=say_where,
         )
-        self.k = check_count("k", k)
-        self.of = check_choice("of", of, ("encoder", "decoder", "reconstruction"))
-        self.encoder = _checked_callable("encoder", encoder)
-        self.decoder = _checked_callable("decoder", decoder)
+        self.k: int = check_count("k", k)
+        self.of: Part = check_choice("of", of, Part)
+        self.encoder: Callable | None = _checked_callable("encoder", encoder)
+        self.decoder: Callable | None = _checked_callable("decoder", decoder)
 
     def _prepare(self):
         self._last_space = None
+        self._most = None
         self._has_warned = False
         self._watched()  # a part that is missing is reported now
 
@@ -167,9 +188,12 @@ class TangentAnalyzer(Watch):
 
     def _snapshot(self, step):
         try:
-            # All directions: the norm and the dimension need every singular value.
+            watched = self._watched()
+            # All directions, as the norm and the dimension need every singular value; where
+            # that takes too many passes, the leading ones and an estimate of the rest.
+            k = self.k if self._takes_lanczos(watched) else None
             space = tangent_space(
-                self._watched(), self.x, of=self.of, batch_size=len(self.x), verbose=0
+                watched, self.x, of=self.of, k=k, batch_size=len(self.x), verbose=0
             )
         except FloatingPointError as error:
             if not self._has_warned:
@@ -190,15 +214,40 @@ class TangentAnalyzer(Watch):
                 drift = principal_angles(self._last_space, leading).mean()
         self._last_space = leading
         scalars = {
-            NORM: np.sqrt((sigma**2).sum(axis=1)).mean(),
+            NORM: np.sqrt(np.square(sigma).sum(axis=1)).mean(),
             DIMENSION: local_dimension(sigma).mean(),
             TOP: sigma[:, 0].mean(),
             DRIFT: drift,
         }
+        if k is not None:
+            scalars |= self._estimated(watched, space)
         if not self._has_recipients:
             return self._of(step, scalars)
-        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), INPUT: self.x}
+        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
+
+    def _takes_lanczos(self, watched):
+        """Whether the leading `k` directions alone are computed."""
+        if self._most is None:
+            options = {"of": self.of, "k": None, "method": "auto", "seed": None}
+            self._most = Decomposition(watched, self.x[0], **options).k
+        return takes_lanczos(self._most, self.k)
+
+    def _estimated(self, watched, space):
+        """Norm and dimension, and the standard error of the norm, by random probes."""
+        options = {"of": self.of, "k": self.k, "method": "auto", "seed": None}
+        decomposition = Decomposition(watched, self.x[0], **options)
+        squares, fourths = decomposition.remainders(self.x, space.arrays())
+        sigma = space.singular_values.astype("float64")
+        total = np.square(sigma).sum(axis=1) + squares.mean(axis=1)
+        norms = np.sqrt(total)
+        spread = squares.std(axis=1, ddof=1) / np.sqrt(squares.shape[1]) / (2 * norms)
+        fourth = (sigma**4).sum(axis=1) + fourths.mean(axis=1)
+        return {
+            NORM: norms.mean(),
+            DIMENSION: (total**2 / fourth).mean(),
+            NORM_ERROR: np.sqrt(np.square(spread).sum()) / len(norms),
+        }
 
     def _watched(self):
         """The parts of the model, or a function without parts, for `tangent_space`."""
@@ -230,16 +279,20 @@ class TangentAnalyzer(Watch):
     def _drawings(self, space, spectrum, step):
         when = self._when(step)
         drawings = {
-            SPECTRUM: Drawing(plot.spectrum, spectrum, title=f"Singular values, {when}")
+            SPECTRUM: Drawing(
+                plot.spectrum,
+                spectrum,
+                title=f"Singular values of the {self.of}, {when}",
+            )
         }
         images = self._shown(self.x)
         if space.vectors.shape[2:] == self.x.shape[1:]:
             drawings[VECTORS] = Drawing(
                 plot.tangents,
-                replace(space, vectors=self._shown(space.vectors)),
+                replace(space, vectors=self._shown(space.vectors), inputs=images),
                 index=range(len(images)),
-                images=images,
-                title=f"Tangent vectors, {when}",
+                labels=None if self.labels is None else self.labels[: len(images)],
+                title=f"Tangent vectors of the {self.of}, {when}",
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}
 

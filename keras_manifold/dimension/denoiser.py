@@ -1,10 +1,14 @@
 """Local dimension from what a denoiser makes of noise."""
 
+from typing import Annotated
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
-def denoiser_dimension(noise: ArrayLike, denoised: ArrayLike) -> np.ndarray:
+def denoiser_dimension(
+    noise: ArrayLike, denoised: ArrayLike
+) -> Annotated[NDArray[np.float64], "n"]:
     r"""Local dimension from what a denoiser makes of Gaussian noise around a sample.
 
     $d(x) = \mathrm{tr}\,\mathrm{Cov}(r(x + \varepsilon), \varepsilon) / s^2$ for noise

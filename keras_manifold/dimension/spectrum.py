@@ -1,14 +1,19 @@
 """Local dimension of a manifold, from singular values."""
 
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import Annotated, Any, Literal, get_args
 
-RULES = ("participation_ratio", "entropy", "gap", "energy")
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_manifold._arguments import check_choice
+
+Rule = Literal["participation_ratio", "entropy", "gap", "energy"]
+RULES: tuple[Rule, ...] = get_args(Rule)
 
 
 def local_dimension(
-    singular_values: ArrayLike, rule: str = "participation_ratio", *, share: float = 0.95
-) -> np.ndarray:
+    singular_values: Any, rule: Rule = "participation_ratio", *, share: float = 0.95
+) -> Annotated[NDArray[np.float64], "..."]:
     r"""Number of directions that matter, from the singular values of a Jacobian.
 
     - `"participation_ratio"`: $(\sum \sigma^2)^2 / \sum \sigma^4$.
@@ -27,8 +32,8 @@ def local_dimension(
     on their squares.
 
     Args:
-        singular_values: Shape `(..., m)`, not negative, in any order. Give all of
-            them, not only the leading ones.
+        singular_values: Shape `(..., m)`, not negative, in any order, or a `TangentSpace`.
+            Give all of them, not only the leading ones.
         rule: `"participation_ratio"`, `"entropy"`, `"gap"` or `"energy"`.
         share: For `"energy"`: in (0, 1].
 
@@ -49,7 +54,8 @@ def local_dimension(
         Bac et al. (2021), Scikit-dimension: a Python package for intrinsic dimension
         estimation.
     """
-    sigma = np.asarray(singular_values, dtype="float64")
+    values = getattr(singular_values, "singular_values", singular_values)
+    sigma = np.asarray(values, dtype="float64")
     if sigma.ndim == 0 or sigma.shape[-1] == 0:
         raise ValueError(
             "`singular_values` must have a last axis of at least one value. "
@@ -59,8 +65,7 @@ def local_dimension(
         raise ValueError(
             f"`singular_values` must not be negative. Received: minimum {np.nanmin(sigma)}."
         )
-    if rule not in RULES:
-        raise ValueError(f"`rule` must be one of {RULES}. Received: rule={rule!r}.")
+    check_choice("rule", rule, Rule)
     if not 0 < share <= 1:
         raise ValueError(f"`share` must be in (0, 1]. Received: share={share}.")
     sigma = -np.sort(-sigma, axis=-1)

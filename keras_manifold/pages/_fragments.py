@@ -1,14 +1,18 @@
 """What the files of a run hold: plain numbers and small pictures, for a page."""
 
+import base64
 import csv
+import hashlib
+import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_manifold._storage import snapshots
 from keras_manifold._storage.snapshots import (
+    CODES,
     DENOISED,
     DIMENSION,
     EPOCH,
@@ -31,21 +35,44 @@ from keras_manifold.plot._samples import common_range, symmetric_range
 # A page shows the first of everything; more can't be read on a screen.
 _MOST_SHOWN = 16  # samples, and vectors of each
 _MOST_VALUES = 128  # singular values of each sample
+_MOST_CODES = 256  # points of the latent space
 
-UNREADABLE = (*snapshots.UNREADABLE, csv.Error)
+SETUP = "run.json"  # what the run was made with, and when
+# What the samples are, one text per sample, in the arrays of a snapshot.
+LABELS = "labels"
+
+UNREADABLE = (*snapshots.UNREADABLE, csv.Error, RecursionError)
+
+
+class Content(NamedTuple):
+    """What a page says of one file.
+
+    Attributes:
+        fragment: Numbers, as JSON has them; `None` for files that are not ours. Pictures
+            are named in it.
+        pictures: The pictures by their names, which follow from what they hold: what is the
+            same in a hundred snapshots stands once in a page. PNG in base 64.
+    """
+
+    fragment: dict[str, Any] | None
+    pictures: dict[str, bytes]
 
 
 def result_files(directory: Path) -> list[Path]:
-    """Files of a folder that may hold a snapshot or numbers, by their names."""
+    """Files of a folder that a page shows, by their names."""
     return sorted(
         path
         for path in directory.iterdir()
-        if (path.suffix == ".csv" or Snapshot.is_named(path)) and path.name[0] != "."
+        if (path.suffix == ".csv" or path.name == SETUP or Snapshot.is_named(path))
+        and path.name[0] != "."
+        and path.is_file()  # to open a pipe or a device may never end
     )
 
 
 def is_result(path) -> bool:
     """Whether a file holds a snapshot or numbers of a run."""
+    if path.name == SETUP:
+        return False
     try:
         if path.suffix == ".csv":
             return _holds_numbers(path)
@@ -62,12 +89,19 @@ def _holds_numbers(path):
     return first in (STEP, EPOCH)
 
 
-def content(path) -> dict[str, Any] | None:
-    """What a page says of one file, as JSON has it; `None` for files that are not ours.
+def content(path: Path) -> Content:
+    """What a page says of one file.
 
     Raises:
         One of `UNREADABLE`: If the file is cut short, or is not what its name says.
     """
+    pictures: dict[str, bytes] = {}
+    return Content(_fragment(path, pictures), pictures)
+
+
+def _fragment(path, pictures):
+    if path.name == SETUP:
+        return {"kind": "setup", "values": _setup(path)}
     if path.suffix == ".csv":
         is_ours = _holds_numbers(path)
         return {"kind": "scalars", "values": _scalars(path)} if is_ours else None
@@ -75,11 +109,22 @@ def content(path) -> dict[str, Any] | None:
         if snapshot.kind is None:
             return None
         if snapshot.kind == "tangents":
-            content = _tangents(snapshot.prefix, snapshot.arrays)
+            fragment = _tangents(snapshot.prefix, snapshot.arrays, pictures)
         else:
-            content = _reconstructions(snapshot.arrays)
+            fragment = _reconstructions(snapshot.arrays, pictures)
         about = {"kind": snapshot.kind, "name": snapshot.prefix, "step": snapshot.step}
-    return {**about, **content}
+    return {**about, **fragment}
+
+
+def _setup(path):
+    def no_number(_):
+        return None  # NaN and Infinity, which JSON does not know
+
+    with open(path, encoding="utf-8") as file:
+        values = json.load(file, parse_constant=no_number)
+    if not isinstance(values, dict):
+        raise ValueError(f"{SETUP} must hold a JSON object. Received: {path}.")
+    return values
 
 
 def _scalars(path):
@@ -107,41 +152,42 @@ def _number(cell):
     return value if math.isfinite(value) else None
 
 
-def _tangents(name, arrays):
+def _tangents(name, arrays, pictures):
     vectors = arrays[VECTORS][:_MOST_SHOWN, :_MOST_SHOWN]
     singular_values = arrays[SINGULAR_VALUES]
     spectrum = arrays.get(SPECTRUM, singular_values)
-    spectrum = spectrum.astype("float64")
-    shown = spectrum[:, :_MOST_VALUES]
+    exact = spectrum.astype("float64")
+    shown = exact[:, :_MOST_VALUES]
     ranges = [symmetric_range(row) for row in vectors]
     scalars = {
-        NORM: np.sqrt((spectrum**2).sum(axis=1)).mean(),
-        DIMENSION: local_dimension(spectrum).mean(),
-        TOP: spectrum[:, 0].mean(),
+        NORM: np.sqrt((exact**2).sum(axis=1)).mean(),
+        DIMENSION: local_dimension(exact).mean(),
+        TOP: exact[:, 0].mean(),
     }
     inputs = arrays[INPUT][:_MOST_SHOWN] if INPUT in arrays else None
+    labels = arrays[LABELS][:_MOST_CODES] if LABELS in arrays else None
     return {
         "samples": len(spectrum),
         "vectors": singular_values.shape[1],
         "values": spectrum.shape[1],
         "singular_values": _numbers(singular_values[:_MOST_SHOWN, :_MOST_SHOWN]),
-        "spectrum": _numbers(shown[:_MOST_SHOWN]),
+        "spectrum": _numbers(spectrum[:_MOST_SHOWN, :_MOST_VALUES]),
         "mean": _numbers(shown.mean(axis=0)),
         "low": _numbers(shown.min(axis=0)),
         "high": _numbers(shown.max(axis=0)),
         "scalars": {
             full_name(name, key): _numbers(value) for key, value in scalars.items()
         },
-        "pictures": sprite_of(vectors, ranges, signed=True),
-        "inputs": None
-        if inputs is None
-        else sprite_of(inputs[None], [common_range([inputs])], signed=False),
+        "pictures": _kept(sprite_of(vectors, ranges, signed=True), pictures),
+        "inputs": None if inputs is None else _unsigned(inputs, [inputs], pictures),
+        "codes": _codes(arrays[CODES]) if CODES in arrays else None,
+        "labels": None if labels is None else [str(label) for label in labels.tolist()],
     }
 
 
-def _reconstructions(arrays):
+def _reconstructions(arrays, pictures):
     rows = {row: arrays[row] for row in ROWS if row in arrays}
-    shown = np.stack([row[:_MOST_SHOWN] for row in rows.values()])
+    shown = [row[:_MOST_SHOWN] for row in rows.values()]
     errors = {
         made: _mean_squared_error(rows[made], rows[INPUT])[:_MOST_SHOWN]
         for made in (RECONSTRUCTION, DENOISED)
@@ -151,8 +197,54 @@ def _reconstructions(arrays):
         "samples": len(rows[INPUT]),
         "rows": list(rows),
         "errors": {made: _numbers(error) for made, error in errors.items()},
-        "pictures": sprite_of(shown, [common_range([shown])] * len(shown), signed=False),
+        # Not on the scale of all rows: what does not change with the snapshots, as the
+        # inputs, is then the same picture in all of them. The page has one scale.
+        "pictures": {
+            row: _unsigned(values, [values], pictures) for row, values in zip(rows, shown)
+        },
     }
+
+
+def _unsigned(values, all_of_them, pictures):
+    sprite = sprite_of(values[None], [common_range(all_of_them)], signed=False)
+    return _kept(sprite, pictures)
+
+
+def _kept(sprite, pictures):
+    """A sprite with the name of its picture in place of the picture."""
+    png = sprite.pop("png")
+    digest = hashlib.blake2b(png, digest_size=12).digest()
+    name = base64.urlsafe_b64encode(digest).decode()
+    pictures[name] = png
+    return {**sprite, "picture": name}
+
+
+def _codes(codes):
+    """Codes as points of a plane: two numbers each, or their first principal components."""
+    shape = codes.shape[1:]
+    flat = codes.reshape(len(codes), -1)[:_MOST_CODES].astype("float64")
+    size, share = flat.shape[1], None
+    if size > 2 and np.isfinite(flat).all():
+        flat = flat - flat.mean(axis=0)
+        _, values, components = np.linalg.svd(flat, full_matrices=False)
+        components = components[:2]
+        largest = np.abs(components).argmax(axis=1, keepdims=True)
+        components *= np.sign(np.take_along_axis(components, largest, axis=1))
+        energy = (values**2).sum()
+        share = float((values[:2] ** 2).sum() / energy) if energy > 0 else None
+        flat = flat @ components.T
+    elif size > 2:
+        flat = np.full((len(flat), 2), np.nan)  # the model has diverged
+    return {
+        "shape": list(shape),
+        "share": share,
+        # Four digits are enough for a picture.
+        "points": [[_rounded(value) for value in point] for point in flat.tolist()],
+    }
+
+
+def _rounded(value):
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 def _mean_squared_error(a, b):
@@ -161,8 +253,15 @@ def _mean_squared_error(a, b):
 
 
 def _numbers(values):
-    """Nested lists of Python floats in full precision, None for what is not finite."""
-    values = np.asarray(values, dtype="float64")
+    """Nested lists of Python floats, None for what is not finite.
+
+    They have the digits that tell a number from its neighbours of the same type, as NumPy
+    writes them: fewer of single precision than of double.
+    """
+    values = np.asarray(values)
+    if values.dtype != "float64":
+        with np.errstate(over="ignore"):
+            values = values.astype(str).astype("float64")
     listed = values.astype(object)
     listed[~np.isfinite(values)] = None
     return listed.tolist()

@@ -10,17 +10,24 @@ from os import PathLike
 from pathlib import Path
 
 from keras_manifold._storage.files import replacing
+from keras_manifold.pages._angles import angles_between
 from keras_manifold.pages._fragments import is_result, result_files
 from keras_manifold.pages._lines import as_json, lines_of
 from keras_manifold.pages._template import page_around
 
 _PAGE = "index.html"
+# What the pictures of a page may take. With its scripts and the numbers of a usual run, a
+# page stays below 8 MB.
+_MOST_BYTES = 6_000_000
 _GENERATOR = b'<meta name="generator" content="keras_manifold">'
 
 
 def report(
-    runs: str | PathLike | Sequence[str | PathLike] | Mapping[str, str | PathLike],
-    path: str | PathLike | None = None,
+    runs: str
+    | PathLike[str]
+    | Sequence[str | PathLike[str]]
+    | Mapping[str, str | PathLike[str]],
+    path: str | PathLike[str] | None = None,
     *,
     labels: Sequence[str] | None = None,
 ) -> Path:
@@ -34,16 +41,21 @@ def report(
     all, tangent vectors and spectra on common scales, curves in common panels. Comparing
     pictures sample by sample means something if all runs watched the same samples.
 
+    Runs of one label, such as repetitions with other seeds, are shown as their mean and
+    spread.
+
     Cost: files that an earlier page in the run's folder has seen are not read again, so a
-    page with hundreds of snapshots takes a fraction of a second.
+    page with hundreds of snapshots takes a fraction of a second. Its pictures take at most
+    6 MB: of longer runs, those of every second snapshot are shown, or of every fourth, and
+    the page says so; numbers and spectra are those of all.
 
     Args:
         runs: Folder of a run, a list of folders in the order in which they are shown, or a
             mapping from labels to folders.
         path: Name of the file, replaced if it exists. `None` for `index.html` in the folder
             of the run, where the callbacks keep its page too; for one run only.
-        labels: One name per run; `None` for the names of the folders, or the keys of a
-            mapping.
+        labels: One name per run, the same one for those that belong together; `None` for
+            the names of the folders, or the keys of a mapping.
 
     Returns:
         Path of the file.
@@ -51,7 +63,8 @@ def report(
     Raises:
         TypeError: If `runs` or `labels` are of other types.
         ValueError: If there is no folder, one of them is missing or holds no results, the
-            labels are of another number or not distinct, or several runs have no `path`.
+            labels are of another number, folders of one name have no labels, or several
+            runs have no `path`.
         FileExistsError: If the folder's `index.html` is not such a page.
         OSError: If the file can't be written; what stood there before stays.
 
@@ -70,15 +83,16 @@ def report(
         >>> folder.cleanup()
     """
     named = _named_folders(runs, labels)
-    for folder in named.values():
+    for _, folder in named:
         _check_has_results(folder)
     if path is None:
         if len(named) > 1:
             raise ValueError(
                 "`path` must name the file for a page of several runs. Received: path=None "
-                f'for runs {list(named)}. Give one, such as path="compare.html".'
+                f"for runs {[label for label, _ in named]}. Give one, such as "
+                'path="compare.html".'
             )
-        ((label, folder),) = named.items()
+        ((label, folder),) = named
         return _write_into(folder, label, running=False)
     path = Path(path)
     _check_is_a_file_name(path)
@@ -86,7 +100,7 @@ def report(
     return path
 
 
-def write_page(directory: str | PathLike, *, running: bool = False) -> Path:
+def write_page(directory: str | PathLike[str], *, running: bool = False) -> Path:
     """Writes the page of a run into its folder, as `report` does.
 
     Args:
@@ -110,11 +124,11 @@ def write_page(directory: str | PathLike, *, running: bool = False) -> Path:
 def _write_into(directory, label, *, running):
     path = directory / _PAGE
     _check_is_ours(path)
-    _write(path, {label: directory}, running=running)
+    _write(path, [(label, directory)], running=running)
     return path
 
 
-def _named_folders(runs, labels) -> dict[str, Path]:
+def _named_folders(runs, labels) -> list[tuple[str, Path]]:
     if isinstance(runs, Mapping):
         if labels is not None:
             raise ValueError(
@@ -133,12 +147,13 @@ def _named_folders(runs, labels) -> dict[str, Path]:
             f"`labels` must be one per run, {len(folders)} in all. Received: "
             f"labels={labels!r}."
         )
-    if len(set(names)) < len(names):
+    if labels is None and len(set(names)) < len(names):
         raise ValueError(
-            "Each run needs a label of its own, which is the name of its folder unless "
-            f"`labels` says otherwise. Received: {names}. Give `labels`."
+            "Folders must have different names, which are the labels of the runs unless "
+            f"`labels` says otherwise. Received: {names}. Give `labels`; runs of one label "
+            "are shown as their mean."
         )
-    return dict(zip(names, folders))
+    return list(zip(names, folders))
 
 
 def _folders(runs) -> list[Path]:
@@ -202,16 +217,26 @@ def _check_is_ours(page):
 def _write(path, runs, *, running):
     head, tail = page_around(
         {
-            "title": " · ".join(runs),
+            "title": " · ".join(dict.fromkeys(label for label, _ in runs)),
             "running": "true" if running else "false",
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }
     )
+    known: set[bytes] = set()
     with replacing(path) as file:
         file.write(head)
-        for label, directory in runs.items():
+        for label, directory in runs:
             file.write(b'<script type="application/json" data-run>')
             file.write(as_json({"label": label}) + b"</script>\n")
-            for line in lines_of(directory, directory / _PAGE):
+            for line in lines_of(
+                directory,
+                directory / _PAGE,
+                most_bytes=_MOST_BYTES // len(runs),
+                known=known,
+            ):
                 file.write(line)
+        if len(runs) > 1:
+            file.write(b'<script type="application/json" id="angles">')
+            file.write(as_json(angles_between([folder for _, folder in runs])))
+            file.write(b"</script>\n")
         file.write(tail)

@@ -29,7 +29,7 @@ def sprite_of(
         signed: Whether the ranges are symmetric and 0 has a colour of its own.
 
     Returns:
-        What JSON can hold.
+        What JSON can hold, but for the picture itself: `png`, bytes in base 64.
     """
     kind = kind_of(values.shape[2:])
     planes, every = _thinned(planes_of(values, before=2), kind)
@@ -79,4 +79,4 @@ def _png(codes):
     file = io.BytesIO()
     # As small as any other way for these codes, which repeat little, and five times faster.
     Image.fromarray(codes).save(file, "PNG", compress_type=zlib.Z_RLE)
-    return base64.b64encode(file.getvalue()).decode()
+    return base64.b64encode(file.getvalue())

@@ -46,9 +46,18 @@ def _template() -> tuple[str, str]:
             "data.js",
             "state.js",
             "pictures.js",
+            "explain.js",
+            "saving.js",
             "charts.js",
+            "curves.js",
+            "spectra.js",
+            "latent.js",
             "head.js",
+            "setup.js",
             "columns.js",
+            "dialog.js",
+            "controls.js",
+            "news.js",
             "page.js",
         )
     ]

@@ -2,16 +2,17 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_manifold import autodiff
+from keras_manifold._arguments import Part
 from keras_manifold._map.function import Map
 from keras_manifold._map.plain import functional_class, is_plain
-from keras_manifold.penalties.protocol import Part, Penalty
+from keras_manifold.penalties.protocol import Penalty
 
 
 class PenalisedLoss:
@@ -56,6 +57,27 @@ class PenalisedLoss:
         """Begins a step, whose inputs are `x`."""
         self._step.x = x
         self._step.values = {}
+        self._step.added = None
+
+    def end(self) -> None:
+        """Ends a step, also after an exception."""
+        self._step.x, self._step.values, self._step.added = None, {}, None
+
+    @property
+    def in_step(self) -> bool:
+        """Whether a step has begun whose loss `total` has not made yet."""
+        return getattr(self._step, "x", None) is not None
+
+    def term(self, x: Any) -> Any:
+        """Σ weight · mean value, for a model whose loss somebody else makes.
+
+        It is for `add_loss`. Where `total` is asked for in spite of that, it counts once.
+        """
+        terms = []
+        for penalty in self.penalties.values():
+            terms.append(penalty.weight * ops.mean(self._values(penalty, x)))
+        self._step.added = sum(terms)
+        return self._step.added
 
     def gradients_named(self) -> contextlib.AbstractContextManager:
         """In which a step is taken: operations without a second derivative are named."""
@@ -85,7 +107,7 @@ class PenalisedLoss:
         return None
 
     def total(
-        self, loss: Any, x: Any, sample_weight: Any = None, regularization: Any = 0.0
+        self, loss: Any, x: Any, sample_weight: Any = None, added: Sequence[Any] = ()
     ) -> Any:
         """The loss with the penalties, after the metrics are told of both.
 
@@ -94,16 +116,19 @@ class PenalisedLoss:
             x: Clean inputs of the step, `(batch, *input_shape)`.
             sample_weight: Weights of samples or of their entries, `(batch, ...)`, or
                 `None`.
-            regularization: Sum of the losses that layers have added, in `loss`; it is no
-                part of the metric.
+            added: Losses that layers have added, in `loss`; they are no part of the metric.
         """
-        batch = ops.shape(x)[0]
+        batch = ops.shape(keras.tree.flatten(x)[0])[0]
         share = self._share_of_replica()
+        own = getattr(self._step, "added", None)
+        regularization = sum(ops.sum(value) for value in added if value is not own)
+        if any(value is own for value in added):
+            loss = loss - share * own
         self.trackers[0].update_state(
             (loss - share * regularization) / share, sample_weight=batch
         )
         shared = self._step.values if getattr(self._step, "x", None) is x else {}
-        self._step.x, self._step.values = None, {}
+        self.end()
         weights = _weight_of_samples(sample_weight)
         for (name, penalty), tracker in zip(self.penalties.items(), self.trackers[1:]):
             values = shared.get(name)

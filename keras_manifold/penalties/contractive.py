@@ -6,22 +6,35 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
-from keras_manifold._arguments import check_choice, check_count, check_number
+from keras_manifold._arguments import Part, check_choice, check_count, check_number
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
 from keras_manifold.penalties._first_use import FirstUse
-from keras_manifold.penalties.protocol import Part
+from keras_manifold.penalties._weighted import WeightedPenalty, squared_norms
+
+PartOrCode = Literal[Part, "code"]  # its name before
+ProbeKind = Literal["rademacher", "orthogonal"]
 
 # Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
 _PASSES_HELD = 32
 
+_FIXED = (
+    "of",
+    "probes",
+    "probe_kind",
+    "curvature",
+    "curvature_stddev",
+    "curvature_samples",
+    "chunk_size",
+    "seed",
+)
+
 
 @keras.saving.register_keras_serializable(package="keras_manifold")
-class ContractivePenalty(keras.layers.Layer):
+class ContractivePenalty(WeightedPenalty):
     r"""Squared Frobenius norm of the Jacobian of a function, one value a sample.
 
     $$\|J(x)\|_F^2 = \sum_{ij} \left(\frac{\partial f_i}{\partial x_j}(x)\right)^2$$
@@ -114,13 +127,15 @@ class ContractivePenalty(keras.layers.Layer):
         Laplacian smoothing splines, Communications in Statistics 19.
     """
 
+    fixed = _FIXED
+
     def __init__(
         self,
         weight: float,
         *,
-        of: Part | Literal["code"] = "encoder",
+        of: PartOrCode = "encoder",
         probes: int | Literal["exact"] = 1,
-        probe_kind: Literal["rademacher", "orthogonal"] = "rademacher",
+        probe_kind: ProbeKind = "rademacher",
         curvature: float = 0.0,
         curvature_stddev: float = 0.1,
         curvature_samples: int = 4,
@@ -128,19 +143,14 @@ class ContractivePenalty(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        is_double = keras.config.floatx() == "float64"
-        kwargs.setdefault("dtype", "float64" if is_double else "float32")
         kwargs.setdefault("name", "contractive_penalty")
-        super().__init__(**kwargs)
-        parts = ("encoder", "decoder", "reconstruction", "code")
-        self.of = check_choice("of", of, parts)
-        if of == "code":  # as it was called before
-            self.of = "encoder"
+        super().__init__(weight, **kwargs)
+        of = check_choice("of", of, PartOrCode)
+        self.of: Part = "encoder" if of == "code" else of  # as it was called before
         self.probes: Any = probes
         if probes != "exact":
             self.probes = check_count("probes", probes, note='or "exact"')
-        kinds = ("rademacher", "orthogonal")
-        self.probe_kind = check_choice("probe_kind", probe_kind, kinds)
+        self.probe_kind = check_choice("probe_kind", probe_kind, ProbeKind)
         self.curvature = check_number("curvature", curvature)
         self.curvature_stddev = check_number(
             "curvature_stddev", curvature_stddev, positive=True
@@ -152,43 +162,7 @@ class ContractivePenalty(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._first_use = FirstUse()
-        self._initial_weight = _checked_weight(weight)
-        self._weight = self.add_weight(
-            shape=(),
-            initializer=keras.initializers.Constant(self._initial_weight),
-            trainable=False,
-            name="weight",
-        )
         self.built = True
-
-    @property
-    def weight(self) -> Any:
-        """Factor of the penalty in the loss, a `keras.Variable` that may be assigned."""
-        return self._weight
-
-    @weight.setter
-    def weight(self, value):
-        self._weight.assign(_checked_weight(value))
-
-    @property
-    def weights(self):
-        # `weight` is a setting, such as a learning rate: `get_weights` is the same with and
-        # without a penalty.
-        return []
-
-    def save_own_variables(self, store):
-        store["initial_weight"] = np.float64(self._initial_weight)
-        store["weight"] = ops.convert_to_numpy(self.weight.value)
-
-    def load_own_variables(self, store):
-        # A run that is resumed goes on with the weight that a schedule had reached; weights
-        # of a model that was made with another one leave it alone.
-        initial = store["initial_weight"] if "weight" in store.keys() else None  # noqa: SIM118
-        if initial is not None and float(np.asarray(initial)) == self._initial_weight:
-            self.weight = float(np.asarray(store["weight"]))
-
-    def __call__(self, function, x):
-        return super().__call__(x, function=function)
 
     def call(self, x, function=None):
         return self.with_outputs(function, x)[1]
@@ -351,19 +325,20 @@ class ContractivePenalty(keras.layers.Layer):
         images = ops.reshape(
             ops.cast(images, self.compute_dtype), (times, points // times, *sides)
         )
-        values = _squared_norms(images[0])
+        values = squared_norms(images[0])
         if not self.curvature:
             return values
-        changes = sum(_squared_norms(images[i] - images[0]) for i in range(1, times))
+        changes = sum(squared_norms(images[i] - images[0]) for i in range(1, times))
         return values + self.curvature * changes / (times - 1)
 
-    def compute_output_spec(self, x, function=None):
-        return keras.KerasTensor((x.shape[0],), dtype=self.compute_dtype)
+    def __repr__(self):
+        weight = self.get_config()["weight"]
+        probes = f", probes={self.probes!r}"
+        return f"<ContractivePenalty of the {self.of}, weight={weight:.4g}{probes}>"
 
     def get_config(self):
         return {
             **super().get_config(),
-            "weight": float(ops.convert_to_numpy(self.weight.value)),
             "of": self.of,
             "probes": self.probes,
             "probe_kind": self.probe_kind,
@@ -373,16 +348,6 @@ class ContractivePenalty(keras.layers.Layer):
             "chunk_size": self.chunk_size,
             "seed": self.seed,
         }
-
-
-def _checked_weight(weight):
-    check_number("weight", weight)
-    if weight > float(np.finfo("float32").max):
-        raise ValueError(
-            "`weight` must be a number that float32 can hold, below 3.4e38. "
-            f"Received: weight={weight!r}."
-        )
-    return float(weight)
 
 
 _rows, _columns, _shorter_side = (
@@ -399,11 +364,6 @@ def _known_size(like):
             'them, or take a number of random `probes` with probe_kind="rademacher".'
         )
     return size
-
-
-def _squared_norms(vectors):
-    """Squared norm of each sample: `(batch, ...)` to `(batch,)`."""
-    return ops.sum(ops.square(vectors), axis=tuple(range(1, len(vectors.shape))))
 
 
 def _flat_samples(images):

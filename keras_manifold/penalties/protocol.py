@@ -1,9 +1,9 @@
 """What a penalty is."""
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-Part = Literal["encoder", "decoder", "reconstruction"]
+from keras_manifold._arguments import Part
 
 
 @runtime_checkable

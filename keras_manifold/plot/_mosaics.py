@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_manifold.plot._figures import figure_of_size
+from keras_manifold.plot._figures import axes_of, figure_of_size
+from keras_manifold.plot._look import PLAIN
 from keras_manifold.plot._palette import NOT_FINITE, category
 from keras_manifold.plot._samples import Panel
 
+_MOST_CELLS = 100
 _PICTURE_INCHES = (0.85, 1.7)  # width, and the most height
 _PANEL_INCHES = 1.2
 _PANEL_SHAPE = (27, 48)  # in units of their own
@@ -45,15 +47,27 @@ def mosaic(
     cell_labels=None,
     row_notes=None,
     title=None,
+    ax=None,
+    figsize=None,
+    look=PLAIN,
 ):
-    """Figure of samples in rows.
+    """Figure of samples in rows, or the one of which `ax` is a part.
 
     `cells` are rows of RGB images of one size, or of panels; `None` leaves a place empty.
     """
-    grid = _grid_of(cells, has_labels=bool(cell_labels))
+    _check_fits(cells)
+    names = look.feature_names
+    grid = _grid_of(cells, has_labels=bool(cell_labels), entries=len(names or ()))
     has_heads = bool(cell_labels or column_labels)
-    figure = _empty_figure(grid, title, row_labels, has_heads, any(row_notes or ()))
-    ax = figure.subplots()
+    figure, ax = axes_of(
+        ax,
+        title,
+        figsize,
+        lambda: _empty_figure(
+            *(grid, title, row_labels, has_heads, any(row_notes or ()), figsize),
+            below=bool(names or look.channel_names),
+        ),
+    )
     places = [
         (cell, *grid.corner(r, c))
         for r, row in enumerate(cells)
@@ -82,14 +96,51 @@ def mosaic(
     for r, note in enumerate(row_notes or []):
         x = len(cells[r]) * grid.right - 0.5
         ax.text(x, row_centres[r], note, va="center", fontsize="x-small")
+    _name_entries(ax, grid, look)
     return figure
 
 
-def _grid_of(cells, *, has_labels):
+def _check_fits(cells):
+    rows, columns = len(cells), max(map(len, cells))
+    if max(rows, columns) > _MOST_CELLS:
+        raise ValueError(
+            f"A figure must have at most {_MOST_CELLS} rows and columns to be readable. "
+            f"Received: {rows} rows and {columns} columns. Choose some of the samples, "
+            "such as index=range(16)."
+        )
+
+
+def _name_entries(ax, grid, look):
+    """Names of a table's entries below the columns, and of a series' channels in a key."""
+    height, _ = grid.shape
+    for c in range(grid.columns if look.feature_names is not None else 0):
+        for i, name in enumerate(look.feature_names):
+            x = c * grid.right - 0.5 + (i + 0.5) * grid.width / len(look.feature_names)
+            ax.text(x, height, name, rotation=90, va="top", ha="center", fontsize=6)
+    if look.channel_names is not None:
+        from matplotlib.lines import Line2D
+
+        handles = [
+            Line2D([], [], color=category(i), label=name)
+            for i, name in enumerate(look.channel_names)
+        ]
+        ax.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            ncols=min(len(handles), 6),
+            frameon=False,
+            fontsize="small",
+        )
+
+
+def _grid_of(cells, *, has_labels, entries=0):
     first = next(cell for row in cells for cell in row if cell is not None)
     if isinstance(first, Panel):
         height, width = _PANEL_SHAPE
-        inches = _PANEL_INCHES / width
+        # Names of entries need a tenth of an inch each.
+        width = max(width, round(0.1 * entries / _PANEL_INCHES * width))
+        inches = _PANEL_INCHES / _PANEL_SHAPE[1]
     else:
         height, width = first.shape[:2]
         widest, highest = _PICTURE_INCHES
@@ -105,9 +156,12 @@ def _grid_of(cells, *, has_labels):
     )
 
 
-def _empty_figure(grid, title, row_labels, has_heads, has_notes):
+def _empty_figure(grid, title, row_labels, has_heads, has_notes, figsize, *, below):
     height, width = (side * grid.inches for side in grid.shape)
     size = width + (1.7 if row_labels else 0.9), height + (0.7 if title else 0.3)
+    if figsize is not None or below:
+        width, height = figsize or (size[0], size[1] + 0.8)
+        return figure_of_size(width, height, title)
     if row_labels:  # of any length
         return figure_of_size(*size, title)
     # What stands around the images is of a known size: no need to measure it.
@@ -123,11 +177,12 @@ def _empty_figure(grid, title, row_labels, has_heads, has_notes):
 
 
 def _paint_pictures(ax, places, grid):
-    canvas = np.ones((*grid.shape, 4))
-    for image, top, left in places:
-        canvas[top : top + grid.height, left : left + grid.width, :3] = image
     # RGBA in bytes is drawn in half the time of RGB in floating-point numbers.
-    ax.imshow((canvas * 255).round().astype("uint8"), interpolation="nearest")
+    canvas = np.full((*grid.shape, 4), 255, "uint8")
+    for image, top, left in places:
+        rows, columns = slice(top, top + grid.height), slice(left, left + grid.width)
+        canvas[rows, columns, :3] = (image * 255).round()
+    ax.imshow(canvas, interpolation="nearest")
 
 
 def _paint_panels(ax, places, grid):

@@ -16,8 +16,14 @@ SIGNED_ON_DARK = (
 UNSIGNED = ("#000000", "#ffffff")
 NOT_FINITE = "#ff9900"  # orange, which none of the maps holds
 # Runs, quantities, channels; with contrast enough for text on white and on a dark page.
-CATEGORIES = ("#0063a8", "#b54800", "#00755a", "#a23c7c", "#756000", "#5a5c61")
-CATEGORIES_ON_DARK = ("#74bbf2", "#ff9d5c", "#52cfa8", "#e79cc6", "#dfc14c", "#b6b8bd")
+CATEGORIES = (
+    *("#0063a8", "#b54800", "#00755a", "#a23c7c", "#756000", "#5a5c61"),
+    *("#5b3fd6", "#8a1c1c", "#3d6b00", "#006b7d"),
+)
+CATEGORIES_ON_DARK = (
+    *("#74bbf2", "#ff9d5c", "#52cfa8", "#e79cc6", "#dfc14c", "#b6b8bd"),
+    *("#b3a4ff", "#ff8f8f", "#a8d65c", "#5fd3e6"),
+)
 
 
 def category(index: int) -> str:

@@ -30,18 +30,21 @@ def png_of(figure) -> bytes:
 
 def _png_of(figure):
     if figure not in _rendered:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from PIL import Image  # comes with matplotlib
-
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-        file = io.BytesIO()
-        image.save(
-            file, "png", compress_level=_COMPRESS_LEVEL, dpi=(figure.dpi, figure.dpi)
-        )
-        _rendered[figure] = file.getvalue()
+        _rendered[figure] = rendered(figure)
     return _rendered[figure]
+
+
+def rendered(figure) -> bytes:
+    """The figure as it is now, as the bytes of a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image  # comes with matplotlib
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    file = io.BytesIO()
+    image.save(file, "png", compress_level=_COMPRESS_LEVEL, dpi=(figure.dpi, figure.dpi))
+    return file.getvalue()
 
 
 def is_figure(value) -> bool:

@@ -6,7 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_manifold.plot._kinds import MOST_BARS, Kind, kind_of, planes_of
+from keras_manifold.plot._look import PLAIN, Look
 from keras_manifold.plot._palette import NOT_FINITE, colours_of, rgb
+
+# More is not seen at the size of a cell: entries are left out, as on the page.
+_MOST_PIXELS = 256  # along a side of an image
+_MOST_ENTRIES = 1024  # of a series or a table
 
 Limits = tuple[float, float]
 
@@ -26,15 +31,16 @@ class Panel(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Samples of one shape and kind, `planes` as `planes_of` has them."""
+    """Samples of one shape and kind, `planes` as `planes_of` has them, thinned."""
 
     kind: Kind
     planes: np.ndarray
+    look: Look = PLAIN
 
     def cells(self, limits: Limits, *, signed: bool) -> Sequence[np.ndarray | Panel]:
         """What stands in the cells of a mosaic, one entry per sample."""
         if self.kind == "image":
-            return _pictures(self.planes, limits, signed)
+            return _pictures(self.planes, limits, signed, self.look.cmap)
         values = np.where(np.isfinite(self.planes), self.planes, np.nan)[:, :, 0]
         length = values.shape[-1]
         is_bars = self.kind == "table" and length <= MOST_BARS
@@ -49,7 +55,7 @@ class Samples(NamedTuple):
         return f"scale\n{words}".replace("-", "−")
 
 
-def samples_of(values: Any) -> Samples:
+def samples_of(values: Any, look: Look = PLAIN) -> Samples:
     """Samples `(n, *shape)` of any shape, in float64."""
     values = np.asarray(values)
     if values.ndim < 2:
@@ -62,7 +68,12 @@ def samples_of(values: Any) -> Samples:
             f"Samples must be real numbers. Received: dtype={values.dtype}. Pass their "
             "absolute values, or real and imaginary parts as two channels."
         )
-    return Samples(kind_of(values.shape[1:]), planes_of(values.astype("float64")))
+    values = look.shaped(values)
+    kind = kind_of(values.shape[1:])
+    planes = planes_of(values)
+    most = _MOST_PIXELS if kind == "image" else _MOST_ENTRIES
+    every = max(1, -(-max(planes.shape[2:]) // most))
+    return Samples(kind, planes[:, :, ::every, ::every].astype("float64"), look)
 
 
 def common_range(rows: Sequence[np.ndarray]) -> Limits:
@@ -83,12 +94,25 @@ def symmetric_range(row: np.ndarray) -> Limits:
     return -limit, limit
 
 
-def _pictures(planes, limits, signed):
+def _pictures(planes, limits, signed, cmap):
     """RGB of images, with entries that are not finite in a colour of their own."""
     low, high = limits
     images = np.moveaxis(planes, 1, -1)
     is_finite = np.isfinite(images)
     share = np.clip((np.where(is_finite, images, low) - low) / (high - low), 0.0, 1.0)
     if share.shape[-1] == 1:
-        share = colours_of(share[..., 0], signed=signed)
+        share = _coloured(share[..., 0], signed, cmap)
     return np.where(is_finite, share, rgb(NOT_FINITE))
+
+
+def _coloured(share, signed, cmap):
+    if cmap is None:
+        return colours_of(share, signed=signed)
+    import matplotlib
+
+    if cmap not in matplotlib.colormaps:
+        raise ValueError(
+            "`cmap` must be the name of a matplotlib colour map, such as "
+            f'"viridis", or None. Received: cmap={cmap!r}.'
+        )
+    return matplotlib.colormaps[cmap](share)[..., :3]

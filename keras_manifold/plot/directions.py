@@ -7,9 +7,9 @@ import numpy as np
 
 from keras_manifold._arguments import check_count, check_number
 from keras_manifold._map.function import Map
+from keras_manifold.plot._look import Look
 from keras_manifold.plot._mosaics import mosaic
 from keras_manifold.plot._samples import common_range, samples_of, symmetric_range
-from keras_manifold.plot.images import are_images
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,15 @@ def tangents(
     *,
     k: int | None = None,
     images: np.ndarray | None = None,
+    labels: Sequence[Any] | None = None,
     title: str | None = None,
+    ax: Any = None,
+    figsize: tuple[float, float] | None = None,
+    cmap: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    bands: Sequence[int] | int | None = None,
+    feature_names: Sequence[str] | None = None,
+    channel_names: Sequence[str] | None = None,
 ) -> "Figure":
     """Tangent vectors, each with its singular value.
 
@@ -34,8 +42,18 @@ def tangents(
             space is laid out in rows of eight vectors, otherwise each sample is a row.
         k: Vectors to show, the leading ones, at least 1; `None` for all.
         images: The samples themselves, `(n, *input_shape)`, to be shown before their
-            tangents.
+            tangents; `None` for those that the space keeps.
+        labels: One per sample, such as classes, written before its row.
         title: Text above the figure.
+        ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
+        figsize: Width and height of the figure in inches; `None` for what it needs.
+        cmap: Name of a matplotlib colour map for images of one channel; `None` for grey,
+            and for blue, white and red where values have a sign.
+        image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
+            flattened.
+        bands: Which three channels of many are red, green and blue, or which one is grey.
+        feature_names: One name per entry of a table, written below the bars.
+        channel_names: One name per channel of a series.
 
     Returns:
         `matplotlib.figure.Figure`. Zero is white, positive entries red, negative ones
@@ -43,7 +61,8 @@ def tangents(
 
     Raises:
         ValueError: If `k` is below 1, no sample is chosen, `images` are not the samples of
-            the space, or the spaces are not of the same samples.
+            the space, labels or names are of another number, or the spaces are not of the
+            same samples.
         IndexError: If there is no sample `index`.
 
     Examples:
@@ -59,14 +78,20 @@ def tangents(
         k = check_count("k", k)
     shape = _shape_of_samples(spaces)
     samples = _chosen(index, shape[0])
-    inputs = None if images is None else _inputs_of(images, shape)
+    look = Look(image_shape, bands, cmap, feature_names, channel_names)
+    if labels is not None and len(labels) != shape[0]:
+        raise ValueError(
+            f"`labels` must be one per sample, {shape[0]} in all. Received: {len(labels)}."
+        )
+    images = _images_of(spaces, images, shape)
+    inputs = None if images is None else _inputs_of(images, samples, look)
     is_single = len(spaces) == len(samples) == 1
-    cells, labels, names, notes = [], [], [], []
+    cells, cell_texts, names, notes = [], [], [], []
     named = 0  # columns; below their names numbers suffice, as text is dear to draw
     for sample in samples:
         for name, of_model in spaces.items():
             sigma = of_model.singular_values[sample, :k]
-            vectors = samples_of(of_model.vectors[sample, :k])
+            vectors = samples_of(of_model.vectors[sample, :k], look)
             limits = symmetric_range(vectors.planes)
             drawn = vectors.cells(limits, signed=True)
             wrap = 8 if is_single else len(drawn)
@@ -82,16 +107,62 @@ def tangents(
                     row.insert(0, None if start else inputs[sample])
                     texts.insert(0, "" if start else "input")
                 cells.append(row)
-                labels.append(texts)
-                names.append(name)
+                cell_texts.append(texts)
+                label = [] if labels is None or start else [str(labels[sample])]
+                names.append(" · ".join(filter(None, [name, *label])))
                 notes.append(vectors.note(limits, signed=True))
     return mosaic(
         cells,
         row_labels=names if any(names) else None,
-        cell_labels=labels,
+        cell_labels=cell_texts,
         row_notes=notes,
         title=title,
+        ax=ax,
+        figsize=figsize,
+        look=look,
     )
+
+
+def _images_of(spaces, images, shape):
+    """The samples themselves, if somebody has them, checked to be the same for all."""
+    kept = [getattr(space, "inputs", None) for space in spaces.values()]
+    kept = [inputs for inputs in kept if inputs is not None and inputs.shape == shape]
+    if images is not None:
+        images = np.asarray(images)
+        if images.shape != shape and not _are_shaped_alike(images, shape):
+            raise ValueError(
+                f"`images` must be the samples of the space, of shape {shape}. Received: "
+                f"images of shape {np.shape(images)}."
+            )
+        images = images.reshape(shape)
+        if any(not _are_equal(images, inputs) for inputs in kept):
+            raise ValueError(
+                "`images` must be the samples of the space, which keeps them itself. "
+                "Received: images with other values. Leave `images` out."
+            )
+        return images
+    if len(kept) > 1 and any(not _are_equal(kept[0], inputs) for inputs in kept[1:]):
+        raise ValueError(
+            "`space` must be one or several spaces of the same samples. Received: spaces "
+            f"{list(spaces)} of samples with other values."
+        )
+    return kept[0] if kept else None
+
+
+def _are_shaped_alike(images, shape):
+    """Whether an axis of one channel is all that images lack, or have too much."""
+    if images.ndim < 2:
+        return False
+    alike = (
+        samples_of(np.zeros((0, *images.shape[1:]))),
+        samples_of(np.zeros((0, *shape[1:]))),
+    )
+    same = len({(one.kind, one.planes.shape[1:]) for one in alike}) == 1
+    return same and images.size == np.prod(shape) and len(images) == shape[0]
+
+
+def _are_equal(a, b):
+    return np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
 def _shape_of_samples(spaces):
@@ -122,21 +193,16 @@ def _chosen(index, count):
     return samples
 
 
-def _inputs_of(images, shape):
-    """Cells that show the samples themselves."""
-    inputs = samples_of(images)
-    expected = samples_of(np.zeros(shape))
-    if (inputs.kind, inputs.planes.shape) != (expected.kind, expected.planes.shape):
-        raise ValueError(
-            f"`images` must be the samples of the space, of shape {shape}. Received: "
-            f"images of shape {np.shape(images)}."
-        )
-    return inputs.cells(common_range([inputs.planes]), signed=False)
+def _inputs_of(images, samples, look):
+    """Cells that show some of the samples themselves, by their index."""
+    inputs = samples_of(np.stack([images[sample] for sample in samples]), look)
+    limits = common_range([inputs.planes])
+    return dict(zip(samples, inputs.cells(limits, signed=False)))
 
 
 def walk(
     space: Any,
-    x: np.ndarray,
+    x: np.ndarray | None = None,
     *,
     model: Any = None,
     index: int = 0,
@@ -144,6 +210,13 @@ def walk(
     reach: float | None = None,
     steps: int = 9,
     title: str | None = None,
+    ax: Any = None,
+    figsize: tuple[float, float] | None = None,
+    cmap: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    bands: Sequence[int] | int | None = None,
+    feature_names: Sequence[str] | None = None,
+    channel_names: Sequence[str] | None = None,
 ) -> "Figure":
     r"""Walks from one sample along its leading tangent vectors.
 
@@ -153,7 +226,8 @@ def walk(
 
     Args:
         space: `TangentSpace` of the samples.
-        x: The samples themselves, `(n, *input_shape)`.
+        x: The samples themselves, `(n, *input_shape)`; `None` for those that the space
+            keeps.
         model: Keras model that reconstructs samples, such as an `AutoEncoder`, or any
             callable from NumPy arrays to NumPy arrays. `None` for the straight lines only.
         index: Sample from which to walk.
@@ -163,6 +237,15 @@ def walk(
             norm of the sample.
         steps: Samples in a row, at least 2; an odd number has the sample in the middle.
         title: Text above the figure.
+        ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
+        figsize: Width and height of the figure in inches; `None` for what it needs.
+        cmap: Name of a matplotlib colour map for images of one channel; `None` for grey,
+            and for blue, white and red where values have a sign.
+        image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
+            flattened.
+        bands: Which three channels of many are red, green and blue, or which one is grey.
+        feature_names: One name per entry of a table, written below the bars.
+        channel_names: One name per channel of a series.
 
     Returns:
         `matplotlib.figure.Figure`, all on one scale: that of the sample for images.
@@ -178,6 +261,14 @@ def walk(
         >>> type(figure).__name__
         'Figure'
     """
+    look = Look(image_shape, bands, cmap, feature_names, channel_names)
+    if x is None:
+        x = space.inputs
+        if x is None:
+            raise ValueError(
+                "`x` must be the samples of the space, which does not keep them. Received: "
+                "x=None."
+            )
     x = np.asarray(x)
     if len(x) != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
         raise ValueError(
@@ -207,14 +298,18 @@ def walk(
             rows.append(Map(model).values(straight, as_tensors=False))
             labels.append("reconstructed")
     # Curves would be cut off at the ends of the sample's own scale.
-    limits = common_range([x[index]] if are_images(x) else rows)
-    drawn = [samples_of(row) for row in rows]
+    drawn = [samples_of(row, look) for row in rows]
+    own = [x[index]] if drawn[0].kind == "image" else rows
+    limits = common_range(own)
     return mosaic(
         [row.cells(limits, signed=False) for row in drawn],
         row_labels=labels,
         row_notes=[row.note(limits, signed=False) for row in drawn],
         column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
         title=title,
+        ax=ax,
+        figsize=figsize,
+        look=look,
     )
 
 

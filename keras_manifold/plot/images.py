@@ -1,11 +1,12 @@
 """Grids of samples: images in colours, series and tables as small curves."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_manifold.plot._kinds import kind_of
+from keras_manifold.plot._look import Look
 from keras_manifold.plot._mosaics import mosaic
 from keras_manifold.plot._samples import common_range, samples_of, symmetric_range
 
@@ -20,6 +21,13 @@ def image_grid(
     column_labels: Sequence[str] | None = None,
     title: str | None = None,
     signed: bool | Sequence[bool] = False,
+    ax: Any = None,
+    figsize: tuple[float, float] | None = None,
+    cmap: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    bands: Sequence[int] | int | None = None,
+    feature_names: Sequence[str] | None = None,
+    channel_names: Sequence[str] | None = None,
 ) -> "Figure":
     """Samples in rows, on one scale per row.
 
@@ -38,13 +46,23 @@ def image_grid(
             channels 0 is grey instead). One bool, or one per row. Rows without a sign
             share one scale, from black, the smallest value or 0, to white. Curves and bars
             are drawn on the same scales. NaN and infinite entries are orange.
+        ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
+        figsize: Width and height of the figure in inches; `None` for what it needs.
+        cmap: Name of a matplotlib colour map for images of one channel; `None` for grey,
+            and for blue, white and red where values have a sign.
+        image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
+            flattened.
+        bands: Which three channels of many are red, green and blue, or which one is grey.
+        feature_names: One name per entry of a table, written below the bars.
+        channel_names: One name per channel of a series.
 
     Returns:
         `matplotlib.figure.Figure`.
 
     Raises:
         TypeError: If the samples are complex.
-        ValueError: If a row is not of the shape above, or the labels do not match.
+        ValueError: If a row is not of the shape above, the labels or names do not match,
+            or there are more than 100 rows or columns.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -53,7 +71,8 @@ def image_grid(
         >>> type(figure).__name__
         'Figure'
     """
-    rows = [samples_of(row) for row in images]
+    look = Look(image_shape, bands, cmap, feature_names, channel_names)
+    rows = [samples_of(row, look) for row in images]
     shapes = [np.shape(row) for row in images]
     is_one_shape = len({(row.kind, row.planes.shape[1:]) for row in rows}) == 1
     if not is_one_shape or min(len(row.planes) for row in rows) == 0:
@@ -83,6 +102,9 @@ def image_grid(
         column_labels=column_labels,
         row_notes=[row.note(limits, signed=sign) for row, limits, sign in drawn],
         title=title,
+        ax=ax,
+        figsize=figsize,
+        look=look,
     )
 
 

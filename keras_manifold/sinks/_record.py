@@ -23,7 +23,7 @@ class Record:
     """
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.rows: dict[int, dict[str, str]] = {}
         self._columns: list[str] = []
 
@@ -36,19 +36,31 @@ class Record:
         self.rows, self._columns = {}, []
         if not self.path.exists():
             return
-        with open(self.path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            names = list(reader.fieldnames or [])
-            if names[:1] != [STEP]:
-                raise ValueError(
-                    f"{self.path} must be a file that an earlier run wrote, whose first "
-                    f"column is `step`. Received: columns {names}. Move it away, or choose "
-                    "another `directory` or `prefix`."
-                )
-            self._columns = names[1:]
-            for row in reader:
+        try:
+            with open(self.path, newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file, strict=True)
+                names = list(reader.fieldnames or [])
+                rows = list(reader) if names[:1] == [STEP] else []
+        except (UnicodeDecodeError, csv.Error) as error:
+            self._refuse(f"a file that can't be read: {error}")
+        if names[:1] != [STEP]:
+            self._refuse(f"columns {names}")
+        for number, row in enumerate(rows, start=2):
+            try:
                 step = int(row.pop(STEP))
-                self.rows[step] = {name: text for name, text in row.items() if text}
+                texts = {name: text for name, text in row.items() if text}
+                _ = [float(text) for text in texts.values()]
+            except (ValueError, TypeError):
+                self._refuse(f"no numbers in row {number}")
+            self.rows[step] = texts
+        self._columns = names[1:]
+
+    def _refuse(self, received):
+        raise ValueError(
+            f"{self.path} must be a file that an earlier run wrote, whose first "
+            f"column is `step`. Received: {received}. Move it away, or choose "
+            "another `directory` or `prefix`."
+        ) from None
 
     def put(self, name: str, value: float, step: int) -> None:
         """Adds a number to the row of its step, in place of an earlier one."""

@@ -10,6 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,18 @@ from keras_manifold._storage.snapshots import (
     UNREADABLE,
     Snapshot,
     file_name,
+    samples_beside,
+    samples_file,
     scalars_file,
 )
 from keras_manifold.pages._reports import write_page
 from keras_manifold.plot._rendering import is_figure, png_of
 from keras_manifold.sinks._beside import Beside
 from keras_manifold.sinks._failures import OneWarning
+from keras_manifold.sinks._files import Files
 from keras_manifold.sinks._lock import RunLock
 from keras_manifold.sinks._record import Record
+from keras_manifold.sinks._run_file import RunFile
 
 # Of the time of training, at most, for pages that show it while it runs.
 _SHARE_OF_PAGES = 0.005
@@ -39,6 +44,11 @@ _LONGEST_PAGE = 60.0
 class DirectorySink:
     """Writes numbers, arrays and figures into a folder.
 
+    Of each name's figures at most 16 are kept. Arrays that do not change, `input` and
+    `noisy_input` and `labels`, stand once in `<prefix>_samples.npz`; vectors and
+    reconstructions of all but the last snapshot have half precision, which is 5e-4 of each
+    entry. `TangentSpace.load` and `arrays` put them together again.
+    `run.json` says with what the run was made: see `claim`.
     Figures become `<name>_<step>.png`, arrays `<name>_<step>.npz`, and all numbers rows of
     `<prefix>_scalars.csv`, one a step, with the header `step,<names>`. The page
     `index.html` shows them all, for any browser: see `report`. It is written
@@ -55,6 +65,8 @@ class DirectorySink:
     Args:
         directory: Made if missing.
         prefix: First part of the name of the CSV file.
+        overwrite: Whether a new run removes what another one left under this prefix,
+            instead of being refused: the files that `.<prefix>.files` lists, nothing else.
 
     Raises:
         OSError: If the directory can't be made or written.
@@ -75,11 +87,24 @@ class DirectorySink:
         step,reconstruction_mse,loss,reconstruction_loss
     """
 
-    def __init__(self, directory: str | PathLike, *, prefix: str = "run"):
-        self.directory = Path(directory)
+    def __init__(
+        self,
+        directory: str | PathLike[str],
+        *,
+        prefix: str = "run",
+        overwrite: bool = False,
+    ):
+        self.directory: Path = Path(directory)
         self.prefix = prefix
+        self.overwrite = overwrite
         self.make_directory()
-        self.record = Record(self.directory / scalars_file(prefix))
+        self.record: Record = Record(self.directory / scalars_file(prefix))
+        self._run_file = RunFile(self.directory)
+        self._listed = Files(self.directory, prefix)
+        self._shared: dict[str, np.ndarray] | None = None  # as the samples file has it
+        self._last: dict[str, Snapshot] = {}
+        self._facts: Mapping[str, Any] | None = None
+        self._fit: object = None
         self._lock: RunLock | None = None
         self._files: dict[Path, int] = {}
         self._written: str | None = None  # the text of the CSV file, if it is ours
@@ -89,7 +114,7 @@ class DirectorySink:
         self._warning = OneWarning(f"Results can't be written to {self.directory}")
         self._page_warning = OneWarning(f"The page of {self.directory} can't be written")
 
-    def claim(self, fit: object = None) -> None:
+    def claim(self, fit: object = None, facts: Mapping[str, Any] | None = None) -> None:
         """Makes the folder, and keeps others from writing under this prefix until `close`.
 
         `TangentAnalyzer` and `ReconstructionGrid` do so with their `directory`. A sink of
@@ -99,6 +124,8 @@ class DirectorySink:
             fit: The `params` of a callback, which all callbacks of one `fit` share. What
                 an earlier `fit` of this thread left claimed, as an exception ended it, is
                 taken over.
+            facts: What `run.json` says of the run, as JSON can hold it. `None` for no such
+                file.
 
         Raises:
             ValueError: If another callback, of this `fit` or of another process, has it.
@@ -118,6 +145,7 @@ class DirectorySink:
         """
         self.make_directory()
         self._lock = RunLock(self.directory, self.prefix, fit)
+        self._fit, self._facts = fit, facts
         self._has_begun = False
 
     def begin(self, step: int) -> None:
@@ -129,19 +157,30 @@ class DirectorySink:
         self._page_warning.forget()
         self.record.read()
         last = self.record.last_epoch()
+        self._listed.read()
+        self._shared, self._last = None, {}
+        if step == 0 and self.overwrite:
+            self._listed.remove_all()
+            self.record.read()
+            last = 0
         if step == 0 and last > 1 and self.record.as_text() != self._written:
             raise ValueError(
                 "`directory` must be new, or hold the beginning of this run. Received: "
                 f"directory={str(self.directory)!r}, where {self.record.path.name} holds a "
                 f"run of {last} epochs, up to step {max(self.record.rows)}, while this "
                 "training begins with epoch 0. Choose another `directory` (or `prefix`), "
-                "or delete this one; to continue that run, resume it with "
+                'such as "runs/{time}", or pass overwrite=True; to continue that run, '
+                "resume it with "
                 f"keras.callbacks.BackupAndRestore or fit(initial_epoch={last})."
             )
         self._drop_after(step, last)
         self._remove_unfinished(self.record.path.name)
         # Other callbacks, of other runs too, write the page of this folder.
         self._remove_unfinished("index.html", older_than=_LONGEST_PAGE)
+        if self._facts is not None:
+            self._remove_unfinished(self._run_file.path.name, older_than=_LONGEST_PAGE)
+            with self._warning.instead_of(OSError):
+                self._run_file.begin(self.prefix, self._facts, step, self._fit)
         self._has_begun = self._is_fitting = True
 
     def __call__(self, name: str, value: Any, step: int) -> None:
@@ -156,11 +195,13 @@ class DirectorySink:
             self.record.put(name, float(value), step)
             self._has_news = True
         elif isinstance(value, Mapping):
-            snapshot = Snapshot(name, step, value)
-            self._write(file_name(name, step, "npz"), step, snapshot.write)
+            self._put_arrays(Snapshot(name, step, value))
         elif is_figure(value) or callable(value):
             path = file_name(name, step, "png")
+            dropped = self._listed.superfluous_pictures(name, step)
             self._during_fit(self._write, path, step, functools.partial(_draw, value))
+            for at in dropped:
+                self._during_fit(self._remove, file_name(name, at, "png"))
 
     def flush(self) -> None:
         """Writes the numbers, and the page unless that would take long."""
@@ -176,6 +217,8 @@ class DirectorySink:
             if self._lock is None or self._lock.is_held:
                 self._write_numbers()
                 self._beside.end()
+                with self._warning.instead_of(OSError):
+                    self._run_file.end()
                 if self._has_begun:
                     self._write_page(running=False)
             else:  # another `fit` has taken the folder over since ours was interrupted
@@ -186,6 +229,41 @@ class DirectorySink:
                 self._lock.release()
             self._lock = None
 
+    def _put_arrays(self, snapshot):
+        """Writes a snapshot, and that before it again, smaller."""
+        own, shared = snapshot.split()
+        if shared.arrays:
+            self._put_shared(snapshot.prefix, shared, snapshot.step)
+            kept = {
+                name: array
+                for name, array in shared.arrays.items()
+                if not _are_same(array, (self._shared or {}).get(name))
+            }
+            own = replace(own, arrays={**own.arrays, **kept})
+        before = self._last.get(own.name)
+        if before is not None and before.step < own.step:
+            name = file_name(before.name, before.step, "npz")
+            self._write(name, before.step, before.write_small)
+        self._write(file_name(own.name, own.step, "npz"), own.step, own.write)
+        if self._is_fitting:  # called by hand, nobody says which is the last
+            self._last[own.name] = own
+
+    def _put_shared(self, prefix, shared, step):
+        """Writes what all snapshots share, at the first one."""
+        if self._shared is None:
+            name = samples_file(prefix)
+            found = samples_beside(self.directory / file_name(prefix, 0, "npz"))
+            if step == 0 or not found:
+                self._write(name, 0, shared.write_small)
+                found = samples_beside(self.directory / file_name(prefix, 0, "npz"))
+            self._shared = found
+
+    def _remove(self, name):
+        path = self.directory / name
+        with self._warning.instead_of(OSError):
+            path.unlink(missing_ok=True)
+            self._files.pop(path, None)
+
     def _during_fit(self, work, *arguments, **options):
         """Has work done beside the training; at once when called by hand."""
         run = self._beside.begin if self._is_fitting else _called
@@ -194,6 +272,8 @@ class DirectorySink:
     def _write_numbers(self):
         if self._has_news:
             with self._warning.instead_of(OSError):
+                if self._is_fitting:
+                    self._listed.add(self.record.path.name)
                 self.record.write()
                 self._written = self.record.as_text()
                 self._has_news = False
@@ -264,6 +344,8 @@ class DirectorySink:
         with self._warning.instead_of(OSError):
             if path not in self._files:
                 self._remove_unfinished(name)
+                if self._is_fitting:
+                    self._listed.add(name)
             with replacing(path) as file:
                 write(file)
             self._files[path] = step
@@ -276,12 +358,22 @@ class DirectorySink:
                     if time.time() - path.stat().st_mtime >= older_than:
                         path.unlink()
 
-    def __getstate__(self):
-        return {**vars(self), "_lock": None}  # a copy has claimed nothing
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has claimed nothing.
+        return {**vars(self), "_lock": None, "_fit": None}
 
 
 def _draw(figure, file):
     file.write(png_of(figure if is_figure(figure) else figure()))
+
+
+def _are_same(array, other):
+    """Whether two arrays hold the same bytes, NaN and texts too."""
+    if other is None:
+        return False
+    array = np.asarray(array)
+    same = (array.shape, array.dtype) == (other.shape, other.dtype)
+    return same and array.tobytes() == other.tobytes()
 
 
 def _names_in(directory):

@@ -54,9 +54,9 @@ class TensorBoardSink:
         1
     """
 
-    def __init__(self, log_dir: str | PathLike):
+    def __init__(self, log_dir: str | PathLike[str]):
         _tensorboardx()
-        self.log_dir = Path(log_dir)
+        self.log_dir: Path = Path(log_dir)
         self.log_dir.mkdir(parents=True, exist_ok=True)
         self._events: _Events | None = _Events.of(self.log_dir, step=None)
         self._step = 0
@@ -91,7 +91,7 @@ class TensorBoardSink:
         self.flush()
         self._events = None
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_events": None}  # a copy opens the file for itself
 
     def _add_arrays(self, name, arrays, step):

@@ -38,7 +38,7 @@ def test_the_same_callback_replaces_what_it_wrote_itself(digits, tmp_path):
     history = fit(model, digits, [watch], epochs=2).history
     assert watch.history["step"] == [0, 1, 2]
     assert column(tmp_path, "loss") == dict(zip((1, 2), history["loss"]))
-    steps = sorted(int(path.stem[-4:]) for path in tmp_path.glob("*.npz"))
+    steps = sorted(int(path.stem[-4:]) for path in tmp_path.glob("*[0-9].npz"))
     assert steps == [0, 1, 2], "nothing of the longer fit is left"
 
 
@@ -55,7 +55,8 @@ def test_a_fit_that_continues_one_goes_on_in_its_folder(digits, tmp_path):
     assert list(column(tmp_path, "loss")) == [1, 2, 3, 4]
     spaces = [km.TangentSpace.load(tmp_path / f"tangent_space_{i:04d}.npz") for i in (2, 3)]
     drift = km.principal_angles(*spaces).mean()
-    assert second.history["tangent_drift"][3] == pytest.approx(drift, rel=1e-4)
+    # All but the last file have half precision.
+    assert second.history["tangent_drift"][3] == pytest.approx(drift, rel=2e-3)
 
 
 def test_a_fit_that_continues_one_goes_on_without_a_folder_too(digits):
@@ -213,7 +214,7 @@ def test_a_disk_that_fills_costs_one_warning_and_not_the_training(
     assert len(history["loss"]) == 3
     (warning,) = [w for w in recwarn if "can't be written" in str(w.message)]
     assert str(tmp_path) in str(warning.message)
-    assert {path.stem[-4:] for path in tmp_path.glob("*.npz")} == {"0000", "0003"}
+    assert {path.stem[-4:] for path in tmp_path.glob("*[0-9].npz")} == {"0000", "0003"}
     assert list(tmp_path.glob(".*.*.[0-9]*")) == [], "nothing half-written"
 
 

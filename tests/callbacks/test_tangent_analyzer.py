@@ -82,14 +82,15 @@ def test_it_writes_figures_and_arrays_before_and_after_training(digits, tmp_path
         for name, ending in (("vectors", "png"), ("spectrum", "png"), ("space", "npz"))
         for step in (0, 2, 4)
     }
-    expected |= {"tangent_scalars.csv", "index.html", ".tangent.lock"}
+    expected |= {"tangent_scalars.csv", "index.html", "run.json", ".tangent.lock"}
+    expected |= {"tangent_samples.npz", ".tangent.files"}
     assert {path.name for path in (tmp_path / "runs" / "new").iterdir()} == expected
     space = km.TangentSpace.load(tmp_path / "runs" / "new" / "tangent_space_0004.npz")
     assert space.vectors.shape == (4, 3, 8, 8, 1)
     with np.load(tmp_path / "runs" / "new" / "tangent_space_0004.npz") as arrays:
         assert arrays["spectrum"].shape == (4, 5)
         assert arrays["codes"].shape == (4, 5)
-        np.testing.assert_array_equal(arrays["input"], digits[:4])
+    np.testing.assert_array_equal(space.inputs, digits[:4])
 
 
 def test_on_epochs_without_a_look_the_last_values_stand(digits):

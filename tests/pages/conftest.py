@@ -67,21 +67,37 @@ class _Fragments(HTMLParser):
 
     def __init__(self, path):
         super().__init__()
-        self.files, self.runs, self._into = {}, [], None
+        self.files, self.runs, self.pictures, self.angles = {}, [], {}, None
+        self._into = None
         self.feed(path.read_text("utf-8"))
+        for fragment in filter(None, self.files.values()):
+            for sprite in _sprites_in(fragment):
+                if sprite["picture"] in self.pictures:
+                    sprite["png"] = self.pictures[sprite["picture"]]
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if tag == "script" and "data-run" in attrs:
-            self._into = self.runs.append
+            self._into = lambda text: self.runs.append(json.loads(text))
         elif tag == "script" and "data-file" in attrs:
             name = attrs["data-file"]
-            self._into = lambda value: self.files.__setitem__(name, value)
+            self._into = lambda text: self.files.__setitem__(name, json.loads(text))
+        elif tag == "script" and "data-picture" in attrs:
+            name = attrs["data-picture"]
+            self._into = lambda text: self.pictures.__setitem__(name, text)
+        elif tag == "script" and attrs.get("id") == "angles":
+            self._into = lambda text: setattr(self, "angles", json.loads(text))
 
     def handle_data(self, data):
         if self._into is not None:
-            self._into(json.loads(data))
+            self._into(data)
             self._into = None
+
+
+def _sprites_in(fragment):
+    if fragment["kind"] == "tangents":
+        return filter(None, [fragment["pictures"], fragment["inputs"]])
+    return fragment["pictures"].values() if fragment["kind"] == "reconstructions" else []
 
 
 @pytest.fixture
@@ -169,7 +185,8 @@ def browse(chromium, shown):
 
 
 def _is_allowed(url, path):
-    return url == path.as_uri() or url.startswith("data:image/png;base64,")
+    own = url.partition("#")[0] == path.as_uri()
+    return own or url.startswith(("data:image/", "blob:null/"))
 
 
 @pytest.fixture
@@ -209,9 +226,9 @@ def numbers():
 
 @pytest.fixture
 def run(tmp_path, write_tangents, write_reconstructions, write_scalars):
-    """A run of four epochs, with the arrays of its looks."""
+    """A run of four epochs, with the arrays of its snapshots."""
     folder = tmp_path / "denoising"
-    looks = [write_tangents(folder, step, shape=(8, 8, 1)) for step in range(5)]
+    snapshots = [write_tangents(folder, step, shape=(8, 8, 1)) for step in range(5)]
     for step in range(5):
         write_reconstructions(folder, step, shape=(8, 8, 1))
     write_scalars(
@@ -223,4 +240,4 @@ def run(tmp_path, write_tangents, write_reconstructions, write_scalars):
     )
     # A callback that stands earlier sees less of the logs.
     write_scalars(folder, [["step", "loss"], [1, 0.5]], "reconstruction_scalars.csv")
-    return folder, looks
+    return folder, snapshots

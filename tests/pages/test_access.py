@@ -54,6 +54,7 @@ def test_everything_that_is_shown_has_a_name_for_those_who_do_not_see_it(run, br
         """() => [...document.querySelectorAll(
             "input, select, button, fieldset, section, canvas, svg[role=img], [role=img]")]
           .filter((node) => !node.closest("[hidden], [aria-hidden=true]"))
+          .filter((node) => !(node.tagName === "BUTTON" && node.textContent.trim()))
           .filter((node) => !(node.ariaLabel || node.labels?.[0]?.textContent.trim()
             || node.querySelector?.("legend")?.textContent
             || document.getElementById(node.getAttribute("aria-labelledby"))?.textContent))

@@ -60,9 +60,9 @@ def test_new_changed_and_deleted_files_are_seen(
         assert after[name] == before[name]
 
 
-def test_memory_does_not_grow_with_the_looks(tmp_path, write_tangents):
-    def peak(looks):
-        for step in range(looks):
+def test_memory_does_not_grow_with_the_snapshots(tmp_path, write_tangents):
+    def peak(snapshots):
+        for step in range(snapshots):
             write_tangents(tmp_path, step, samples=8, k=8, shape=(28, 28))
         km.report(tmp_path)
         tracemalloc.start()

@@ -58,9 +58,8 @@ def test_a_report_is_refused_before_anything_is_written(tmp_path, write_tangents
     ):
         with pytest.raises(ValueError, match=message):
             km.report(*arguments, out)
-    for labels, message in ((["x"], "2 in all"), (["x", "x"], "label of its own")):
-        with pytest.raises(ValueError, match=message):
-            km.report([a, b], out, labels=labels)
+    with pytest.raises(ValueError, match="2 in all"):
+        km.report([a, b], out, labels=["x"])
     with pytest.raises(TypeError, match="`labels` must be a list"):
         km.report([a, b], out, labels="ab")
     for runs in (3, [a, 3], None):

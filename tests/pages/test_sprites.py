@@ -45,11 +45,11 @@ def test_pictures_are_the_arrays_to_half_a_level_of_their_scale(
                 to_planes(vectors[sample, i]),
                 atol=half_a_level(tangents, sample),
             )
-        for row, values in enumerate(rows.values()):
+        for row, values in rows.items():
             np.testing.assert_allclose(
-                tile(grid, row, sample),
+                tile(grid[row], 0, sample),
                 to_planes(values[sample]),
-                atol=half_a_level(grid, row),
+                atol=half_a_level(grid[row], 0),
             )
 
 

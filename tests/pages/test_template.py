@@ -21,9 +21,9 @@ def test_nothing_in_the_page_points_outside_of_it(tmp_path, write_tangents):
     # Names of XML namespaces and the library's own heading are all the addresses.
     addresses = set(re.findall(r"https?://([^/\s\"'`)]+)", text))
     assert addresses == {"www.w3.org", "d3js.org"}
-    assert not re.search(
-        r"<(link|iframe|object|embed|base)\b|<script[^>]*\ssrc=|@import", text
-    )
+    (icon,) = re.findall(r"<link\b[^>]*>", text)
+    assert 'rel="icon" href="data:image/svg+xml,' in icon
+    assert not re.search(r"<(iframe|object|embed|base)\b|<script[^>]*\ssrc=|@import", text)
     assert "{{" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
 
 

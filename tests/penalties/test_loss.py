@@ -137,16 +137,3 @@ def test_penalties_that_are_none_or_share_a_name_are_refused(w):
         km.AutoEncoder(
             *parts, contractive_penalty=0.1, penalties=[km.ContractivePenalty(0.1)]
         )
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("contractive_penalty", None), ("contractive_penalty", 0.5), ("penalties", [])],
-)
-def test_a_penalty_that_would_not_take_effect_is_refused(w, name, value):
-    model = km.AutoEncoder(linear(w), linear(w.T), contractive_penalty=0.1)
-    with pytest.raises(ValueError, match=f"`{name}` can't be changed .* Received: {name}="):
-        setattr(model, name, value)
-    assert float(ops.convert_to_numpy(model.contractive_penalty.weight)) == pytest.approx(
-        0.1
-    )

@@ -26,6 +26,7 @@ PENALTIES = {
     "contractive, orthogonal": lambda **o: km.ContractivePenalty(
         0.5, probes=2, probe_kind="orthogonal", seed=0, **o
     ),
+    "isometry": lambda **o: km.IsometryPenalty(0.5, **{"of": "encoder", "seed": 0, **o}),
     "third party": lambda **o: SumOfSquares(0.5, **o),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import keras_manifold as km
-from keras_manifold.plot.curves import spectrum
+from keras_manifold.plot.lines import spectrum
 from keras_manifold.sinks.directory import DirectorySink
 
 
@@ -156,7 +156,7 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path):
     sink.begin(0)
     sink("arrays", {"a": np.arange(3)}, 2)
     found = {path.name for path in tmp_path.iterdir()}
-    assert found == {"arrays_0002.npz", *others}
+    assert found == {"arrays_0002.npz", ".run.files", *others}
 
 
 def test_a_page_that_another_callback_is_writing_is_left_alone(tmp_path):
@@ -217,7 +217,7 @@ def test_the_page_of_a_run_shows_what_the_folder_holds(digits, tmp_path):
     assert written[1], "while it trains"
     page = (tmp_path / "index.html").read_text()
     assert 'data-running="false"' in page
-    for path in [*tmp_path.glob("*.npz"), *tmp_path.glob("*.csv")]:
+    for path in [*tmp_path.glob("*[0-9].npz"), *tmp_path.glob("*.csv")]:
         assert f'data-file="{path.name}"' in page
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import keras_manifold as km
 from keras_manifold.plot._rendering import png_of
-from keras_manifold.plot.curves import spectrum
+from keras_manifold.plot.lines import spectrum
 
 
 class Complete:
@@ -164,7 +164,8 @@ def test_values_are_numbers_figures_and_mappings_of_arrays(digits):
     found = {}
 
     def keep(name, value, step):
-        kind = Mapping if isinstance(value, Mapping) else type(value)
+        kinds = (float, Figure, Mapping)
+        (kind,) = (one for one in kinds if isinstance(value, one))
         found.setdefault((name, kind), []).append((step, value))
 
     fit(digits, [keep])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_manifold._storage.snapshots import Drawing, Snapshot
-from keras_manifold.plot.curves import spectrum
+from keras_manifold.plot.lines import spectrum
 from keras_manifold.sinks import DirectorySink
 from keras_manifold.sinks._recipients import Recipients
 

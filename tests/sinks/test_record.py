@@ -113,3 +113,22 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         record.write()
     assert record.path.read_bytes() == before
     assert os.listdir(tmp_path) == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"step,loss\n0,1.0\n\xff\xfe\n",
+        "step,loss\n0,1.0\n".encode("utf-16"),
+        b"step,loss\n0,1.0\nx,2.0\n",
+        b"step,loss\n0,many\n",
+        b"step,loss\n0,1.0,2.0\n",
+        b'step,loss\n0,"1.0\n',
+        b"",
+    ],
+)
+def test_files_of_others_are_refused_by_name(content, tmp_path):
+    path = tmp_path / "run_scalars.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"run_scalars\.csv must be a file that an"):
+        Record(path).read()

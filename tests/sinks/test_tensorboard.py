@@ -16,7 +16,7 @@ import pytest
 
 import keras_manifold as km
 from keras_manifold.callbacks import TensorBoardSink
-from keras_manifold.plot.curves import spectrum
+from keras_manifold.plot.lines import spectrum
 
 pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
 

@@ -92,3 +92,15 @@ def test_a_lock_ends_with_its_process(tmp_path):
             locked(tmp_path / "lock")
         other.kill()
     locked(tmp_path / "lock").release()
+
+
+def test_a_link_stays_one_and_what_it_leads_to_keeps_its_permissions(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    with replacing(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o600

@@ -11,7 +11,14 @@ declare global {
   type Interval = [number, number];
   /** Null for what is not finite. */
   type Numbers = (number | null)[];
-  type Point = { step: number; value: number | null };
+  /** A mean over runs: `x` is where it stands along the axis, null where that is not known. */
+  interface Point {
+    step: number;
+    x: number | null;
+    value: number | null;
+    deviation: number;
+    count: number;
+  }
 
   /** Colours and titles of the figures, from keras_manifold/pages/_template.py. */
   interface Shared {
@@ -37,18 +44,26 @@ declare global {
     signed: boolean;
     kind: "image" | "series" | "table";
     every: number;
-    png: string;
+    /** The name of the element that holds the PNG. */
+    picture: string;
   }
 
-  interface Look {
+  interface SnapshotBase {
     name: string;
     step: number;
     samples: number;
-    pictures: Sprite;
   }
 
-  interface TangentLook extends Look {
+  /** Codes as points of a plane; `share` of their variance where these are components. */
+  interface Codes {
+    shape: number[];
+    share: number | null;
+    points: Numbers[];
+  }
+
+  interface TangentSnapshot extends SnapshotBase {
     kind: "tangents";
+    pictures: Sprite;
     vectors: number;
     values: number;
     singular_values: Numbers[];
@@ -58,27 +73,96 @@ declare global {
     high: Numbers;
     scalars: Record<string, number | null>;
     inputs: Sprite | null;
+    codes: Codes | null;
+    labels: string[] | null;
   }
 
-  interface ReconstructionLook extends Look {
+  interface ReconstructionSnapshot extends SnapshotBase {
     kind: "reconstructions";
     rows: string[];
     errors: Record<string, Numbers>;
+    pictures: Record<string, Sprite>;
   }
+
+  type Snapshot = TangentSnapshot | ReconstructionSnapshot;
 
   interface Scalars {
     kind: "scalars";
     values: Record<string, [number, number | null][]>;
   }
 
-  type Fragment = TangentLook | ReconstructionLook | Scalars | { kind: "unreadable" };
+  type Setup = Record<string, unknown>;
+
+  type Fragment = Snapshot | Scalars | { kind: "setup"; values: Setup } | { kind: "unreadable" };
 
   interface Run {
     label: string;
-    tangents: Record<string, TangentLook[]>;
-    reconstructions: Record<string, ReconstructionLook[]>;
+    /** The label, with a number where several runs share it. */
+    name: string;
+    /** Index of the group of its label. */
+    group: number;
+    tangents: Record<string, TangentSnapshot[]>;
+    reconstructions: Record<string, ReconstructionSnapshot[]>;
     scalars: Record<string, Map<number, number | null>>;
+    setup: Setup | null;
     unreadable: string[];
+    /** When the files of each step were written, in seconds since 1970. */
+    seconds: Map<number, number>;
+  }
+
+  /** The runs of one label. */
+  interface Group {
+    label: string;
+    index: number;
+    runs: Run[];
+  }
+
+  /** Principal angles between runs in degrees, from keras_manifold/pages/_angles.py. */
+  interface Angles {
+    name: string;
+    steps: (number | null)[];
+    mean: Numbers[];
+    largest: Numbers[];
+  }
+
+  interface TimeScale {
+    unit: string;
+    size: number;
+  }
+
+  interface SpectrumLine {
+    label: string;
+    letter?: string;
+    colour: string;
+    isDashed?: boolean;
+    values: Numbers;
+    /** The lowest and the highest. */
+    band?: [Numbers, Numbers];
+  }
+
+  interface LatentPoint {
+    sample: number;
+    x: number | null;
+    y: number | null;
+    label: string;
+  }
+
+  /** What the dialog shows: a tangent vector by its index, or a row of reconstructions. */
+  interface Opened {
+    kind: Kind;
+    run: Run;
+    sample: number;
+    row: number | string;
+  }
+
+  /** A large picture. */
+  interface Large {
+    title: string;
+    letter: string;
+    sprite: Sprite;
+    planes: Float64Array[];
+    range: Interval;
+    canvas?: HTMLCanvasElement;
   }
 
   /** What `Plot.plot` makes of one panel. */
@@ -102,6 +186,13 @@ declare global {
     play: HTMLButtonElement;
     "tangents-name": HTMLSelectElement;
     "reconstructions-name": HTMLSelectElement;
+    scale: HTMLInputElement;
+    trim: HTMLInputElement;
+    time: HTMLInputElement;
+    from: HTMLInputElement;
+    to: HTMLInputElement;
+    all: HTMLButtonElement;
+    dialog: HTMLDialogElement;
   }
   type ElementOf<Id extends string> = Id extends keyof Elements ? Elements[Id] : HTMLElement;
 
@@ -111,9 +202,17 @@ declare global {
     step: number;
     follow: boolean;
     sample: number;
-    /** Which callback's looks; empty where there are none. */
+    /** Which callback's snapshots; empty where there are none. */
     tangents: string;
     reconstructions: string;
+    /** Labels of runs that are not shown. */
+    hidden: string[];
+    scale: "linear" | "log";
+    along: "step" | "time";
+    /** First and last step of the curves; null for all. */
+    from: number | null;
+    to: number | null;
+    isTrimmed: boolean;
     focus: string;
   }
 
@@ -130,7 +229,7 @@ declare global {
   }
 
   interface Line extends Series {
-    run: number;
+    group: Group;
     colour: string;
     points: Point[];
   }

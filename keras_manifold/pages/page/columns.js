@@ -1,247 +1,208 @@
-// A column for each run: tangent vectors, spectrum, reconstructions.
+// A column for each run: tangent vectors and reconstructions.
 "use strict";
 
-// --- Tangent vectors --------------------------------------------------------------------
+/** @type {(run: Run) => HTMLElement[]} */
+const headingOf = (run) => (isComparison ? [element("h3", {}, runName(run))] : []);
+
+// --- Samples ----------------------------------------------------------------------------
 
 function showSamples() {
-  const last = looksOf("tangents").find(Boolean)?.at(-1);
+  const all = runs.flatMap((run) => run.tangents[state.tangents] ?? []);
+  const last = all.findLast(hasPictures);
   byId("tangents").hidden = byId("spectrum").hidden = !last;
   if (!last) return;
-  const sources = samplePictures(last);
-  const labels = d3.range(samplesShown()).map((sample) => {
+  const sources = inputsOf(last);
+  const choices = d3.range(samplesShown()).map((sample) => {
     const input = element("input", {
       type: "radio",
       name: "sample",
       value: sample,
       id: `sample-${sample}`,
+      "aria-label": `Sample ${sample + 1}${last.labels ? `, ${last.labels[sample]}` : ""}`,
     });
     input.checked = sample === state.sample;
-    input.setAttribute("aria-label", `Sample ${sample + 1}`);
     input.addEventListener("change", () => choose({ sample }));
     const label = element("label", {}, input);
     if (sample < (sources.isInput ? sources.sprite.columns : sources.sprite.rows)) {
-      const tile = newTile(sources.sprite, "");
-      tile.setAttribute("aria-hidden", "true");
+      const tile = newTile(sources.sprite);
       const [row, column] = sources.isInput ? [0, sample] : [sample, 0];
       drawTile(tile, sources.sprite, row, column);
       label.append(tile);
     }
-    label.append(element("span", { "aria-hidden": "true" }, String(sample + 1)));
+    const text = last.labels ? `${sample + 1}: ${last.labels[sample]}` : String(sample + 1);
+    label.append(element("span", { "aria-hidden": "true" }, text));
     return label;
   });
-  within(byId("samples"), "div").replaceChildren(...labels);
-  const all = last.samples;
+  within(byId("samples"), "div").replaceChildren(...choices);
   const legend =
-    all > labels.length ? `Sample, the first ${labels.length} of ${all}` : "Sample";
+    last.samples > choices.length
+      ? `Sample, the first ${choices.length} of ${last.samples}`
+      : "Sample";
   within(byId("samples"), "legend").textContent = legend;
-  within(byId("samples"), ".note").textContent = sources.note ?? "";
-  byId("samples").hidden = labels.length < 2 && !sources.isInput;
+  const notes = [sources.note ?? "", otherSamples()].filter(Boolean);
+  within(byId("samples"), ".note").textContent = notes.join(" ");
+  byId("samples").hidden = choices.length < 2 && !sources.isInput;
 }
 
-// Pictures of the samples: from the file of the looks itself, or else the inputs of the
+// Comparing sample by sample means something for the same samples only.
+function otherSamples() {
+  const inputs = runs.map((run) => run.tangents[state.tangents]?.at(-1)?.inputs?.picture);
+  const known = new Set(inputs.filter(Boolean));
+  return known.size > 1
+    ? "The runs watched different samples: the pictures are those of the first."
+    : "";
+}
+
+// Pictures of the samples: from the file of the snapshots itself, or else the inputs of the
 // reconstructions if they can be the same samples, or else the first tangent vectors.
 /**
- * @param {TangentLook} look
+ * @param {TangentSnapshot} snapshot
  * @returns {{sprite: Sprite, isInput: boolean, note?: string}}
  */
-function samplePictures(look) {
-  if (look.inputs) return { sprite: look.inputs, isInput: true };
-  const run = runs.find((one) => one.tangents[state.tangents]);
-  const grid = Object.values(run?.reconstructions ?? {})[0]?.[0];
-  const isAlike =
-    grid &&
-    /** @type {const} */ (["kind", "channels", "height", "width"]).every(
-      (name) => grid.pictures[name] === look.pictures[name],
-    );
-  if (isAlike) {
+function inputsOf(snapshot) {
+  if (snapshot.inputs) return { sprite: snapshot.inputs, isInput: true };
+  const run = runs.find((one) => one.tangents[snapshot.name]?.includes(snapshot));
+  const grid = Object.values(run?.reconstructions ?? {})[0]?.[0]?.pictures.input;
+  if (grid && areAlike(grid, snapshot.pictures)) {
     return {
-      sprite: grid.pictures,
+      sprite: grid,
       isInput: true,
       note: "Pictures: inputs of the reconstructions, taken to be the same samples.",
     };
   }
   return {
-    sprite: look.pictures,
+    sprite: snapshot.pictures,
     isInput: false,
     note: "Pictures: the first tangent vector of each.",
   };
 }
 
-/** @param {Look} look */
-function lookNote(look) {
-  return look.step === state.step ? "" : ` Look of ${UNIT} ${look.step}.`;
-}
+/** @type {(a: Sprite, b: Sprite) => boolean} */
+const areAlike = (a, b) =>
+  /** @type {const} */ (["kind", "channels", "height", "width", "every"]).every(
+    (name) => a[name] === b[name],
+  );
+
+// --- Tangent vectors --------------------------------------------------------------------
 
 async function tangentColumns() {
-  const shown = looksOf("tangents").map((looks) => lookAt(looks, state.step));
+  const shown = shownRuns().map((run) => ({
+    run,
+    snapshot: picturedAt(run.tangents[state.tangents], state.step),
+  }));
   // One scale for all runs.
-  const limit = d3.max(shown, (look) => look?.pictures.ranges[state.sample]?.[1]) ?? 1;
-  return Promise.all(shown.map((look, index) => tangentColumn(look, index, limit)));
+  const limit = d3.max(shown, ({ snapshot }) => snapshot?.pictures.ranges[state.sample]?.[1]) ?? 1;
+  return Promise.all(shown.map(({ run, snapshot }) => tangentColumn(run, snapshot, limit)));
 }
 
 /**
- * @param {TangentLook | undefined} look
- * @param {number} index
+ * @param {Run} run
+ * @param {TangentSnapshot | undefined} snapshot
  * @param {number} limit
  */
-async function tangentColumn(look, index, limit) {
-  const column = element("div");
-  if (runs.length > 1) column.append(element("h3", {}, runName(runs[index], index)));
-  if (!look || state.sample >= look.pictures.rows) {
-    column.append(element("p", { class: "note" }, "No look at this sample yet."));
+async function tangentColumn(run, snapshot, limit) {
+  const column = element("div", {}, ...headingOf(run));
+  if (!snapshot || state.sample >= snapshot.pictures.rows) {
+    column.append(element("p", { class: "note" }, "No snapshot of this sample yet."));
     return column;
   }
-  const { pictures } = look;
-  const values = look.singular_values[state.sample];
+  const { pictures } = snapshot;
+  const { sample } = state;
+  const values = snapshot.singular_values[sample];
   const list = element("ol", {
     class: pictures.kind === "image" ? "vectors" : "vectors of-series",
   });
   const drawn = d3.range(pictures.columns).map((i) => {
-    const tile = newTile(
-      pictures,
-      `Tangent vector ${i + 1} of sample ${state.sample + 1}, singular value ${formatted(values[i])}`,
-    );
+    const tile = newTile(pictures);
+    const label = `Tangent vector ${i + 1} of sample ${sample + 1}, singular value ${formatted(values[i])}: open`;
+    const opener = tileButton(tile, label, { kind: "tangents", run, sample, row: i });
     const caption = element(
       "span",
-      {},
+      { class: "caption" },
       `σ${subscript(i + 1)} `,
-      element("data", { value: String(values[i]) }, formatted(values[i])),
+      number(values[i], formatted(values[i], 3)),
     );
-    list.append(element("li", {}, tile, caption));
-    return drawTile(tile, pictures, state.sample, i, [-limit, limit]);
+    list.append(element("li", {}, opener, caption));
+    return drawTile(tile, pictures, sample, i, [-limit, limit]);
   });
   column.append(list, scaleBar(pictures, limit));
   const notes = [];
-  if (look.vectors > pictures.columns)
-    notes.push(`The first ${pictures.columns} of ${look.vectors} vectors.`);
-  if (pictures.every > 1)
-    notes.push(
-      `Every ${pictures.every}${pictures.every === 2 ? "nd" : pictures.every === 3 ? "rd" : "th"} entry is shown.`,
-    );
-  const note = notes.join(" ") + lookNote(look);
-  if (note) column.append(element("p", { class: "note" }, note));
+  if (snapshot.vectors > pictures.columns)
+    notes.push(`The first ${pictures.columns} of ${snapshot.vectors} vectors.`);
+  if (pictures.every > 1) notes.push(`Every ${ordinal(pictures.every)} entry is shown.`);
+  notes.push(snapshotNote(snapshot));
+  column.append(element("p", { class: "note" }, notes.filter(Boolean).join(" ")));
   await Promise.all(drawn);
   return column;
 }
+
+/** @param {Snapshot} snapshot */
+const snapshotNote = (snapshot) =>
+  snapshot.step === state.step ? "" : `Snapshot of ${at(snapshot.step)}.`;
+
+/** @param {number} count */
+const ordinal = (count) => `${count}${{ 2: "nd", 3: "rd" }[count] ?? "th"}`;
+
+/** @type {(number: number) => string} */
+const subscript = (index) => String(index).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]);
 
 /**
  * @param {Sprite} pictures
  * @param {number} limit
  */
 function scaleBar(pictures, limit) {
-  const label = `±${formatted(limit)}`;
+  const label = formatted(limit);
   const isImage = pictures.kind === "image";
   if (!isImage || pictures.channels === 3) {
-    return element(
-      "p",
-      { class: "scale" },
-      `Scale: ${label}${isImage ? ", zero is grey" : ""}`,
-    );
+    return element("p", { class: "scale" }, `Scale: ±${label}${isImage ? ", zero is grey" : ""}`);
   }
   const bar = element("canvas", {
     role: "img",
-    "aria-label": `Scale of the colours, ${label}; negative blue, positive red`,
+    "aria-label": `Scale of the colours, ±${label}; negative blue, positive red`,
   });
   drawScale(bar);
-  return element(
-    "div",
-    { class: "scale" },
-    `−${formatted(limit)}`,
-    bar,
-    `+${formatted(limit)}`,
-  );
-}
-
-/** @type {(number: number) => string} */
-const subscript = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]);
-
-// --- Spectrum ---------------------------------------------------------------------------
-
-/** @param {number} width */
-function spectrumColumns(width) {
-  const name = state.tangents;
-  const domain = spectrumDomain(runs, name);
-  return runs.map((run, index) => {
-    const look = lookAt(run.tangents[name], state.step);
-    const figure = element("figure");
-    if (runs.length > 1) figure.append(element("h3", {}, runName(run, index)));
-    if (!look) {
-      figure.append(element("p", { class: "note" }, "No look yet."));
-      return figure;
-    }
-    const first = run.tangents[name][0];
-    const colour = colourOf(index);
-    /** @type {[string, string, boolean?][]} */
-    const entries = [[`sample ${state.sample + 1}`, colour]];
-    if (look.samples > 1)
-      entries.push([
-        `mean of ${plural(look.samples, "sample")} (band: range)`,
-        colour,
-        true,
-      ]);
-    if (first !== look)
-      entries.push([`sample ${state.sample + 1} at ${UNIT} ${first.step}`, "var(--quiet)"]);
-    const label = `Singular values at ${UNIT} ${look.step}, from ${formatted(look.mean[0])} to ${formatted(look.mean.at(-1))} in the mean`;
-    const chart = spectrumChart(look, first, {
-      width,
-      domain,
-      sample: state.sample,
-      colour,
-      label,
-    });
-    figure.append(key(entries), element("div", { class: "chart" }, chart));
-    const cut =
-      look.values > look.mean.length
-        ? `The first ${look.mean.length} of ${look.values} values.`
-        : "";
-    if (cut || lookNote(look))
-      figure.append(element("figcaption", {}, cut + lookNote(look)));
-    return figure;
-  });
-}
-
-/** @param {[text: string, colour: string, isDashed?: boolean][]} entries */
-function key(entries) {
-  return element(
-    "ul",
-    { class: "key" },
-    ...entries.map(([text, colour, isDashed]) => {
-      const dash = isDashed ? ` stroke-dasharray="5 3"` : "";
-      const item = element("li");
-      item.innerHTML = `<svg viewBox="0 0 28 10" aria-hidden="true"><path d="M1 5h26" stroke="${colour}" stroke-width="2.5"${dash}/></svg>`;
-      item.append(text);
-      return item;
-    }),
-  );
+  return element("div", { class: "scale" }, number(-limit), bar, number(limit, `+${label}`));
 }
 
 // --- Reconstructions --------------------------------------------------------------------
 
 /** @param {number} width */
 async function reconstructionColumns(width) {
-  const shown = looksOf("reconstructions").map((looks) => lookAt(looks, state.step));
-  const ranges = shown.flatMap((look) => (look ? [look.pictures.ranges[0]] : []));
-  /** @type {Interval} */
-  const range = [d3.min(ranges, (r) => r[0]) ?? 0, d3.max(ranges, (r) => r[1]) ?? 1];
+  const shown = shownRuns().map((run) => ({
+    run,
+    snapshot: picturedAt(run.reconstructions[state.reconstructions], state.step),
+  }));
+  const range = commonRange(shown.flatMap(({ snapshot }) => snapshot ?? []));
   return Promise.all(
-    shown.map((look, index) => reconstructionColumn(look, index, range, width)),
+    shown.map(({ run, snapshot }) => reconstructionColumn(run, snapshot, range, width)),
   );
 }
 
+// One scale for all rows: that of the data. Noise leaves it, and would make all else grey.
 /**
- * @param {ReconstructionLook | undefined} look
- * @param {number} index
+ * @param {ReconstructionSnapshot[]} snapshots
+ * @returns {Interval}
+ */
+function commonRange(snapshots) {
+  const ranges = snapshots.flatMap((one) =>
+    one.rows.flatMap((row) => (row === "noisy_input" ? [] : one.pictures[row].ranges)),
+  );
+  return [d3.min(ranges, (r) => r[0]) ?? 0, d3.max(ranges, (r) => r[1]) ?? 1];
+}
+
+/**
+ * @param {Run} run
+ * @param {ReconstructionSnapshot | undefined} snapshot
  * @param {Interval} range
  * @param {number} width
  */
-async function reconstructionColumn(look, index, range, width) {
-  const column = element("div");
-  if (runs.length > 1) column.append(element("h3", {}, runName(runs[index], index)));
-  if (!look) {
-    column.append(element("p", { class: "note" }, "No look yet."));
+async function reconstructionColumn(run, snapshot, range, width) {
+  const column = element("div", {}, ...headingOf(run));
+  if (!snapshot) {
+    column.append(element("p", { class: "note" }, "No snapshot yet."));
     return column;
   }
-  const { columns, kind } = look.pictures;
+  const { columns, kind } = snapshot.pictures.input;
   const fit = Math.max(1, Math.floor((width - 102) / (kind === "image" ? 50 : 120)));
   // Lines of about equal length.
   const lines = Math.ceil(columns / fit);
@@ -250,74 +211,76 @@ async function reconstructionColumn(look, index, range, width) {
   const drawn = [];
   for (let start = 0; start < columns; start += perLine) {
     const samples = d3.range(start, Math.min(columns, start + perLine));
-    column.append(strips(look, samples, perLine, range, drawn));
+    column.append(strips(run, snapshot, samples, perLine, range, drawn));
   }
-  const notes = [`Numbers: mean squared error of each reconstruction from its input.`];
-  if (look.samples > columns)
-    notes.push(`The first ${columns} of ${look.samples} samples.`);
-  column.append(element("p", { class: "note" }, notes.join(" ") + lookNote(look)));
+  const notes = ["Numbers: mean squared error of each reconstruction from its input."];
+  if (snapshot.samples > columns)
+    notes.push(`The first ${columns} of ${snapshot.samples} samples.`);
+  notes.push(snapshotNote(snapshot));
+  column.append(element("p", { class: "note" }, notes.filter(Boolean).join(" ")));
   await Promise.all(drawn);
   return column;
 }
 
 /**
- * @param {ReconstructionLook} look
+ * @param {Run} run
+ * @param {ReconstructionSnapshot} snapshot
  * @param {number[]} samples
  * @param {number} perLine
  * @param {Interval} range
  * @param {Promise<void>[]} drawn
  */
-function strips(look, samples, perLine, range, drawn) {
+function strips(run, snapshot, samples, perLine, range, drawn) {
   const grid = element("div", { class: "strips" });
   grid.style.gridTemplateColumns = `5.9rem repeat(${perLine}, minmax(0, 6.5rem))`;
-  look.rows.forEach((row, i) => {
+  for (const row of snapshot.rows) {
+    const name = row.replace("_", " ");
+    const sprite = snapshot.pictures[row];
     grid.append(
-      rowOf(element("span", {}, row.replace("_", " ")), samples, perLine, (sample) => {
-        const tile = newTile(
-          look.pictures,
-          `${row.replace("_", " ")} of sample ${sample + 1}`,
-        );
-        drawn.push(drawTile(tile, look.pictures, i, sample, range));
-        return tile;
+      rowOf(name, samples, perLine, (sample) => {
+        const tile = newTile(sprite);
+        drawn.push(drawTile(tile, sprite, 0, sample, range));
+        const label = `${name} of sample ${sample + 1}: open`;
+        return tileButton(tile, label, { kind: "reconstructions", run, sample, row });
       }),
     );
-    const errors = look.errors[row];
-    if (!errors) return;
-    grid.append(
-      rowOf(
-        element("span", { "aria-label": `error of ${row}` }),
-        samples,
-        perLine,
-        (sample) =>
+    const errors = snapshot.errors[row];
+    if (errors)
+      grid.append(
+        rowOf("error", samples, perLine, (sample) =>
           element(
             "span",
             { class: "error" },
-            element("data", { value: String(errors[sample]) }, shortly(errors[sample])),
+            number(errors[sample], formatted(errors[sample], 2)),
           ),
-      ),
-    );
-  });
+        ),
+      );
+  }
   return grid;
 }
 
 /**
- * @param {HTMLElement} name
+ * @param {string} name
  * @param {number[]} samples
  * @param {number} perLine
  * @param {(sample: number) => HTMLElement} cell
  */
 function rowOf(name, samples, perLine, cell) {
   const row = document.createDocumentFragment();
-  row.append(name, ...samples.map(cell));
+  row.append(element("span", {}, name), ...samples.map(cell));
   for (let i = samples.length; i < perLine; i++) row.append(element("span"));
   return row;
 }
 
-/** @param {number | null | undefined} value */
-function shortly(value) {
-  if (value == null) return "–";
-  if (value >= 10 && value < 1e5) return value.toFixed(0);
-  return value === 0 || (value >= 1e-3 && value < 10)
-    ? value.toPrecision(2)
-    : value.toExponential(0);
+/**
+ * @param {HTMLCanvasElement} tile
+ * @param {string} label
+ * @param {Opened} opened
+ */
+function tileButton(tile, label, opened) {
+  return button(tile, () => openTile(opened), {
+    class: "open",
+    "aria-label": label,
+    "aria-haspopup": "dialog",
+  });
 }

@@ -1,45 +1,74 @@
-// What the page holds: runs, each with its looks and its numbers by step.
+// What the page holds: runs, each with its snapshots and its numbers by step.
 "use strict";
 
 // Colours and titles of the figures.
 /** @type {Shared} */
 const SHARED = JSON.parse(document.getElementById("shared")?.textContent ?? "");
 
+// Names come from files: one may be called "constructor".
+/**
+ * @template T
+ * @returns {Record<string, T>}
+ */
+const emptyRecord = () => Object.create(null);
+
+// Elements with pictures by their names; they are read when they are shown.
+/** @type {Map<string, HTMLScriptElement>} */
+const pictureElements = new Map();
+
 function readRuns() {
   /** @type {Run[]} */
   const found = [];
   /** @type {NodeListOf<HTMLScriptElement>} */
-  const scripts = document.querySelectorAll("script[data-run], script[data-file]");
+  const scripts = document.querySelectorAll(
+    "script[data-run], script[data-file], script[data-picture]",
+  );
   for (const script of scripts) {
-    const content = JSON.parse(script.text);
-    const run = found.at(-1);
-    if ("run" in script.dataset) {
+    const { run, file, stamp, picture } = script.dataset;
+    if (picture !== undefined) {
+      pictureElements.set(picture, script);
+    } else if (run !== undefined) {
       found.push({
-        label: content.label,
-        tangents: {},
-        reconstructions: {},
-        scalars: {},
+        label: JSON.parse(script.text).label,
+        name: "",
+        group: 0,
+        tangents: emptyRecord(),
+        reconstructions: emptyRecord(),
+        scalars: emptyRecord(),
+        setup: null,
         unreadable: [],
+        seconds: new Map(),
       });
-    } else if (content && run) {
-      addFragment(run, content, script.dataset.file ?? "");
+    } else {
+      const content = JSON.parse(script.text);
+      const last = found.at(-1);
+      if (content && last) addFragment(last, content, file ?? "", secondsOf(stamp));
     }
   }
   found.forEach(finishRun);
   return found;
 }
 
+// When a file was written, from its stamp: seconds since 1970, NaN where that is not known.
+/** @param {string | undefined} stamp */
+const secondsOf = (stamp) => Number(stamp?.split("-")[1] ?? NaN) / 1e9;
+
 /**
  * @param {Run} run
  * @param {Fragment} content
  * @param {string} file
+ * @param {number} seconds
  */
-function addFragment(run, content, file) {
+function addFragment(run, content, file, seconds) {
   if (content.kind === "unreadable") run.unreadable.push(file);
+  else if (content.kind === "setup") run.setup = content.values;
   else if (content.kind === "scalars") addScalars(run, content.values);
-  else if (content.kind === "tangents")
-    (run.tangents[content.name] ??= []).push(content);
-  else (run.reconstructions[content.name] ??= []).push(content);
+  else {
+    if (content.kind === "tangents") (run.tangents[content.name] ??= []).push(content);
+    else (run.reconstructions[content.name] ??= []).push(content);
+    const known = run.seconds.get(content.step) ?? Infinity;
+    if (seconds > 0) run.seconds.set(content.step, Math.min(known, seconds));
+  }
 }
 
 // Several callbacks report the same logs: the first number stands, also where a later file
@@ -60,75 +89,145 @@ function addScalars(run, values) {
 /** @param {Run} run */
 function finishRun(run) {
   const named = [run.tangents, run.reconstructions];
-  for (const looks of named.flatMap((one) => Object.values(one))) {
-    /** @type {Look[]} */ (looks).sort((a, b) => a.step - b.step);
+  for (const snapshots of named.flatMap((one) => Object.values(one))) {
+    /** @type {Snapshot[]} */ (snapshots).sort((a, b) => a.step - b.step);
   }
   // Folders without a CSV file still have what follows from the spectra, and those with one
-  // may lack the look before training. Numbers that training saw stand.
-  for (const looks of Object.values(run.tangents)) {
-    for (const look of looks) {
-      for (const [name, value] of Object.entries(look.scalars)) {
+  // may lack the snapshot before training. Numbers that training saw stand.
+  for (const snapshots of Object.values(run.tangents)) {
+    for (const snapshot of snapshots) {
+      for (const [name, value] of Object.entries(snapshot.scalars)) {
         const column = (run.scalars[name] ??= new Map());
-        if (!column.has(look.step)) column.set(look.step, value);
+        if (!column.has(snapshot.step)) column.set(snapshot.step, value);
       }
     }
   }
   for (const [name, column] of Object.entries(run.scalars)) {
-    run.scalars[name] = new Map([...column].sort((a, b) => a[0] - b[0]));
+    run.scalars[name] = sortedByStep(column);
   }
+  run.seconds = sortedByStep(run.seconds);
 }
 
-// The looks of all runs, or where there is none the steps with numbers.
-/** @param {Run[]} runs */
-function stepsOf(runs) {
-  const looks = runs.flatMap((run) =>
+/**
+ * @template T
+ * @param {Map<number, T>} column
+ */
+const sortedByStep = (column) => new Map([...column].sort((a, b) => a[0] - b[0]));
+
+// Runs of one label belong together: they share a colour and a letter, and curves show
+// their mean.
+/**
+ * @param {Run[]} all
+ * @returns {Group[]}
+ */
+function groupsOf(all) {
+  const labels = [...new Set(all.map((run) => run.label))];
+  return labels.map((label, index) => {
+    const members = all.filter((run) => run.label === label);
+    members.forEach((run, i) => {
+      run.group = index;
+      run.name = members.length > 1 ? `${label}, ${i + 1}` : label;
+    });
+    return { label, index, runs: members };
+  });
+}
+
+// The snapshots of all runs, or where there is none the steps with numbers.
+/** @param {Run[]} all */
+function stepsOf(all) {
+  const snapshots = all.flatMap((run) =>
     [run.tangents, run.reconstructions].flatMap((named) => Object.values(named).flat()),
   );
-  const steps = looks.length
-    ? looks.map((look) => look.step)
-    : runs.flatMap((run) =>
+  const found = snapshots.length
+    ? snapshots.map((snapshot) => snapshot.step)
+    : all.flatMap((run) =>
         Object.values(run.scalars).flatMap((column) => [...column.keys()]),
       );
-  return [...new Set(steps)].sort((a, b) => a - b);
+  return [...new Set(found)].sort((a, b) => a - b);
 }
 
-// The last look that was made by then: callbacks may look at different epochs.
+// The last snapshot that was made by then: callbacks may look at different epochs.
 /**
- * @template {Look} L
- * @param {L[] | undefined} looks
+ * @template {Snapshot} S
+ * @param {S[] | undefined} snapshots
  * @param {number} step
- * @returns {L | undefined}
+ * @returns {S | undefined}
  */
-function lookAt(looks, step) {
-  return looks?.findLast((look) => look.step <= step);
+const snapshotAt = (snapshots, step) =>
+  snapshots?.findLast((snapshot) => snapshot.step <= step);
+
+// The same of those with pictures: of long runs, some have none.
+/**
+ * @template {Snapshot} S
+ * @param {S[] | undefined} snapshots
+ * @param {number} step
+ * @returns {S | undefined}
+ */
+const picturedAt = (snapshots, step) =>
+  snapshots?.findLast((snapshot) => snapshot.step <= step && hasPictures(snapshot));
+
+/** @param {Snapshot} snapshot */
+const hasPictures = (snapshot) =>
+  spritesOf(snapshot).every((sprite) => pictureElements.has(sprite.picture));
+
+/**
+ * @param {Snapshot} snapshot
+ * @returns {Sprite[]}
+ */
+function spritesOf(snapshot) {
+  if (snapshot.kind === "reconstructions") return Object.values(snapshot.pictures);
+  return snapshot.inputs ? [snapshot.pictures, snapshot.inputs] : [snapshot.pictures];
 }
 
 /**
- * @param {Run[]} runs
+ * @param {Run[]} all
  * @param {Kind} kind
  */
-function namesIn(runs, kind) {
-  return [...new Set(runs.flatMap((run) => Object.keys(run[kind])))].sort();
+function namesIn(all, kind) {
+  return [...new Set(all.flatMap((run) => Object.keys(run[kind])))].sort();
 }
 
-/** @param {number | null | undefined} value */
-function formatted(value) {
+/**
+ * @param {number | null | undefined} value
+ * @param {number} digits
+ */
+function formatted(value, digits = 4) {
   if (value == null) return "–";
+  if (!Number.isFinite(value)) return "not finite";
   const size = Math.abs(value);
   const isPlain = size === 0 || (size >= 1e-3 && size < 1e5);
   const text =
     Number.isInteger(value) && size < 1e5
       ? String(value)
       : isPlain
-        ? value.toPrecision(4)
-        : value.toExponential(3);
+        ? size >= 10 ** digits
+          ? value.toFixed(0)
+          : value.toPrecision(digits)
+        : value.toExponential(digits - 1);
   return text.replace(/-/g, "−");
+}
+
+// A duration in its largest unit.
+/** @param {number} seconds */
+function duration(seconds) {
+  for (const [unit, size] of /** @type {const} */ ([
+    ["day", 86400],
+    ["hour", 3600],
+    ["minute", 60],
+  ])) {
+    const count = Math.floor(seconds / size);
+    if (count >= 2 || (count === 1 && unit !== "day")) return plural(count, unit);
+  }
+  return plural(Math.round(seconds), "second");
 }
 
 /** @param {string} name */
 function inWords(name) {
-  return SHARED.titles[name] ?? name.replace(/_/g, " ");
+  return Object.hasOwn(SHARED.titles, name) ? SHARED.titles[name] : name.replace(/_/g, " ");
 }
+
+/** @type {(count: number, word: string) => string} */
+const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 // The title of what TangentAnalyzer reports as `<prefix>_<name>`.
 /** @type {(prefix: string, name: string) => string} */

@@ -4,41 +4,87 @@
 function showHead() {
   const last = steps.at(-1);
   const facts = [];
-  if (runs.length > 1) facts.push(plural(runs.length, "run"));
-  const word = PICTURES.some((kind) => state[kind]) ? "look" : UNIT;
+  if (isComparison) facts.push(plural(runs.length, "run"));
+  const word = PICTURES.some((kind) => state[kind]) ? "snapshot" : UNIT;
   if (last !== undefined)
     facts.push(
-      `${plural(steps.length, word)}, the last ${word === "look" ? `at ${UNIT} ` : ""}${last}`,
+      `${plural(steps.length, word)}, the last ${word === "snapshot" ? `at ${UNIT} ` : ""}${last}`,
     );
   facts.push(`written ${written.toLocaleString()}`);
-  if (isRunning) facts.push("the run goes on, this page loads itself again");
+  if (isRunning) facts.push("the run continues, and this page follows it");
   byId("facts").textContent = `${facts.join(" · ")}.`;
   byId("written").textContent = written.toLocaleString();
-  byId("summary").textContent = runs.length > 1 ? comparison() : changes(runs[0]);
-  const unreadable = runs.flatMap((run) => run.unreadable);
-  byId("notes").hidden = unreadable.length === 0;
-  byId("notes").textContent =
-    `Could not be read: ${unreadable.slice(0, 5).join(", ")}${unreadable.length > 5 ? " and others" : ""}.`;
+  byId("summary").textContent = isComparison ? comparison() : changes(runs[0]);
+  const notes = [missingPictures(), unreadableFiles()].filter(Boolean);
+  byId("notes").hidden = notes.length === 0;
+  byId("notes").textContent = notes.join(" ");
   for (const box of document.querySelectorAll(".runs"))
-    box.classList.toggle("alone", runs.length === 1);
-  byId("legend").hidden = runs.length === 1;
-  byId("legend").replaceChildren(
-    ...runs.map((run, i) => element("li", {}, runName(run, i))),
+    box.classList.toggle("alone", !isComparison);
+}
+
+function unreadableFiles() {
+  const files = runs.flatMap((run) => run.unreadable);
+  if (!files.length) return "";
+  return `Could not be read: ${files.slice(0, 5).join(", ")}${files.length > 5 ? " and others" : ""}.`;
+}
+
+// Pictures of long runs would make a page that no browser opens at once.
+function missingPictures() {
+  const all = runs.flatMap((run) =>
+    PICTURES.flatMap((kind) => /** @type {Snapshot[]} */ (Object.values(run[kind]).flat())),
   );
+  const pictured = all.filter(hasPictures).length;
+  if (pictured === all.length) return "";
+  return `Pictures are those of ${pictured} of ${all.length} snapshots, evenly over training, so that the page stays small; numbers and spectra are those of all.`;
+}
+
+/** @param {Run} run */
+function runName(run) {
+  return nameTag(run.name, run.group);
 }
 
 /**
- * @param {Run} run
- * @param {number} index
+ * @param {string} text
+ * @param {number} group
  */
-function runName(run, index) {
-  const name = element(
-    "span",
-    { class: "run-name", "data-letter": letterOf(index) },
-    run.label,
-  );
-  name.style.setProperty("--colour", colourOf(index));
+function nameTag(text, group) {
+  const name = element("span", { class: "run-name" });
+  const letter = element("span", { class: "letter-tag", "aria-hidden": "true" }, letterOf(group));
+  letter.style.setProperty("--colour", colourOf(group));
+  name.append(letter, text);
   return name;
+}
+
+// Runs of a comparison, each a switch.
+function showLegends() {
+  for (const legend of document.querySelectorAll(".legend")) {
+    /** @type {HTMLElement} */ (legend).hidden = groups.length < 2;
+    const focused = legend.contains(document.activeElement)
+      ? document.activeElement?.getAttribute("data-label")
+      : null;
+    legend.replaceChildren(
+      ...groups.map((group) => {
+        const count = group.runs.length > 1 ? ` (${group.runs.length} runs)` : "";
+        const tag = nameTag(group.label + count, group.index);
+        return button(tag, () => toggle(group), {
+          "aria-pressed": String(isShown(group)),
+          "data-label": group.label,
+        });
+      }),
+    );
+    if (focused !== null)
+      [...legend.querySelectorAll("button")].find((b) => b.dataset.label === focused)?.focus();
+  }
+}
+
+/** @param {Group} group */
+function toggle(group) {
+  const hidden = isShown(group)
+    ? [...state.hidden, group.label]
+    : state.hidden.filter((label) => label !== group.label);
+  if (hidden.length === groups.length) return; // something stays
+  choose({ hidden });
+  redrawAll();
 }
 
 /**
@@ -46,11 +92,12 @@ function runName(run, index) {
  * @param {string} name
  */
 function ends(run, name) {
-  /** @type {Point[]} */
   const points = [...(run.scalars[name] ?? [])].map(([step, value]) => ({ step, value }));
   const known = points.flatMap(({ step, value }) => (value == null ? [] : [{ step, value }]));
   const [first, last] = [known.at(0), known.at(-1)];
-  return first && last ? { first, last } : null;
+  // What a run that has diverged reported before is not how it ended.
+  const lostAt = points.at(-1)?.value == null ? points.find((p) => p.step > (last?.step ?? -1)) : null;
+  return first && last ? { first, last, lostAt: lostAt?.step } : null;
 }
 
 // What training did, in a sentence.
@@ -67,15 +114,23 @@ function changes(run) {
     if (!found || found.first.step === found.last.step) continue;
     if (name === "loss" && told.length) continue;
     const words = name === "val_loss" ? "validation loss" : inWords(name);
-    const verb = found.last.value < found.first.value ? "fell" : "rose";
-    told.push(
-      `${words} ${verb} from ${formatted(found.first.value)} to ${formatted(found.last.value)}`,
-    );
+    const [from, to] = [found.first.value, found.last.value];
+    const verb = to < from ? "fell" : to > from ? "rose" : "stayed";
+    const lost = found.lostAt === undefined ? "" : `, and is not finite from ${at(found.lostAt)}`;
+    const path = verb === "stayed" ? `at ${formatted(from)}` : `from ${formatted(from)} to ${formatted(to)}`;
+    told.push(`${words} ${verb} ${path}${lost}`);
   }
   if (!told.length) return "";
-  const text = `${told.slice(0, -1).join(", ")}${told.length > 1 ? " and " : ""}${told.at(-1)}.`;
-  return text[0].toUpperCase() + text.slice(1);
+  return sentence(joined(told));
 }
+
+/** @param {string[]} parts */
+const joined = (parts) =>
+  `${parts.slice(0, -1).join(", ")}${parts.length > 1 ? " and " : ""}${parts.at(-1)}`;
+/** @param {string} text */
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
+const MOST_TOLD = 4;
 
 function comparison() {
   const told = [];
@@ -83,15 +138,23 @@ function comparison() {
     ["val_loss", "validation loss"],
     [`${state.tangents}_dimension`, `${inWords(state.tangents)} dimension`],
   ]) {
-    const found = runs.flatMap((run) => {
-      const end = ends(run, name)?.last.value;
-      return end == null ? [] : [{ run, end }];
+    const found = groups.flatMap((group) => {
+      const all = group.runs.map((run) => ends(run, name));
+      const values = all.map((end) => (end && end.lostAt === undefined ? end.last.value : null));
+      const { value, deviation } = spreadOf(values);
+      return value === null ? [] : [{ group, value, deviation }];
     });
     if (found.length < 2) continue;
-    const values = d3
-      .sort(found, ({ end }) => end)
-      .map(({ run, end }) => `${formatted(end)} (${run.label})`);
-    told.push(`${words} ends at ${values.slice(0, -1).join(", ")} and ${values.at(-1)}`);
+    const sorted = d3.sort(found, ({ value }) => value);
+    const values = sorted.map(({ group, value, deviation }) => {
+      const spread = group.runs.length > 1 ? ` ± ${formatted(deviation, 2)}` : "";
+      return `${formatted(value)}${spread} (${group.label})`;
+    });
+    told.push(
+      values.length <= MOST_TOLD
+        ? `${words} ends at ${joined(values)}`
+        : `${words} ends between ${values[0]} and ${values.at(-1)}`,
+    );
   }
-  return told.map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(" ");
+  return told.map(sentence).join(" ");
 }

@@ -1,57 +1,146 @@
-// Curves and numbers, the slider, and what follows it.
+// Curves and numbers, and what is drawn when something else is chosen.
 "use strict";
 
-/** @type {Chart[]} */
+/** @type {{chart: Chart, panel: Panel}[]} */
 let charts = [];
+
+// --- Curves -----------------------------------------------------------------------------
+
+/** @returns {TimeScale | null} */
+function timeScale() {
+  if (state.along !== "time") return null;
+  const longest = d3.max(shownRuns(), (run) => timeOf(run, d3.max(run.seconds.keys()) ?? 0)) ?? 1;
+  for (const [unit, size] of /** @type {const} */ ([
+    ["hours", 3600],
+    ["minutes", 60],
+  ])) {
+    if (longest > 2 * size) return { unit, size };
+  }
+  return { unit: "seconds", size: 1 };
+}
+
+function stepRange() {
+  const all = runs.flatMap((run) =>
+    Object.values(run.scalars).flatMap((column) => [...column.keys()]),
+  );
+  const [start = 0, end = 0] = d3.extent([...all, ...steps]);
+  return [start, end];
+}
+
+// What the charts show along their axis.
+/**
+ * @param {TimeScale | null} times
+ * @returns {Interval}
+ */
+function axisDomain(times) {
+  const [start, end] = stepRange();
+  const [from, to] = [Math.max(start, state.from ?? start), Math.min(end, state.to ?? end)];
+  if (!times) return from < to ? [from, to] : [from - 0.5, from + 0.5];
+  const all = shownRuns().flatMap((run) =>
+    [...run.seconds.keys()].filter((s) => s >= from && s <= to).flatMap((s) => timeOf(run, s) ?? []),
+  );
+  const [low = 0, high = 1] = d3.extent(all);
+  return low < high ? [low, high] : [low, low + 1];
+}
 
 function showCurves() {
   const panels = panelsOf(runs);
   byId("curves").hidden = panels.length === 0;
   const box = within(byId("curves"), ".panels");
-  const all = runs.flatMap((run) =>
-    Object.values(run.scalars).flatMap((column) => [...column.keys()]),
-  );
-  const [start = 0, end = 0] = d3.extent([...all, ...steps]);
-  /** @type {Interval} */
-  const domain = start === end ? [start - 0.5, end + 0.5] : [start, end];
+  const times = timeScale();
+  const domain = axisDomain(times);
+  const opened = [...box.querySelectorAll("details[open]")].map((d) => d.getAttribute("data-title"));
   const figures = panels.map(() => element("figure", {}));
   box.replaceChildren(...figures);
-  charts = panels.map((panel, i) => {
+  charts = panels.flatMap((panel, i) => {
     const figure = figures[i];
-    figure.append(element("h3", {}, panel.title));
-    const lines = linesOf(runs, panel);
-    if (panel.series.length > 1) {
-      const series = panel.series.filter(({ name }) =>
-        lines.some((line) => line.name === name),
-      );
-      figure.append(
-        key(
-          series.map((one) => [
-            one.label,
-            runs.length > 1 ? "var(--quiet)" : colourOf(panel.series.indexOf(one)),
-            one.isDashed,
-          ]),
-        ),
-      );
-    }
-    const holder = element("div", { class: "chart" });
+    const help = explanation(topicOf(panel.series[0].name), panel.title);
+    help.setAttribute("data-title", panel.title);
+    if (opened.includes(panel.title)) help.open = true;
+    figure.append(element("h3", {}, panel.title), help);
+    if (panel.series.length > 1) figure.append(seriesKey(panel));
+    const { clientWidth } = figure;
+    const style = getComputedStyle(figure);
+    const width = clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const { chart, lines, notes } = curvesChart(panel, { width, domain, times });
+    const holder = boxOf(chart, summaryOf(panel, lines));
     figure.append(holder);
-    const chart = curvesChart(runs, panel, { width: holder.clientWidth, domain });
-    chart.addEventListener("click", (event) => goTo(stepUnder(chart, event)));
-    holder.append(chart);
-    return chart;
+    if (notes) figure.append(element("figcaption", {}, notes));
+    figure.append(savingTools(() => within(holder, "svg"), panel.title));
+    listen(
+      chart,
+      (value) => goTo(stepAlong(value)),
+      (from, to) => zoom(Math.ceil(stepAlong(from)), Math.floor(stepAlong(to))),
+    );
+    return [{ chart, panel }];
   });
+  showZoom();
 }
 
+/** @param {Panel} panel */
+function seriesKey(panel) {
+  const series = panel.series.filter(({ name }) => runs.some((run) => run.scalars[name]));
+  return key(
+    series.map((one) => [
+      one.label,
+      groups.length > 1 ? "var(--quiet)" : colourOf(panel.series.indexOf(one)),
+      one.isDashed,
+    ]),
+  );
+}
+
+// The step that a place on the axis means.
+/** @param {number} value */
+function stepAlong(value) {
+  if (state.along !== "time") return value;
+  const [run] = shownRuns();
+  const nearest = d3.least(run.seconds.keys(), (s) => Math.abs((timeOf(run, s) ?? 0) - value));
+  return nearest ?? state.step;
+}
+
+function markCharts() {
+  const place = state.along === "time" ? timeOf(shownRuns()[0], state.step) : state.step;
+  for (const { chart } of charts) markStep(chart, place ?? null);
+}
+
+/**
+ * @param {number | null} from
+ * @param {number | null} to
+ */
+function zoom(from, to) {
+  if (from !== null && to !== null && from >= to) return;
+  choose({ from, to });
+  showCurves();
+  markCharts();
+}
+
+function showZoom() {
+  const [start, end] = stepRange();
+  const [from, to] = [byId("from"), byId("to")];
+  for (const input of [from, to]) Object.assign(input, { min: String(start), max: String(end) });
+  from.value = String(state.from ?? start);
+  to.value = String(state.to ?? end);
+  byId("scale").checked = state.scale === "log";
+  byId("trim").checked = state.isTrimmed;
+  byId("time").checked = state.along === "time";
+  const label = /** @type {HTMLElement} */ (byId("time").parentElement);
+  label.hidden = !runs.every(hasTimes);
+  byId("all").disabled = state.from === null && state.to === null;
+}
+
+// --- Numbers ----------------------------------------------------------------------------
+
+const quantities = () => [...new Set(runs.flatMap((run) => Object.keys(run.scalars)))];
+
 function showNumbers() {
-  const names = [...new Set(runs.flatMap((run) => Object.keys(run.scalars)))];
+  const names = quantities();
   byId("numbers").hidden = names.length === 0;
   const table = within(byId("numbers"), "table");
-  within(table, "caption").textContent = `At ${UNIT} ${state.step}.`;
-  const heads =
-    runs.length > 1
-      ? runs.map((run, i) => element("th", { scope: "col" }, runName(run, i)))
-      : [element("th", { scope: "col" }, "Value")];
+  within(table, "caption").textContent = `At ${at(state.step)}.`;
+  const shown = shownGroups();
+  const heads = isComparison
+    ? shown.map((group) => element("th", { scope: "col" }, nameTag(group.label, group.index)))
+    : [element("th", { scope: "col" }, "Value")];
   within(table, "thead").replaceChildren(
     element("tr", {}, element("th", { scope: "col" }, "Quantity"), ...heads),
   );
@@ -61,38 +150,29 @@ function showNumbers() {
         "tr",
         { "data-name": name },
         element("th", { scope: "row" }, name),
-        ...runs.map((run) => {
-          const value = run.scalars[name]?.get(state.step);
-          return element(
-            "td",
-            {},
-            value == null
-              ? "–"
-              : element(
-                  "data",
-                  { value: String(value), title: String(value) },
-                  formatted(value),
-                ),
-          );
-        }),
+        ...shown.map((group) => element("td", {}, ...groupNumber(group, name))),
       ),
     ),
   );
 }
 
-function showPosition() {
-  const slider = byId("slider");
-  slider.max = String(Math.max(0, steps.length - 1));
-  slider.value = String(position());
-  slider.disabled = steps.length < 2;
-  const text = steps.length ? `${UNIT} ${state.step} of ${steps.at(-1)}` : "no looks";
-  slider.setAttribute("aria-valuetext", text);
-  byId("position").textContent = text[0].toUpperCase() + text.slice(1);
-  byId("previous").disabled = position() <= 0;
-  byId("next").disabled = position() === steps.length - 1;
-  byId("play").disabled = steps.length < 2;
-  byId("follow").checked = state.follow;
+/**
+ * @param {Group} group
+ * @param {string} name
+ */
+function groupNumber(group, name) {
+  const values = group.runs.flatMap((run) => {
+    const value = run.scalars[name]?.get(state.step);
+    return value === undefined ? [] : [value];
+  });
+  if (!values.length) return ["–"];
+  const { value, deviation } = spreadOf(values);
+  if (value === null) return ["not finite"];
+  if (values.length === 1) return [number(value)];
+  return [number(value, `${formatted(value)} ± ${formatted(deviation, 2)}`)];
 }
+
+// --- All of it --------------------------------------------------------------------------
 
 let turn = 0;
 
@@ -100,7 +180,7 @@ async function show() {
   const mine = ++turn;
   showPosition();
   showNumbers();
-  charts.forEach((chart) => markStep(chart, state.step));
+  markCharts();
   const sections = PICTURES.filter((kind) => state[kind]).map((kind) => byId(kind));
   sections.forEach((section) => (section.hidden = false));
   /** @type {(section: Element) => number} */
@@ -111,144 +191,64 @@ async function show() {
   ]);
   if (mine !== turn) return; // the slider has moved on
   PICTURES.forEach(
-    (kind, i) =>
-      drawn[i] && within(byId(kind), ".runs").replaceChildren(...drawn[i]),
+    (kind, i) => drawn[i] && keepingFocus(within(byId(kind), ".runs"), drawn[i]),
   );
-  if (state.tangents) {
-    const box = within(byId("spectrum"), ".runs");
-    const padding = innerWidth <= 544 ? 20 : 32;
-    box.replaceChildren(...spectrumColumns(columnWidth(box) - padding));
-  }
+  if (state.tangents) showSpectrum();
+  if (byId("dialog").open) fillDialog();
   document.documentElement.dataset.shown = String(state.step);
+}
+
+function showSpectrum() {
+  const box = within(byId("spectrum"), ".runs");
+  const padding = innerWidth <= 544 ? 20 : 32;
+  box.replaceChildren(spectrumFigure(box.clientWidth - padding));
+  const latent = within(byId("latent"), ".runs");
+  byId("latent").hidden = !runs.some((run) =>
+    run.tangents[state.tangents]?.some((one) => one.codes),
+  );
+  if (!byId("latent").hidden)
+    latent.replaceChildren(...latentFigures(columnWidth(latent) - padding));
+}
+
+// Puts new nodes in the place of old ones; a button that had the focus has it again.
+/**
+ * @param {Element} box
+ * @param {Node[]} nodes
+ */
+function keepingFocus(box, nodes) {
+  const all = () => [...box.querySelectorAll("button")];
+  const focused = all().findIndex((one) => one === document.activeElement);
+  box.replaceChildren(...nodes);
+  if (focused >= 0) all()[focused]?.focus({ preventScroll: true });
 }
 
 // How wide one run's column of a grid will be, before it is filled.
 /** @param {Element} box */
 function columnWidth(box) {
-  if (box.childElementCount !== runs.length)
-    box.replaceChildren(...runs.map(() => element("div")));
+  const count = shownRuns().length;
+  if (box.childElementCount !== count)
+    box.replaceChildren(...d3.range(count).map(() => element("div")));
   return box.firstElementChild?.clientWidth || box.clientWidth;
 }
 
-/** @param {Partial<State>} changes */
-function choose(changes) {
-  Object.assign(state, changes);
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(state));
-  } catch {
-    // See above.
-  }
+// What depends on more than the step.
+function redrawAll() {
+  showHead();
+  showLegends();
+  showSamples();
+  showSetup();
+  showAngles();
+  showCurves();
   return show();
 }
 
-/** @param {number} step */
-function goTo(step) {
-  const nearest = d3.least(steps, (other) => Math.abs(other - step));
-  return choose({ step: nearest, follow: nearest === steps.at(-1) });
-}
-
-/** @type {(by: number) => Promise<void> | undefined} */
-const move = (by) => goTo(steps[Math.max(0, Math.min(steps.length - 1, position() + by))]);
-
-/** @type {ReturnType<typeof setInterval> | undefined} */
-let playing;
-
-/** @param {boolean} on */
-function play(on) {
-  clearInterval(playing);
-  playing = undefined;
-  if (on) {
-    if (position() === steps.length - 1) goTo(steps[0]);
-    playing = setInterval(
-      () => {
-        move(1);
-        if (position() === steps.length - 1) play(false);
-      },
-      Math.max(150, Math.min(700, 20000 / steps.length)),
-    );
-  }
-  byId("play").setAttribute("aria-pressed", String(Boolean(playing)));
-}
-
-function connect() {
-  const slider = byId("slider");
-  const follow = byId("follow");
-  slider.addEventListener("input", () => goTo(steps[Number(slider.value)]));
-  byId("previous").addEventListener("click", () => move(-1));
-  byId("next").addEventListener("click", () => move(1));
-  byId("play").addEventListener("click", () => play(!playing));
-  follow.addEventListener("change", () =>
-    choose({
-      follow: follow.checked,
-      step: (follow.checked ? steps.at(-1) : undefined) ?? state.step,
-    }),
-  );
-  for (const kind of PICTURES) {
-    const names = namesIn(runs, kind);
-    const select = byId(kind === "tangents" ? "tangents-name" : "reconstructions-name");
-    select.append(...names.map((name) => element("option", {}, name)));
-    select.value = state[kind];
-    /** @type {HTMLElement} */ (select.parentElement).hidden = names.length < 2;
-    select.addEventListener("change", () => {
-      state[kind] = select.value;
-      state.sample = Math.max(0, Math.min(state.sample, samplesShown() - 1));
-      showSamples();
-      choose({});
-    });
-  }
-  // Arrow keys move the slider from anywhere but where they have a meaning of their own.
-  document.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const isTaken =
-      (event.target instanceof Element && event.target.closest("input, select")) ||
-      event.altKey ||
-      event.ctrlKey ||
-      event.metaKey ||
-      event.shiftKey;
-    if (!by || isTaken || !steps.length) return;
-    event.preventDefault();
-    move(by);
-  });
-  isDark.addEventListener("change", () => (showSamples(), show()));
-}
-
-function followWidth() {
-  let width = document.body.clientWidth;
-  new ResizeObserver(() => {
-    if (document.body.clientWidth === width) return;
-    width = document.body.clientWidth;
-    requestAnimationFrame(() => (showCurves(), show()));
-  }).observe(document.body);
-}
-
-// The run may have ended without a word: an old page asks less and less often.
-function reloadLater() {
-  const age = (Date.now() - written.getTime()) / 1000;
-  const seconds = Math.max(5, Math.min(60, age / 20));
-  setTimeout(() => {
-    const isInUse = playing || document.hidden || Date.now() - lastTouch < 3000;
-    if (isInUse) return reloadLater();
-    choose({ focus: document.activeElement?.id ?? "" });
-    location.reload();
-  }, 1000 * seconds);
-}
-
-let lastTouch = 0;
-
-function keepFocus() {
-  for (const kind of ["pointerdown", "keydown", "input"]) {
-    document.addEventListener(kind, () => (lastTouch = Date.now()), { capture: true });
-  }
-  if (state.focus) byId(state.focus)?.focus({ preventScroll: true });
-  state.focus = "";
-}
-
 restore();
-showHead();
 connect();
-showCurves();
-showSamples();
-show();
+explainSections();
+byId("numbers").append(
+  tableTools(() => within(byId("numbers"), "table"), "numbers", numbersAsCsv),
+);
+redrawAll().then(measureLoading);
 followWidth();
 keepFocus();
-if (isRunning) reloadLater();
+followNews();

@@ -6,29 +6,29 @@
 "use strict";
 
 const isDark = matchMedia("(prefers-color-scheme: dark)");
-/** @type {Map<Sprite, Promise<Uint8Array>>} */
+/** @type {Map<string, Promise<Uint8Array>>} */
 const decoded = new Map();
-const MOST_DECODED = 48;
+const MOST_DECODED = 64;
 
 // Bytes of a sprite; the last few are kept, as there may be hundreds.
 /**
  * @param {Sprite} sprite
  * @returns {Promise<Uint8Array>}
  */
-function bytesOf(sprite) {
-  const known = decoded.get(sprite);
-  decoded.delete(sprite);
-  const bytes = known ?? decode(sprite);
-  decoded.set(sprite, bytes);
+function bytesOf({ picture }) {
+  const known = decoded.get(picture);
+  decoded.delete(picture);
+  const bytes = known ?? decode(picture);
+  decoded.set(picture, bytes);
   const [oldest] = decoded.keys();
   if (decoded.size > MOST_DECODED) decoded.delete(oldest);
   return bytes;
 }
 
-/** @param {Sprite} sprite */
-async function decode(sprite) {
+/** @param {string} picture */
+async function decode(picture) {
   const image = new Image();
-  image.src = `data:image/png;base64,${sprite.png}`;
+  image.src = `data:image/png;base64,${pictureElements.get(picture)?.text ?? ""}`;
   await image.decode();
   const canvas = document.createElement("canvas");
   canvas.width = image.naturalWidth;
@@ -74,19 +74,28 @@ function valuesOf(sprite, bytes, row, column) {
   });
 }
 
+// A canvas for one sample of a sprite. What stands beside it tells what it is.
 /**
  * @param {Sprite} sprite
- * @param {string} label
+ * @param {number} scale of lines: larger tiles have more pixels
  */
-function newTile(sprite, label) {
+function newTile(sprite, scale = 1) {
   const canvas = document.createElement("canvas");
   const isImage = sprite.kind === "image";
   canvas.className = isImage ? "tile" : "tile series";
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", label);
-  canvas.width = isImage ? sprite.width : 256;
-  canvas.height = isImage ? sprite.height : 144;
+  canvas.setAttribute("aria-hidden", "true");
+  canvas.width = isImage ? sprite.width : 256 * scale;
+  canvas.height = isImage ? sprite.height : 144 * scale;
   return canvas;
+}
+
+/**
+ * @param {Sprite} sprite
+ * @param {number} row
+ * @param {number} column
+ */
+async function planesOf(sprite, row, column) {
+  return valuesOf(sprite, await bytesOf(sprite), row, column);
 }
 
 /**
@@ -97,7 +106,16 @@ function newTile(sprite, label) {
  * @param {Interval} range
  */
 async function drawTile(canvas, sprite, row, column, range = sprite.ranges[row]) {
-  const planes = valuesOf(sprite, await bytesOf(sprite), row, column);
+  draw(canvas, sprite, await planesOf(sprite, row, column), range);
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Sprite} sprite
+ * @param {Float64Array[]} planes
+ * @param {Interval} range
+ */
+function draw(canvas, sprite, planes, range) {
   if (sprite.kind === "image") drawImage(canvas, sprite, planes, range);
   else drawSeries(canvas, sprite, planes, range);
 }

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_manifold.plot._figures import figure_of_size
+from keras_manifold._storage.snapshots import STEP
+from keras_manifold.plot._figures import axes_of, figure_of_size
 from keras_manifold.plot._palette import category
 from keras_manifold.plot._titles import title_of
 
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
+def spectrum(
+    singular_values: Any,
+    *,
+    title: str | None = None,
+    ax: Any = None,
+    figsize: tuple[float, float] | None = None,
+) -> "Figure":
     """Singular values against their index, on a logarithmic scale.
 
     Args:
@@ -21,6 +28,8 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
             from names to any of these, drawn side by side. For several samples the line
             is the median and the band runs from the smallest to the largest.
         title: Text above the figure.
+        ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
+        figsize: Width and height of the figure in inches.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -35,10 +44,7 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     named = (
         singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
     )
-    # Fixed margins: to lay out a logarithmic axis takes twice as long as to draw it.
-    figure = figure_of_size(5.5, 3.6, title, layout=None)
-    figure.subplots_adjust(left=0.16, right=0.97, bottom=0.14, top=0.9 if title else 0.96)
-    ax = figure.subplots()
+    figure, ax = axes_of(ax, title, figsize, lambda: _figure_of_spectra(title, figsize))
     for colour, (name, values) in enumerate(named.items()):
         values = np.asarray(getattr(values, "singular_values", values), "float64")
         values = np.atleast_2d(values)
@@ -67,23 +73,44 @@ def spectrum(singular_values: Any, *, title: str | None = None) -> "Figure":
     return figure
 
 
+def _figure_of_spectra(title, figsize):
+    if figsize is not None:
+        width, height = figsize
+        return figure_of_size(width, height, title)
+    # Fixed margins: to lay out a logarithmic axis takes twice as long as to draw it.
+    figure = figure_of_size(5.5, 3.6, title, layout=None)
+    figure.subplots_adjust(left=0.16, right=0.97, bottom=0.14, top=0.9 if title else 0.96)
+    return figure
+
+
 def learning_curves(
-    history: Any, *, keys: Sequence[str] | None = None, title: str | None = None
+    history: Any,
+    *,
+    keys: Sequence[str] | None = None,
+    title: str | None = None,
+    axes: Any = None,
+    figsize: tuple[float, float] | None = None,
 ) -> "Figure":
     """Curves of what `fit` reported, one panel per quantity.
 
     Args:
-        history: What `fit` returned, its `history` dict, or a mapping from names to
-            either, drawn in one panel in different colours.
+        history: What `fit` returned, its `history` dict, a callback of ours or its
+            `history`, or a mapping from names to any of these, drawn in one panel in
+            different colours. What a callback saw is drawn at its snapshots, with a marker
+            at each.
         keys: Quantities to show; `None` for all. Validation (`val_...`) is drawn dashed
             in the panel of its training quantity.
         title: Text above the figure.
+        axes: Array or list of `matplotlib.axes.Axes` to draw into, one per quantity; `None`
+            for a figure of its own.
+        figsize: Width and height of the figure in inches.
 
     Returns:
         `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If one of `keys` was not reported by any run.
+        ValueError: If one of `keys` was not reported by any run, or there are fewer `axes`
+            than quantities.
 
     Examples:
         >>> import keras_manifold as km
@@ -94,30 +121,25 @@ def learning_curves(
     named = _named_histories(history)
     reported = list(dict.fromkeys(key for run in named.values() for key in run))
     if keys is None:
-        keys = [key for key in reported if not key.startswith("val_")]
+        keys = [key for key in reported if key != STEP and not key.startswith("val_")]
     missing = [key for key in keys if key not in reported]
     if missing or not keys:
         raise ValueError(
             f"`keys` must be among what fit reported, {reported}. Received: keys={keys}."
         )
-    columns = min(len(keys), 4)
-    rows = -(-len(keys) // columns)
-    figure = figure_of_size(3.2 * columns + 0.4, 2.6 * rows + 0.5, title)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for ax in axes.flat[len(keys) :]:
-        ax.set_axis_off()
+    figure, axes = _panels(len(keys), title, axes, figsize)
     has_validation = False
-    for ax, key in zip(axes.flat, keys):
+    for ax, key in zip(axes, keys):
         for colour, (name, run) in enumerate(named.items()):
             if key in run:
-                _curve(ax, run[key], category(colour), "-", name)
+                _curve(ax, run[key], category(colour), "-", name, run.get(STEP))
             if f"val_{key}" in run:
                 has_validation = True
-                _curve(ax, run[f"val_{key}"], category(colour), "--", None)
+                _curve(ax, run[f"val_{key}"], category(colour), "--", None, None)
         ax.set_title(title_of(key, reported), fontsize="medium")
         ax.set_xlabel("epoch")
         ax.grid(alpha=0.3)
-    handles = axes[0, 0].get_legend_handles_labels()[0] if any(named) else []
+    handles = axes[0].get_legend_handles_labels()[0] if any(named) else []
     if has_validation:
         handles += [_key_line("-", "training"), _key_line("--", "validation")]
     if handles:
@@ -127,18 +149,37 @@ def learning_curves(
     return figure
 
 
+def _panels(count, title, axes, figsize):
+    """The figure, and a list of axes, one per quantity."""
+    if axes is None:
+        columns = min(count, 4)
+        rows = -(-count // columns)
+        width, height = figsize or (3.2 * columns + 0.4, 2.6 * rows + 0.5)
+        figure = figure_of_size(width, height, title)
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for ax in axes[count:]:
+            ax.set_axis_off()
+        return figure, list(axes)
+    given = list(np.ravel(axes))
+    if len(given) < count:
+        raise ValueError(
+            f"`axes` must be one per quantity, {count} in all. Received: {len(given)}. "
+            "Give more, or fewer `keys`."
+        )
+    figure, _ = axes_of(given[0], title, figsize, None)
+    return figure, given
+
+
 def _key_line(dashes, label):
     from matplotlib.lines import Line2D
 
     return Line2D([], [], linestyle=dashes, label=label, color="0.4", lw=1.4)
 
 
-def _curve(ax, values, colour, dashes, name):
-    epochs = np.arange(1, len(values) + 1)
-    marker = "." if len(values) == 1 else None
-    ax.plot(
-        epochs, values, color=colour, linestyle=dashes, lw=1.4, marker=marker, label=name
-    )
+def _curve(ax, values, colour, dashes, name, steps):
+    at = np.arange(1, len(values) + 1) if steps is None else steps
+    marker = "." if len(values) == 1 or steps is not None else None
+    ax.plot(at, values, color=colour, linestyle=dashes, lw=1.4, marker=marker, label=name)
 
 
 def _named_histories(history):

@@ -1,0 +1,393 @@
+"""How far is each quantity from its closed form, on each backend?
+
+    python benchmarks/oracles.py
+
+A row is one function with `@oracle`: it returns our largest error on the backend of Keras
+that is in use. Where another package offers the quantity, `peer=` is a function that
+returns its error on the same case with its defaults. Writes benchmarks/results/oracles.md,
+which docs/oracles.md shows.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+import numpy as np
+from workers import RESULTS
+
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
+ORACLES = []
+
+
+def main():
+    if sys.argv[1:] == ["--measure"]:
+        return print(json.dumps([row.measured() for row in ORACLES]))
+    errors = {backend: measured_on(backend) for backend in BACKENDS}
+    rows = []
+    for i, row in enumerate(ORACLES):
+        ours = [f"{errors[backend][i]:.1e}" for backend in BACKENDS]
+        rows.append([row.quantity, row.case, row.closed_form, *ours, row.peer_cell()])
+    names = [*BACKENDS.values()]
+    header = ["quantity", "case", "closed form", *names, "another package"]
+    lines = [
+        "",
+        "# Errors against closed forms",
+        "",
+        "Largest error over the samples, relative to the largest true value.",
+        "",
+        f"{stamp()}.",
+        "",
+        "| " + " | ".join(header) + " |",
+        "|---|---|---|--:|--:|--:|---|",
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
+    (RESULTS / "oracles.md").write_text("\n".join(lines) + "\n")
+
+
+def measured_on(backend):
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    command = [sys.executable, __file__, "--measure"]
+    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def stamp():
+    used = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, no GPU, {used}"
+
+
+class Oracle:
+    """A row of the table: a quantity, its closed form, and who is how far from it."""
+
+    def __init__(self, function, quantity, case, closed_form, peer):
+        self.function = function
+        self.quantity = quantity
+        self.case = case
+        self.closed_form = closed_form
+        self.peer = peer
+
+    def measured(self):
+        return float(self.function(np.random.default_rng(0)))
+
+    def peer_cell(self):
+        if self.peer is None:
+            return "none found"
+        return f"{self.peer(np.random.default_rng(0)):.1e}, {self.peer.__doc__}"
+
+
+def oracle(quantity, *, case, closed_form, peer=None):
+    """Makes a row of a function of a random generator that returns our error.
+
+    Args:
+        quantity: Name of ours, in backticks.
+        case: Where it is known, in a few words.
+        closed_form: The formula, in `$...$`.
+        peer: Function of a random generator that returns the error of another package on
+            the same case; its docstring is the package and the call.
+    """
+
+    def add(function):
+        ORACLES.append(Oracle(function, quantity, case, closed_form, peer))
+        return function
+
+    return add
+
+
+def largest(found, expected):
+    """The largest error, relative to the largest true value."""
+    return np.abs(np.asarray(found) - expected).max() / np.abs(expected).max()
+
+
+# Denoisers of Gaussian data with variances λ, which the best denoiser keeps the shares of.
+
+VARIANCES = np.array([4.0, 1.0, 0.25, 0.04])
+STDDEV = 0.5
+GAINS = VARIANCES / (VARIANCES + STDDEV**2)
+
+
+def best_denoiser(x):
+    from keras import ops
+
+    return x * ops.convert_to_tensor(GAINS.astype("float32"))
+
+
+@oracle(
+    "`score`",
+    case="Gaussian data, best denoiser",
+    closed_form=r"$-(\Sigma + \sigma^2 I)^{-1} x$",
+)
+def score_of_a_gaussian(rng):
+    import keras_manifold as km
+
+    x = rng.normal(size=(200, 4)).astype("float32")
+    found = km.score(best_denoiser, x, stddev=STDDEV)
+    return largest(found, -x / (VARIANCES + STDDEV**2))
+
+
+@oracle(
+    "`score`",
+    case="7 points in 3 dimensions, posterior mean",
+    closed_form=r"$\nabla \log \sum_i e^{-\lVert x - m_i \rVert^2 / 2 \sigma^2}$",
+)
+def score_of_a_mixture(rng):
+    from keras import ops
+
+    import keras_manifold as km
+
+    means = rng.normal(size=(7, 3))
+    x = rng.normal(size=(200, 3)).astype("float32")
+
+    def posterior_mean(x):
+        points = ops.convert_to_tensor(means.astype("float32"))
+        squares = ops.sum((x[:, None] - points) ** 2, -1)
+        return ops.softmax(-squares / (2 * STDDEV**2)) @ points
+
+    squares = ((x[:, None].astype("float64") - means) ** 2).sum(-1) / (2 * STDDEV**2)
+    shares = np.exp(squares.min(1, keepdims=True) - squares)
+    shares /= shares.sum(1, keepdims=True)
+    expected = (shares[..., None] * (means - x[:, None])).sum(1) / STDDEV**2
+    return largest(km.score(posterior_mean, x, stddev=STDDEV), expected)
+
+
+@oracle(
+    '`dimension_curve`, `"flipd"`',
+    case="Gaussian data, at the mean",
+    closed_form=r"$\sum \lambda / (\lambda + \sigma^2)$",
+)
+def flipd_of_a_gaussian(rng):
+    import keras_manifold as km
+
+    curve = km.dimension_curve(best_denoiser, np.zeros((1, 4)), [STDDEV], estimator="flipd")
+    return largest(curve.dimensions, GAINS.sum())
+
+
+def dimension_by_draws(rng, estimator):
+    import keras_manifold as km
+
+    x = rng.normal(size=(5000, 4)) * np.sqrt(VARIANCES)
+    curve = km.dimension_curve(
+        best_denoiser, x, [STDDEV], estimator=estimator, draws=20, seed=0
+    )
+    return largest(curve.dimensions.mean(), GAINS.sum())
+
+
+@oracle(
+    '`dimension_curve`, `"stein"`',
+    case="Gaussian data, mean over 5,000 samples and 20 draws",
+    closed_form=r"$\sum \lambda / (\lambda + \sigma^2)$",
+)
+def stein_of_a_gaussian(rng):
+    return dimension_by_draws(rng, "stein")
+
+
+@oracle(
+    '`dimension_curve`, `"loss"`',
+    case="Gaussian data, mean over 5,000 samples and 20 draws",
+    closed_form=r"$\sum \lambda / (\lambda + \sigma^2)$",
+)
+def loss_of_a_gaussian(rng):
+    return dimension_by_draws(rng, "loss")
+
+
+def variances_of_chains(method, steps, **settings):
+    import keras_manifold as km
+
+    start = np.zeros((200_000, 4), "float32")
+    settings |= {"stddev": STDDEV, "seed": 0, "batch_size": len(start), "verbose": 0}
+    return km.sample(best_denoiser, start, steps, method=method, **settings).var(
+        axis=0, dtype="float64"
+    )
+
+
+@oracle(
+    '`sample`, `"denoising"`',
+    case="Gaussian data, variances of 200,000 chains after 20 steps",
+    closed_form=r"$C \leftarrow G (C + \sigma^2 I) G^\top$",
+)
+def denoising_chains(rng):
+    variances = np.zeros(4)
+    for _ in range(20):
+        variances = GAINS**2 * (variances + STDDEV**2)
+    return largest(variances_of_chains("denoising", 20), variances)
+
+
+@oracle(
+    '`sample`, `"tangent"`',
+    case="Gaussian data, variances of 200,000 chains after 20 steps",
+    closed_form=r"$C \leftarrow G C G^\top + s^2 G^2 G^{2\top}$",
+)
+def tangent_chains(rng):
+    variances = np.zeros(4)
+    for _ in range(20):
+        variances = GAINS**2 * variances + (3 * STDDEV) ** 2 * GAINS**4
+    return largest(variances_of_chains("tangent", 20), variances)
+
+
+@oracle(
+    '`sample`, `"langevin"`',
+    case="Gaussian data, variances of 200,000 chains after 200 steps",
+    closed_form=r"$s / (1 - \eta / 2 s)$, $s = \lambda + \sigma^2$",
+)
+def langevin_chains(rng):
+    s, size = VARIANCES + STDDEV**2, STDDEV**2 / 2
+    found = variances_of_chains("langevin", 200, denoise_last=False)
+    return largest(found, s / (1 - size / (2 * s)))
+
+
+# Geometry of a decoder: the sphere, from the plane.
+
+
+def sphere():
+    from keras import layers, ops
+
+    class Stereographic(layers.Layer):
+        def call(self, codes):
+            square = ops.sum(ops.square(codes), axis=-1, keepdims=True)
+            return ops.concatenate([2 * codes, square - 1], axis=-1) / (square + 1)
+
+    return Stereographic()
+
+
+def great_circles(rng, count, size):
+    """Codes of pairs on the sphere in R^size, up to 2.8 rad apart, and their angles."""
+    starts, stops, angles = [], [], []
+    while len(starts) < count:
+        a, t = np.linalg.qr(rng.normal(size=(size, 2)))[0].T
+        angle = rng.uniform(0.2, 2.8)
+        b = np.cos(angle) * a + np.sin(angle) * t
+        if max(a[-1], b[-1]) < 0.8:
+            starts, stops, angles = [*starts, a], [*stops, b], [*angles, angle]
+    ends = [np.array(points) for points in (starts, stops)]
+    codes = [(p[:, :-1] / (1 - p[:, -1:])).astype("float32") for p in ends]
+    return *codes, np.array(angles)
+
+
+def adam_on_great_circles(size):
+    def peer(rng):
+        start, stop, angles = great_circles(rng, 20, size)
+        share = np.linspace(0, 1, 65)[:, None]
+        curves = start[:, None] + share * (stop - start)[:, None].astype("float64")
+        first, second = np.zeros_like(curves), np.zeros_like(curves)
+        for step in range(1, 1001):
+            outputs, pull = sphere_in_numpy(curves)
+            steps = np.diff(outputs, axis=1)
+            ends = np.zeros_like(outputs)
+            ends[:, 1:] += 2 * steps
+            ends[:, :-1] -= 2 * steps
+            slope = pull(ends)
+            slope[:, [0, -1]] = 0
+            first = 0.9 * first + 0.1 * slope
+            second = 0.999 * second + 0.001 * slope**2
+            scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
+            curves = curves - 0.01 * first / (1 - 0.9**step) / scale
+        steps = np.diff(sphere_in_numpy(curves)[0], axis=1)
+        return largest(np.linalg.norm(steps, axis=2).sum(axis=1), angles)
+
+    peer.__doc__ = "none run; 1,000 steps of Adam on the energy, rate 0.01, by us"
+    return peer
+
+
+def sphere_in_numpy(codes):
+    """Outputs, and the product with the transposed Jacobian."""
+    below = np.square(codes).sum(axis=-1, keepdims=True) + 1
+    outputs = np.concatenate([2 * codes, below - 2], axis=-1) / below
+
+    def pull(vectors):
+        sides, last = vectors[..., :-1], vectors[..., -1:]
+        inner = (codes * sides).sum(axis=-1, keepdims=True)
+        return 2 * sides / below + 4 * codes * (last - inner) / below**2
+
+    return outputs, pull
+
+
+def lengths_of_great_circles(rng, size):
+    import keras_manifold as km
+
+    start, stop, angles = great_circles(rng, 20, size)
+    return largest(km.geodesics(sphere(), start, stop, verbose=0).lengths, angles)
+
+
+@oracle(
+    "`geodesics`",
+    case="sphere in 3 dimensions, 64 steps, 20 pairs up to 2.8 rad apart",
+    closed_form=r"$\arccos \langle a, b \rangle$",
+    peer=adam_on_great_circles(3),
+)
+def great_circles_in_3(rng):
+    return lengths_of_great_circles(rng, 3)
+
+
+@oracle(
+    "`geodesics`",
+    case="sphere in 20 dimensions, 64 steps, 20 pairs up to 2.8 rad apart",
+    closed_form=r"$\arccos \langle a, b \rangle$",
+    peer=adam_on_great_circles(20),
+)
+def great_circles_in_20(rng):
+    return lengths_of_great_circles(rng, 20)
+
+
+@oracle(
+    "`pullback_metric`",
+    case="sphere, 50 codes",
+    closed_form=r"$4 / (1 + \lVert z \rVert^2)^2 \, I$",
+)
+def metric_of_the_sphere(rng):
+    import keras_manifold as km
+
+    codes = rng.normal(size=(50, 2))
+    factor = 4 / (1 + np.square(codes).sum(axis=1)) ** 2
+    return largest(km.pullback_metric(sphere(), codes), factor[:, None, None] * np.eye(2))
+
+
+@oracle(
+    "`log_volume`",
+    case="sphere, 50 codes",
+    closed_form=r"$\log\, 4 / (1 + \lVert z \rVert^2)^2$",
+)
+def volume_of_the_sphere(rng):
+    import keras_manifold as km
+
+    codes = rng.normal(size=(50, 2))
+    factor = 4 / (1 + np.square(codes).sum(axis=1)) ** 2
+    return largest(km.log_volume(sphere(), codes), np.log(factor))
+
+
+@oracle(
+    "`project`",
+    case="sphere, 20 points inside and outside",
+    closed_form=r"$\lvert \lVert x \rVert - 1 \rvert$",
+)
+def nearest_points_of_the_sphere(rng):
+    import keras_manifold as km
+
+    start, stop, _ = great_circles(rng, 10, 3)
+    codes = np.concatenate([start, stop])
+    radius = rng.uniform(0.5, 1.8, size=(20, 1))
+    x = radius * sphere_in_numpy(codes.astype("float64"))[0]
+    _, distances = km.project(sphere(), x, codes + 0.2)
+    return largest(distances, np.abs(radius[:, 0] - 1))
+
+
+@oracle(
+    "`IsometryPenalty`",
+    case="scaled isometry of 5 codes",
+    closed_form=r"$1 / d$",
+)
+def distortion_of_an_isometry(rng):
+    from keras import ops
+
+    import keras_manifold as km
+
+    rows = 3 * np.linalg.qr(rng.normal(size=(9, 5)))[0].T.astype("float32")
+    penalty = km.IsometryPenalty(1.0)
+    values = penalty(lambda z: ops.matmul(z, rows), np.zeros((20, 5), "float32"))
+    return largest(ops.convert_to_numpy(values), 0.2)
+
+
+if __name__ == "__main__":
+    main()

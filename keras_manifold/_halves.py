@@ -1,0 +1,233 @@
+"""A model of two halves that is its own target: noise, penalties and steps."""
+
+import inspect
+from typing import Any
+
+import keras
+
+from keras_manifold import _seeds
+from keras_manifold._feeding import direct_monitors, sole, with_targets
+from keras_manifold._map.compiled import forget_compiled
+from keras_manifold._map.function import Map, in_analysis
+from keras_manifold._parts import Changeable, as_layer, check_codes, check_halves
+from keras_manifold._targets import check_targets, own_target
+from keras_manifold._weighting import is_mean_of_entries, weighed, weights_of_samples
+from keras_manifold.penalties import ContractivePenalty, Penalty
+
+# What a step begins with that needs no penalty.
+_NO_LOSS = object()
+
+_CHANGEABLE = ("noise", "contractive_penalty", "penalties")
+
+
+class TwoHalves(keras.Model):
+    """What `AutoEncoder` does within Keras's own loops.
+
+    Args:
+        encoder: Keras layer or model from samples to codes.
+        decoder: Keras layer or model from codes to reconstructions.
+        noise: See `AutoEncoder`, and so are `contractive_penalty` and `penalties`.
+        **kwargs: `name`, `dtype`, `trainable`, as for every Keras model.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Layer,
+        decoder: keras.Layer,
+        *,
+        noise: Any,
+        contractive_penalty: Any,
+        penalties: Any,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.encoder = as_layer("encoder", encoder)
+        self.decoder = as_layer("decoder", decoder)
+        check_halves(encoder, decoder, noise, contractive_penalty, penalties)
+        self._of_entries: list[bool] | None = None
+        self._changeable = Changeable(
+            self._map_of,
+            noise=noise,
+            contractive_penalty=contractive_penalty,
+            penalties=penalties,
+        )
+
+    def __setattr__(self, name, value):
+        if name in _CHANGEABLE and hasattr(self, "_changeable"):
+            self._change(name, value)
+            return
+        if name in ("encoder", "decoder") and getattr(self, "built", False):
+            raise ValueError(
+                f"`{name}` can't be changed after the model is built, as its optimizer and "
+                f"its compiled steps are of the old one. Received: {name}={value!r}. Make "
+                "AutoEncoder(encoder, decoder, ...) anew."
+            )
+        super().__setattr__(name, value)
+
+    def _change(self, name, value):
+        self._changeable.change({name: value}, trained=self.built and self.compiled)
+        for kind in ("train", "test", "predict"):
+            if getattr(self, f"{kind}_function", None) is not None:
+                getattr(self, f"make_{kind}_function")(force=True)
+
+    @property
+    def noise(self) -> keras.Layer | None:
+        """The layer that corrupts inputs in training, or `None`; may be assigned."""
+        return self._changeable.parts["noise"]
+
+    @property
+    def contractive_penalty(self) -> ContractivePenalty | None:
+        """The `ContractivePenalty`, or `None`; may be assigned."""
+        return self._changeable.parts["contractive_penalty"]
+
+    @property
+    def penalties(self) -> tuple[Penalty, ...]:
+        """The further penalties; a sequence of others may be assigned."""
+        return self._changeable.parts["penalties"]
+
+    @property
+    def layers(self) -> list[keras.Layer]:
+        return [self.encoder, self.decoder, *self._changeable.layers]
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._changeable.penalised.trackers]
+
+    def _map_of(self, part):
+        """The function of a part, in inference mode."""
+        encoder, decoder = Map(self.encoder, "encoder"), Map(self.decoder, "decoder")
+        if part == "reconstruction":
+            return encoder.then(decoder)
+        return encoder if part == "encoder" else decoder
+
+    def build(self, input_shape):
+        halves = [half for half in (self.encoder, self.decoder) if not half.built]
+        noise = self.noise
+        if not halves and (noise is None or noise.built):
+            return
+        inputs = keras.tree.map_shape_structure(_symbolic, input_shape)
+        if noise is not None and not noise.built:
+            noise(inputs)
+        if halves:
+            self.decoder(self.encoder(inputs))
+
+    def call(self, inputs, training=None):
+        penalised = self._changeable.penalised
+        is_of_others = training is not None and not penalised.in_step and not in_analysis()
+        if penalised.penalties and is_of_others:  # who make the loss of `losses`
+            self.add_loss(penalised.term(inputs))
+        noise = self.noise if training else None
+        shared = penalised.forward(inputs) if noise is None else None
+        if shared is not None:
+            part, outputs = shared
+            return outputs if part == "reconstruction" else self.decode(outputs)
+        if noise is not None:
+            inputs = noise(inputs, training=True)
+        codes = self.encoder(sole(inputs), training=training)
+        check_codes(codes)
+        return self.decoder(codes, training=training)
+
+    def train_step(self, *args):
+        args = with_targets(args)
+        return self._step(super().train_step, args, args[-1][0])
+
+    def test_step(self, *args):
+        args = with_targets(args)
+        return self._step(super().test_step, args, args[-1][0])
+
+    def predict_step(self, *args):
+        return self._step(super().predict_step, args, _NO_LOSS)
+
+    def _step(self, step, args, x):
+        penalised = self._changeable.penalised
+        penalised.begin(x)
+        try:
+            with penalised.gradients_named():
+                return step(*args)
+        finally:
+            penalised.end()
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        forget_compiled(self)
+        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
+        self._weighs_metrics = given.get("weighted_metrics") is not None
+        self._of_entries = None
+
+    def _prepared(self, given):
+        """The arguments of `fit` or `evaluate`, after what can be seen before its steps."""
+        data = (given.get("x"), given.get("sample_weight"), given.get("validation_data"))
+        is_weighted = data[1] is not None or not hasattr(data[0], "shape") or data[2]
+        loss = getattr(self, "loss", None)
+        if self.compiled and is_weighted and self._of_entries is None:
+            self._of_entries = [*map(is_mean_of_entries, _losses(loss))]
+        names = ("reconstruction_loss", *self._changeable.penalised.penalties)
+        direct_monitors(given.get("callbacks"), names)
+        return given
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        if y is None or y is x:  # Keras builds the model from unpaired data
+            y = own_target(x, y_pred)
+        check_targets(x, y, y_pred, self.loss)
+        weighed = self._weighed(sample_weight, y, y_pred)
+        loss = super().compute_loss(x, *weighed[1:], weighed[0], training)
+        # Last: a layer called from outside its model clears the collected losses.
+        return self._changeable.penalised.total(
+            loss, x, keras.tree.flatten(weighed[0])[0], self.losses
+        )
+
+    def _weighed(self, sample_weight, y, y_pred):
+        """Weights, targets and outputs as Keras takes them."""
+        tree = keras.tree
+        targets, outputs = tree.flatten(y), tree.flatten(y_pred)
+        losses = _losses(self.loss)
+        if sample_weight is None or len(losses) not in (1, len(outputs)):
+            return sample_weight, y, y_pred
+        losses = losses * (len(outputs) // len(losses))
+        of_entries: Any = self._of_entries or [None]
+        of_entries = of_entries * (len(outputs) // len(of_entries))
+        weights = tree.flatten(sample_weight)
+        weights = weights * (len(outputs) // len(weights))
+        found = [*map(weighed, weights, losses, targets, outputs, of_entries)]
+        if not tree.is_nested(y_pred):
+            return found[0]
+        return tuple(tree.pack_sequence_as(y_pred, column) for column in zip(*found))
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if y is None or y is x:
+            y = own_target(x, y_pred)
+        sample_weight = keras.tree.map_structure(weights_of_samples, sample_weight)
+        if getattr(self, "_weighs_metrics", False) and _is_of_entries(sample_weight, y):
+            raise ValueError(
+                "`weighted_metrics` take one weight per sample. Received: sample_weight of "
+                f"shape {tuple(sample_weight.shape)}, one per entry. Pass them as metrics."
+            )
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        _seeds.save(store, self._seed_states())
+
+    def load_own_variables(self, store):
+        _seeds.load(store, super().load_own_variables, self._seed_states)
+
+    def _seed_states(self):
+        """Of noise, penalty and layers like Dropout, which Keras itself does not save."""
+        other = {id(v) for v in (*self.weights, *self.metrics_variables)}
+        states = [v for v in self.variables if id(v) not in other]
+        # Settings, such as the weight of a penalty, are floating-point numbers.
+        return [v for v in states if not keras.backend.is_float_dtype(v.dtype)]
+
+
+def _symbolic(shape):
+    return keras.Input(shape[1:])
+
+
+def _losses(loss):
+    return keras.tree.flatten(loss)
+
+
+def _is_of_entries(sample_weight, y):
+    if sample_weight is None or keras.tree.is_nested(y):
+        return False
+    return len(sample_weight.shape) == len(y.shape) > 1

@@ -1,0 +1,137 @@
+"""Samples that a denoiser draws, while `fit` runs."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from keras_manifold import plot
+from keras_manifold._arguments import Unit, check_choice, check_count
+from keras_manifold._storage.snapshots import INPUT, MOVED, SAMPLE, Drawing, Snapshot
+from keras_manifold.callbacks._watch import Watch
+from keras_manifold.denoising import noise_stddev
+from keras_manifold.sampling import Method, sample
+from keras_manifold.sinks.protocol import Sink
+
+
+class SampleGrid(Watch):
+    """Watches what `sample` draws from a denoiser while `fit` trains.
+
+    It takes a snapshot before training and then every `every` epochs or batches: chains
+    that begin at `x`, with the same noise at each snapshot, so that only the model differs.
+    Figures show the first 16, beneath where they began; npz files hold all.
+
+    `history` holds `<prefix>_moved`, the root mean square change of an entry from the start
+    to the sample, for every snapshot: near 0 a chain stands still. It goes to the sinks,
+    not into Keras's `logs`. What `TangentAnalyzer` says of the order of callbacks, of
+    training that resumes and of directories holds here too. Cost of a snapshot: that of
+    `sample`, some predictions per step.
+
+    Args:
+        x: Where the chains begin, `(n, *input_shape)`: data, or noise; copied.
+        steps: Steps of each chain, at least 1.
+        every: Epochs or batches between two snapshots, at least 1.
+        unit: `"epoch"` or `"batch"`: see `TangentAnalyzer`.
+        method: `"tangent"`, `"denoising"` or `"langevin"`: see `sample`.
+        stddev: Standard deviation of the noise that the model removes. `None` reads it from
+            the model's `noise` at each snapshot.
+        seed: Integer of at least 0, of the noise of the chains.
+        settings: Mapping of settings of the method.
+        directory: Folder for `<prefix>_<step>.png`, `<prefix>_<step>.npz`, with arrays
+            `input` and `sample` of the shape of `x`, and `<prefix>_scalars.csv`; made if
+            missing. `None` for no files.
+        log_dir: Folder for TensorBoard: see `sinks.TensorBoardSink`. `None` for none.
+        sinks: Callables `(name, value, step)`: see `TangentAnalyzer`.
+        prefix: First part of all names.
+        denoiser: Model or callable from noisy to clean samples. `None` for the trained
+            model.
+
+    Attributes:
+        history: Mapping from `"step"` and the name of the scalar to the list of its values
+            at all snapshots.
+
+    Raises:
+        ValueError: If an argument is out of range; before the first batch, if the model's
+            noise does not tell `stddev`, or for what `sample` refuses.
+        TypeError: If a sink or `denoiser` can't be called, or the method has no such
+            setting.
+        OSError: At the start of `fit`, if `directory` or `log_dir` can't be made or
+            written.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2, noise=0.3)
+        >>> model.compile("adam", loss="mse")
+        >>> grid = km.SampleGrid(x[:4], steps=3, every=2)
+        >>> history = model.fit(x, epochs=4, callbacks=[grid], verbose=0)
+        >>> grid.history["step"]
+        [0, 2, 4]
+    """
+
+    scalars = (MOVED,)
+
+    def __init__(
+        self,
+        x: Any,
+        *,
+        steps: int = 50,
+        every: int = 1,
+        unit: Unit = "epoch",
+        method: Method = "tangent",
+        stddev: float | None = None,
+        seed: int = 0,
+        settings: dict[str, Any] | None = None,
+        directory: str | PathLike | None = None,
+        log_dir: str | PathLike | None = None,
+        sinks: Sequence[Sink] = (),
+        prefix: str = "samples",
+        denoiser: Callable | None = None,
+    ):
+        super().__init__(
+            x,
+            every=every,
+            unit=unit,
+            directory=directory,
+            log_dir=log_dir,
+            sinks=sinks,
+            prefix=prefix,
+        )
+        if denoiser is not None and not callable(denoiser):
+            raise TypeError(
+                "`denoiser` must be a Keras model, another callable, or None. "
+                f"Received: denoiser={denoiser!r}."
+            )
+        self.steps = check_count("steps", steps)
+        self.method = check_choice("method", method, Method)
+        self.stddev = None if stddev is None else noise_stddev(None, stddev)
+        self.seed = check_count("seed", seed, least=0)
+        self.settings = dict(settings or {})
+        self.denoiser = denoiser
+
+    def _prepare(self):
+        noise_stddev(self.denoiser or self.model, self.stddev)
+
+    def _snapshot(self, step):
+        model = self.model  # which reads the present weights, on JAX too
+        samples = sample(
+            self.denoiser or model,
+            self.x,
+            self.steps,
+            method=self.method,
+            stddev=self.stddev,
+            seed=self.seed,
+            verbose=0,
+            **self.settings,
+        )
+        moved = np.sqrt(np.square(samples.astype("float64") - self.x).mean())
+        rows = {INPUT: self.x, SAMPLE: samples}
+        grid = Drawing(
+            plot.image_grid,
+            [self._shown(row) for row in rows.values()],
+            row_labels=["start", "sample"],
+            title=f"Samples, {self._when(step)}",
+        )
+        scalars = self._full_scalars({MOVED: moved})
+        return Snapshot(self.prefix, step, rows, {self.prefix: grid}, scalars)

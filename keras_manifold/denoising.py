@@ -1,0 +1,204 @@
+"""What a denoiser says of the density: where it points, and how far."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_manifold._arguments import check_count, check_number
+from keras_manifold._map.compiled import (
+    ONE_AT_A_TIME,
+    SAMPLES_CHECKED,
+    Products,
+    ShorterSide,
+)
+from keras_manifold._map.function import Map
+from keras_manifold._storage.streams import floating_samples, padded
+from keras_manifold.noise import NoiseInjection
+
+__all__ = ["score"]
+
+# Entries of Jacobians that are held at a time.
+_ENTRIES_HELD = 2**22
+
+
+def score(
+    model: Any, x: Any, *, stddev: float | None = None, batch_size: int = 32
+) -> Annotated[NDArray[np.float32], "n *input_shape"]:
+    r"""Score of the smoothed density, from a denoiser: $(r(x) - x) / \sigma^2$.
+
+    The best denoiser of Gaussian noise of standard deviation $\sigma$ is the mean of the
+    clean samples that may lie behind a noisy one, and by Tweedie's formula
+    $r(x) - x = \sigma^2 \nabla \log p_\sigma(x)$, where $p_\sigma$ is the density of the
+    data with that noise added. It points back to the manifold. A trained network comes
+    close to it where noisy samples of its training lay, some $\sigma$ around the data;
+    farther out its direction means nothing. Cost: one prediction.
+
+    Args:
+        model: `AutoEncoder` trained with Gaussian noise, or another Keras model or
+            callable, from noisy samples `(batch, *input_shape)` to clean ones.
+        x: Where, `(n, *input_shape)`. Noisy samples are what the network knows best.
+        stddev: $\sigma$, above 0, in the units of `x`. `None` reads it from the `noise` of
+            an `AutoEncoder`: Gaussian, of one level, not clipped.
+        batch_size: Samples in a batch, at least 1.
+
+    Returns:
+        NumPy array of shape `(n, *input_shape)`, float32, in one over the units of `x`.
+
+    Raises:
+        ValueError: If `stddev` is not above 0, or `None` where the model has no such noise;
+            if `x` has no samples, is not finite or lies outside the clip of the noise; or
+            if outputs are not of the shape of the samples.
+        TypeError: If `model` can't be called, or does not take and return one tensor.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> best_denoiser = lambda x: x / (1 + 0.5**2)  # of N(0, 1) under noise of 0.5
+        >>> x = np.array([[1.25], [2.5]])
+        >>> km.score(best_denoiser, x, stddev=0.5).ravel().round(3).tolist()
+        [-1.0, -2.0]
+
+    References:
+        Alain and Bengio (2014), What regularized auto-encoders learn from the
+        data-generating distribution, JMLR 15. Vincent (2011), A connection between score
+        matching and denoising autoencoders, Neural Computation 23.
+    """
+    stddev = noise_stddev(model, stddev)
+    x = floating_samples(x)
+    denoiser = Denoiser(model, x, batch_size=batch_size)
+    return (denoiser(x) - x) / np.float32(stddev**2)
+
+
+def noise_stddev(model: Any, stddev: float | None) -> float:
+    """The standard deviation that was given, or else that of the model's noise.
+
+    Raises:
+        ValueError: If it is not above 0, or the noise is not Gaussian of one level without
+            clip; by the reason.
+    """
+    if stddev is not None:
+        return check_number("stddev", stddev, positive=True)
+    noise: Any = getattr(model, "noise", None)
+    reason = _why_no_stddev(noise)
+    if reason is None:
+        return float(noise.level)
+    raise ValueError(
+        "`stddev=None` reads the standard deviation from an AutoEncoder's Gaussian "
+        f"NoiseInjection of one level without clip. Received: {reason}. Pass stddev=..., "
+        "the standard deviation of the noise that the model removes."
+    )
+
+
+def _why_no_stddev(noise):
+    if noise is None:
+        return "a model without `noise`"
+    if not isinstance(noise, NoiseInjection):
+        return f"noise of type {type(noise).__name__}, which need not be Gaussian"
+    if noise.kind != "gaussian":
+        return f"noise of kind={noise.kind!r}, whose denoiser has no such formula"
+    if np.ndim(noise.level):
+        return f"level={noise.level!r}, noise of many levels"
+    if noise.clip is not None:
+        return f"clip={noise.clip!r}, after which the noise is not Gaussian"
+    if not np.min(noise.level) > 0:
+        return f"level={noise.level!r}, no noise (a schedule may have ended there)"
+    return None
+
+
+class Denoiser:
+    """A function from noisy to clean samples, checked once, in batches of one size.
+
+    Args:
+        model: Keras model or callable.
+        x: The first samples, `(n, *input_shape)`, with which it is checked.
+        batch_size: Samples in a batch.
+
+    Raises:
+        ValueError, TypeError: What is wrong with the model or the samples.
+    """
+
+    def __init__(self, model: Callable, x: np.ndarray, *, batch_size: int = 32):
+        self.batch_size: int = min(check_count("batch_size", batch_size), len(x))
+        if not callable(model):
+            raise TypeError(
+                "`model` must be a Keras model, or a callable from noisy to clean samples. "
+                f"Received: model={model!r}."
+            )
+        self._samples = x[:SAMPLES_CHECKED]
+        _check_samples(x, getattr(model, "noise", None))
+        with ONE_AT_A_TIME:
+            self.map: Map = Map(model, "model").checked(self._samples)
+        if self.map.output_shape != x.shape[1:]:
+            raise ValueError(
+                "A denoiser returns samples of the shape that it takes. Received: outputs "
+                f"of shape {(None, *self.map.output_shape)} for samples of shape "
+                f"{(None, *x.shape[1:])}. Pass the whole autoencoder, or a callable that "
+                "reshapes its outputs."
+            )
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Clean samples of the shape of `x`, float32."""
+        return self._by_batches(self._outputs, x)
+
+    def push(self, x: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        """$J_r(x) v$ of a vector at each sample, of the shape of `x`, float32."""
+        return self._by_batches(self._pushed, x, vectors)
+
+    def divergence(self, x: np.ndarray) -> np.ndarray:
+        r"""$\mathrm{tr} J_r(x)$, exactly: a pass for each entry of a sample. `(n,)`."""
+        sides = ShorterSide.of(self.map, x[:SAMPLES_CHECKED])
+        most = max(1, _ENTRIES_HELD // sides.entries)
+        size = min(self.batch_size, most)
+        traces = [
+            np.trace(
+                sides.predict_on_batch(padded(batch, size)).reshape(size, sides.passes, -1),
+                axis1=1,
+                axis2=2,
+            )[: len(batch)]
+            for batch in _batches(x, size)
+        ]
+        return np.concatenate(traces).astype("float64")
+
+    @functools.cached_property
+    def _products(self):  # compiled at the first call, and kept here for plain callables
+        return Products.of(self.map, self._samples, forwards=True)
+
+    def _pushed(self, x, vectors):
+        return self._products.predict_on_batch([x, vectors.reshape(len(x), 1, -1)])
+
+    def _outputs(self, x):
+        with ONE_AT_A_TIME:
+            return np.asarray(self.map.values(x))
+
+    def _by_batches(self, function, *arrays):
+        size = self.batch_size
+        results = np.empty(arrays[0].shape, "float32")
+        for start in range(0, len(results), size):
+            parts = [array[start : start + size] for array in arrays]
+            count = len(parts[0])
+            outputs = function(*(padded(part, size) for part in parts))
+            results[start : start + count] = outputs.reshape(size, *results.shape[1:])[
+                :count
+            ]
+        return results
+
+
+def _batches(x, size) -> Iterator[np.ndarray]:
+    return (x[start : start + size] for start in range(0, len(x), size))
+
+
+def _check_samples(x, noise):
+    if not np.isfinite(x).all():
+        raise ValueError(
+            "`x` must be finite. Received: x with "
+            f"{int((~np.isfinite(x)).sum())} entries that are NaN or infinite."
+        )
+    clip = noise.clip if isinstance(noise, NoiseInjection) else None
+    if clip is not None and (x.min() < clip[0] or x.max() > clip[1]):
+        raise ValueError(
+            f"Samples must lie within the clip of the model's noise, {clip}, as the model "
+            f"has seen none outside. Received: x in [{x.min():g}, {x.max():g}]. Scale them "
+            "as in training."
+        )

@@ -1,0 +1,152 @@
+// Latent codes of the samples, as points of a plane.
+"use strict";
+
+/** @param {number} width */
+function latentFigures(width) {
+  return shownRuns().flatMap((run) => {
+    const snapshots = (run.tangents[state.tangents] ?? []).filter((one) => one.codes);
+    const snapshot = snapshotAt(snapshots, state.step);
+    if (!snapshot?.codes) return [];
+    const figure = element("figure", {}, ...headingOf(run));
+    const points = latentPoints(snapshots, snapshot);
+    const labels = [...new Set(points.map((p) => p.label))];
+    const isColoured = labels.length > 1 && labels.length <= SHARED.categories;
+    if (isColoured) figure.append(key(labels.map((label, i) => [label, colourOf(i)])));
+    const chart = latentChart(points, {
+      width,
+      domains: latentDomains(snapshots, snapshot),
+      axes: latentAxes(snapshot.codes),
+      colour: (label) => colourOf(isColoured ? labels.indexOf(label) : run.group),
+    });
+    const box = boxOf(chart, latentSummary(snapshot, points, labels));
+    box.classList.add("latent");
+    figure.append(box, element("figcaption", {}, latentNote(snapshot)));
+    figure.append(savingTools(() => within(box, "svg"), `codes-${run.name}-${UNIT}-${state.step}`));
+    return [figure];
+  });
+}
+
+// Principal components have no sign: they take the one that is nearest to the snapshot
+// before, so that points do not jump from side to side.
+/**
+ * @param {TangentSnapshot[]} snapshots
+ * @param {TangentSnapshot} wanted
+ * @returns {LatentPoint[]}
+ */
+function latentPoints(snapshots, wanted) {
+  let signs = [1, 1];
+  for (let i = 1; i <= snapshots.indexOf(wanted); i++) {
+    const [before, now] = [snapshots[i - 1].codes, snapshots[i].codes];
+    if (!before || !now || now.share === null) continue;
+    signs = signs.map((sign, axis) => {
+      const product = d3.sum(now.points, (p, j) => (p[axis] ?? 0) * (before.points[j]?.[axis] ?? 0));
+      return product < 0 ? -sign : sign;
+    });
+  }
+  return (wanted.codes?.points ?? []).map((point, i) => ({
+    sample: i,
+    x: point[0] == null ? null : point[0] * signs[0],
+    // A single number has no second one: the points stand in a row.
+    y: point.length === 1 ? 0 : point[1] == null ? null : point[1] * signs[1],
+    label: wanted.labels?.[i] ?? "",
+  }));
+}
+
+// One scale for all snapshots of a run, whichever sign its axes take.
+/**
+ * @param {TangentSnapshot[]} snapshots
+ * @param {TangentSnapshot} wanted
+ * @returns {[Interval, Interval]}
+ */
+function latentDomains(snapshots, wanted) {
+  /** @type {(axis: number) => Interval} */
+  const domain = (axis) => {
+    const all = snapshots.flatMap((one) => one.codes?.points.map((p) => p[axis]) ?? []);
+    const [low = -1, high = 1] = d3.extent(all, (v) => v ?? undefined);
+    const isSigned = wanted.codes?.share !== null;
+    const limit = Math.max(Math.abs(low), Math.abs(high)) || 1;
+    const rim = 0.06 * (isSigned ? 2 * limit : high - low || 1);
+    return isSigned ? [-limit - rim, limit + rim] : [low - rim, high + rim];
+  };
+  return [domain(0), domain(1)];
+}
+
+/** @param {Codes} codes */
+function latentAxes({ share, shape }) {
+  if (share !== null) return ["principal component 1", "principal component 2"];
+  return d3.max(shape) === 1 ? ["code", ""] : ["code 1", "code 2"];
+}
+
+/**
+ * @param {LatentPoint[]} points
+ * @param {{width: number, domains: [Interval, Interval], axes: string[], colour: (label: string) => string}} options
+ */
+function latentChart(points, { width, domains, axes, colour }) {
+  const size = Math.min(width, 560);
+  const chosen = points.filter((p) => p.sample === state.sample);
+  const numbered = points.filter((p) => p.sample < samplesShown() && p.x != null);
+  const place = { x: "x", y: "y" };
+  const chart = Plot.plot({
+    width: size,
+    height: Math.round(0.75 * size),
+    marginLeft: 48,
+    marginBottom: 34,
+    style: { fontSize: "12px" },
+    x: { domain: domains[0], label: axes[0], labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: axisNumber },
+    y: { domain: domains[1], label: axes[1], labelArrow: "none", grid: true, ticks: axes[1] ? 5 : [], tickFormat: axisNumber },
+    marks: [
+      Plot.dot(points, { ...place, fill: (p) => colour(p.label), fillOpacity: 0.75, r: 4.5 }),
+      Plot.text(numbered, { ...place, text: (p) => String(p.sample + 1), dx: 8, textAnchor: "start", fontSize: 11 }),
+      Plot.dot(chosen, { ...place, stroke: "currentColor", strokeWidth: 2, r: 8 }),
+      Plot.tip(
+        points.map((p) => ({
+          ...p,
+          text: `sample ${p.sample + 1}${p.label ? `: ${p.label}` : ""}\n${formatted(p.x)}${axes[1] ? `, ${formatted(p.y)}` : ""}`,
+        })),
+        Plot.pointer({ ...place, ...TIP }),
+      ),
+    ],
+  });
+  chart.addEventListener("click", (event) => {
+    const box = chart.getBoundingClientRect();
+    const scale = chart.viewBox.baseVal.width / box.width;
+    const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    const nearest = d3.least(numbered, (p) =>
+      Math.hypot(chart.scale("x").apply(p.x ?? 0) - x, chart.scale("y").apply(p.y ?? 0) - y),
+    );
+    if (nearest) chooseSample(nearest.sample);
+  });
+  return chart;
+}
+
+/**
+ * @param {TangentSnapshot} snapshot
+ * @param {LatentPoint[]} points
+ * @param {string[]} labels
+ */
+function latentSummary(snapshot, points, labels) {
+  const lost = points.filter((p) => p.x == null || p.y == null).length;
+  const own = points[state.sample];
+  return [
+    `Latent codes of ${plural(points.length, "sample")} at ${at(snapshot.step)}`,
+    labels.length > 1 ? `, with ${labels.length} labels` : "",
+    own ? `; sample ${state.sample + 1} at ${formatted(own.x)}, ${formatted(own.y)}` : "",
+    lost ? `; ${lost} not finite` : "",
+    ".",
+  ].join("");
+}
+
+/** @param {TangentSnapshot} snapshot */
+function latentNote(snapshot) {
+  const { share, shape, points } = /** @type {Codes} */ (snapshot.codes);
+  const notes = [];
+  if (share !== null)
+    notes.push(
+      `First two principal components of codes of shape (${shape.join(", ")}), ${formatted(100 * share, 2)} % of their variance; of each snapshot its own.`,
+    );
+  if (points.length < snapshot.samples)
+    notes.push(`The first ${points.length} of ${snapshot.samples} samples.`);
+  if (points.some((p) => p.includes(null))) notes.push("Some codes are not finite.");
+  notes.push(snapshotNote(snapshot));
+  return notes.filter(Boolean).join(" ");
+}

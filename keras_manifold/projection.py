@@ -1,0 +1,176 @@
+"""The nearest points of a decoder's manifold."""
+
+import math
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
+from keras_manifold._map.compiled import ENTRIES_HELD, ONE_AT_A_TIME, SAMPLES_CHECKED
+from keras_manifold._map.decoders import decoder_map, encoder_of, ensemble_size
+from keras_manifold._map.energy import Distances, Offsets
+from keras_manifold._storage.streams import floating_samples, padded
+from keras_manifold.metric import checked_codes
+
+# Samples at a time: more make it no faster.
+_MOST_SAMPLES = 256
+# Damping relative to the metric: where it begins, and where no step is left.
+_FIRST, _MOST, _LEAST = 1e-3, 1e9, 1e-7
+
+
+def project(
+    model: Any,
+    x: Any,
+    codes: Any = None,
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int = 50,
+    verbose: Verbose = "auto",
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Codes of the nearest points of a decoder's manifold, $\min_z \|g(z) - x\|$.
+
+    An encoder's codes are not those: distances between data that are measured from them
+    have its error. Gauss-Newton steps with Levenberg and Marquardt's damping, one for each
+    sample; what they find is a minimum near the codes that they begin with.
+
+    Args:
+        model: As in [`geodesics`][keras_manifold.geodesics]. Of `(mean, stddev)` the mean
+            is compared; of an ensemble, the mean over its members of squared distances.
+        x: Samples, `(n, *output_shape)`.
+        codes: Codes to begin with, `(n, *code_shape)`; `None` for those of the encoder of
+            `model`.
+        tolerance: A sample is done once a step lowered its squared distance by less than
+            this share of it; above 0.
+        max_iterations: At most, at least 1.
+        verbose: 0 for no progress bar, 1 for one, `"auto"` for one from 1,000 samples on.
+
+    Returns:
+        Tuple of codes, `(n, *code_shape)`, float32, and distances $\|g(z) - x\|$, `(n,)`,
+        float64.
+
+    Raises:
+        ValueError: If samples are not finite, not of the shape of the decoder's outputs or
+            not as many as codes; if there are neither codes nor an encoder; and as in
+            `geodesics`.
+        TypeError: As in `geodesics`.
+
+    Warns:
+        RuntimeWarning: If samples are not done after `max_iterations`, with their number.
+
+    Examples:
+        >>> import numpy as np, keras_manifold as km
+        >>> x = np.array([[3.0, 4.0]], "float32")
+        >>> codes, distances = km.project(lambda z: z * np.ones(2, "float32"), x, [[0.0]])
+        >>> codes.round(3).tolist(), distances.round(3).tolist()
+        ([[3.5]], [0.707])
+    """
+    x = floating_samples(x)
+    if not np.isfinite(x).all():
+        raise ValueError("`x` must be finite. Received: NaN or infinite entries.")
+    tolerance = check_number("tolerance", tolerance, positive=True)
+    max_iterations = check_count("max_iterations", max_iterations)
+    check_verbose(verbose)
+    codes = _first_codes(model, x) if codes is None else checked_codes("codes", codes)
+    if len(codes) != len(x):
+        raise ValueError(
+            f"`codes` must be as many as `x`. Received: {len(codes)} codes and {len(x)} "
+            "samples."
+        )
+    function = decoder_map(model, codes[0], with_stddev=False)
+    members = ensemble_size(model)
+    offsets: Any = Offsets.of(function, codes[:SAMPLES_CHECKED])
+    size = math.prod(offsets.map.output_shape)
+    targets = np.tile(x.reshape(len(x), -1), members) / math.sqrt(members)
+    if targets.shape[1] != size:
+        raise ValueError(
+            "`x` must be of the shape of the decoder's outputs. Received: x of shape "
+            f"{x.shape}, for outputs of {size // members} entries."
+        )
+    distances: Any = Distances.of(function, codes[:SAMPLES_CHECKED])
+    at_once = max(1, min(_MOST_SAMPLES, len(x), ENTRIES_HELD // (size * codes[0].size)))
+    found, squares, is_done = (
+        codes.astype("float64"),
+        np.empty(len(x)),
+        np.zeros(len(x), bool),
+    )
+    bar = keras.utils.Progbar(len(x), unit_name="sample")
+    is_shown = len(x) >= 1000 if verbose == "auto" else verbose
+    for start in range(0, len(x), at_once):
+        part = slice(start, start + at_once)
+        found[part], squares[part], is_done[part] = _nearest(
+            offsets,
+            distances,
+            found[part],
+            targets[part],
+            at_once,
+            tolerance,
+            max_iterations,
+        )
+        if is_shown:
+            bar.update(min(start + at_once, len(x)))
+    if not is_done.all():
+        warnings.warn(
+            f"{int((~is_done).sum())} of {len(x)} samples are not projected to `tolerance` "
+            f"after {max_iterations} iterations. Raise either.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return found.astype("float32"), np.sqrt(squares)
+
+
+def _first_codes(model, x):
+    encoder = encoder_of(model)
+    if encoder is None:
+        raise ValueError(
+            "`codes` are needed where `model` has no `encoder`. Received: codes=None. Pass "
+            "codes to begin with, (n, *code_shape)."
+        )
+    with ONE_AT_A_TIME:
+        return checked_codes("codes", encoder.values(x))
+
+
+def _nearest(offsets, distances, codes, targets, size, tolerance, max_iterations):
+    """Codes, squared distances and whether they are done, of one batch."""
+    shape, count = codes.shape, len(codes)
+    codes = codes.reshape(count, -1).copy()
+    padded_targets = padded(targets, size)
+
+    def at(model, codes):
+        points = padded(codes.reshape(shape).astype("float32"), size)
+        found = model.predict_on_batch((points, padded_targets))
+        parts = found if isinstance(found, (list, tuple)) else [found]
+        return [part[:count].astype("float64") for part in parts]
+
+    squares, gradients, matrices = at(offsets, codes)
+    damping = np.full(count, _FIRST)
+    is_done = squares == 0
+    identity = np.eye(codes.shape[1])
+    for _ in range(max_iterations):
+        if is_done.all():
+            break
+        scale = np.einsum("ndd->nd", matrices)
+        mean = scale.mean(axis=1, keepdims=True)
+        scale = scale + 1e-3 * np.where(mean > 0, mean, 1.0)
+        damped = matrices + (damping[:, None] * scale)[:, :, None] * identity
+        with np.errstate(invalid="ignore"):
+            steps = -np.linalg.solve(damped, gradients[:, :, None])[:, :, 0]
+        gains = -(steps * gradients).sum(axis=1)
+        moved = np.where(is_done[:, None], codes, codes + steps)
+        (new,) = at(distances, moved)
+        is_lower = ~is_done & (new < squares)
+        small = tolerance * squares
+        decrease = np.where(is_lower, squares - new, 0.0)
+        is_done |= is_lower & (decrease <= small) & (damping <= 1e-2)
+        # No step lowers it, and none would by more than rounding hides.
+        noise = 1e-6 * (squares + np.square(targets).sum(axis=1) * 1e-6)
+        is_done |= ~is_lower & (gains <= np.maximum(small, noise))
+        codes[is_lower] = moved[is_lower]
+        damping = np.where(
+            is_lower, np.maximum(0.1 * damping, _LEAST), np.maximum(10 * damping, _FIRST)
+        )
+        if (damping[~is_done] > _MOST).all():
+            break
+        squares, gradients, matrices = at(offsets, codes)
+    return codes.reshape(shape), squares, is_done

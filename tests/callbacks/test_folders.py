@@ -1,0 +1,116 @@
+"""Where the results of a run go when there were others before."""
+
+import os
+import re
+
+import keras
+import numpy as np
+import pytest
+from small_runs import column, fit, model_of
+
+import keras_manifold as km
+from keras_manifold.callbacks._folders import folder_of
+
+
+def watches(digits, folder, **options):
+    options = {"directory": folder, **options}
+    return [
+        km.TangentAnalyzer(digits[:2], k=2, **options),
+        km.ReconstructionGrid(digits[:2], **options),
+    ]
+
+
+def test_a_second_run_overwrites_what_bears_its_prefix_and_nothing_else(digits, tmp_path):
+    (tmp_path / "tangent_notes_2024.png").write_bytes(b"mine")
+    other = km.ReconstructionGrid(digits[:2], directory=tmp_path, prefix="tangent_other")
+    fit(model_of(), digits, [*watches(digits, tmp_path), other], epochs=4)
+    with pytest.raises(
+        ValueError, match=r'such as "runs/\{time\}", or pass overwrite=True'
+    ):
+        fit(model_of(), digits, watches(digits, tmp_path), epochs=2)
+    history = fit(model_of(), digits, watches(digits, tmp_path, overwrite=True), epochs=2)
+    assert column(tmp_path, "loss") == dict(zip((1, 2), history.history["loss"]))
+    names = set(os.listdir(tmp_path))
+    steps = {name[-8:-4] for name in names if re.fullmatch(r"tangent_space_\d+.npz", name)}
+    assert steps == {"0000", "0001", "0002"}
+    assert (tmp_path / "tangent_notes_2024.png").read_bytes() == b"mine"
+    assert "tangent_other_0004.npz" in names
+    page = (tmp_path / "index.html").read_text()
+    assert "tangent_space_0002.npz" in page
+    assert "tangent_space_0003.npz" not in page
+
+
+def test_a_folder_with_the_time_is_new_and_shared_by_the_callbacks_of_a_fit(
+    digits, tmp_path, capsys
+):
+    kept = watches(digits, tmp_path / "{time}", say_where=True)
+    for _ in range(2):
+        fit(model_of(), digits, kept, epochs=1)
+    folders = sorted(tmp_path.iterdir(), key=lambda p: p.stat().st_ctime_ns)
+    assert len(folders) == 2
+    for folder in folders:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_2)?", folder.name)
+        assert {"tangent_0001", "reconstruction_0001.npz"} & set(os.listdir(folder))
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(lines) == sorted(
+        f"The page of this run: {(folder / 'index.html').as_uri()}" for folder in folders
+    )
+
+
+def test_runs_of_one_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda form: "now")
+    found = [folder_of(tmp_path / "run_{time}", {}).name for _ in range(3)]
+    assert found == ["run_now", "run_now_2", "run_now_3"]
+
+
+def test_the_first_line_says_where_the_page_is_as_progress_is_printed(
+    digits, tmp_path, capsys
+):
+    for verbose, expected in ((0, False), (2, True)):
+        folder = tmp_path / str(verbose)
+        model_of().fit(
+            digits[:20], epochs=1, verbose=verbose, callbacks=watches(digits, folder)
+        )
+        lines = capsys.readouterr().out.splitlines()
+        assert any("The page of this run" in line for line in lines[:1]) is expected
+
+
+def test_labels_are_on_figures_and_in_the_files(digits, tmp_path):
+    got = {}
+    options = {
+        "directory": tmp_path,
+        "labels": ["zero", "one"],
+        "sinks": [lambda name, value, step: got.update({name: value})],
+    }
+    fit(model_of(), digits, watches(digits, tmp_path, **options), epochs=1)
+    with np.load(tmp_path / "tangent_samples.npz") as shared:
+        assert shared["labels"].tolist() == ["zero", "one"]
+    ax = got["tangent_vectors"].axes[0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["zero", "one"]
+    ax = got["reconstruction"].axes[0]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["zero", "one"]
+    with pytest.raises(ValueError, match=r"`labels` must be one per sample of `x`, 2 in"):
+        km.TangentAnalyzer(digits[:2], labels=[1])
+
+
+def test_a_long_run_keeps_few_pictures_and_small_arrays(digits, tmp_path):
+    x = digits[:4]
+    model = model_of()
+    fit(model, digits, watches(x, tmp_path), epochs=20)
+    pictures = sorted(int(p.stem[-4:]) for p in tmp_path.glob("tangent_vectors_*.png"))
+    assert len(pictures) <= 16
+    assert {0, 20} <= set(pictures)
+    spaces = [
+        km.TangentSpace.load(tmp_path / f"tangent_space_{step:04d}.npz") for step in (3, 20)
+    ]
+    assert [space.half_precision for space in spaces] == [True, False]
+    for space, accuracy in zip(spaces, (1e-3, 1e-5)):
+        np.testing.assert_array_equal(space.inputs, x[:2])
+        flat = space.vectors.reshape(2, 2, -1)
+        gram = flat @ flat.swapaxes(1, 2)
+        np.testing.assert_allclose(gram, [np.eye(2)] * 2, atol=accuracy)
+    exact = km.tangent_space(model, x[:2], k=2)
+    assert km.principal_angles(exact, spaces[1]).max() < 1e-4
+    with np.load(tmp_path / "reconstruction_0003.npz") as arrays:
+        assert list(arrays) == ["reconstruction"]
+    assert keras.backend.floatx() == "float32"

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+import keras_manifold as km
+
+pytest.importorskip("sklearn", reason="both measures are scikit-learn's")
+
+
+def test_an_isometry_keeps_all_neighbors_and_a_shuffle_few(rng):
+    x = rng.normal(size=(60, 2, 2))
+    rotation = np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    assert km.neighbor_preservation(x, x.reshape(60, 4) @ rotation) == (1.0, 1.0)
+    shuffled = km.neighbor_preservation(x, rng.permutation(x.reshape(60, 4)))
+    assert max(shuffled) < 0.7
+
+
+def test_a_fold_is_untrustworthy_and_a_cut_discontinuous(rng):
+    line = rng.uniform(-1, 1, size=(300, 1))
+    folded = km.neighbor_preservation(line, np.abs(line))
+    assert folded.continuity > 0.98 > folded.trustworthiness
+    angle = rng.uniform(0, 2 * np.pi, size=(300, 1))
+    circle = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+    cut = km.neighbor_preservation(circle, angle)
+    assert cut.trustworthiness > cut.continuity
+
+
+def test_bad_input_is_refused_by_name_and_value(rng):
+    x = rng.normal(size=(10, 3))
+    with pytest.raises(ValueError, match="10 samples and 9 codes"):
+        km.neighbor_preservation(x, x[:9])
+    with pytest.raises(ValueError, match=r"half the number of samples, 10. Received: .*=5"):
+        km.neighbor_preservation(x, x, neighbors=5)
