@@ -1,6 +1,7 @@
 """A model of two halves that is its own target: noise, penalties and steps."""
 
-import inspect
+import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -44,7 +45,8 @@ class TwoHalves(keras.Model):
         self.encoder = as_layer("encoder", encoder)
         self.decoder = as_layer("decoder", decoder)
         check_halves(encoder, decoder, noise, contractive_penalty, penalties)
-        self._of_entries: list[bool] | None = None
+        # A loss, and whether its parts are means over entries; Keras copies lists.
+        self._known = SimpleNamespace(loss=None, of_entries=None)
         self._changeable = Changeable(
             self._map_of,
             noise=noise,
@@ -90,6 +92,16 @@ class TwoHalves(keras.Model):
         return [self.encoder, self.decoder, *self._changeable.layers]
 
     @property
+    def input_shape(self):
+        """That of the encoder, `(None, *input_shape)`, where it declares one."""
+        return self.encoder.input_shape
+
+    @property
+    def output_shape(self):
+        """That of the decoder, `(None, *output_shape)`, where it declares one."""
+        return self.decoder.output_shape
+
+    @property
     def metrics(self):
         return [*super().metrics, *self._changeable.penalised.trackers]
 
@@ -109,7 +121,9 @@ class TwoHalves(keras.Model):
         if noise is not None and not noise.built:
             noise(inputs)
         if halves:
-            self.decoder(self.encoder(inputs))
+            codes = self.encoder(sole(inputs))
+            check_codes(codes)
+            self.decoder(codes)
 
     def call(self, inputs, training=None):
         penalised = self._changeable.penalised
@@ -150,24 +164,21 @@ class TwoHalves(keras.Model):
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
         forget_compiled(self)
-        given = inspect.signature(super().compile).bind(*args, **kwargs).arguments
-        self._weighs_metrics = given.get("weighted_metrics") is not None
-        self._of_entries = None
 
     def _prepared(self, given):
         """The arguments of `fit` or `evaluate`, after what can be seen before its steps."""
         data = (given.get("x"), given.get("sample_weight"), given.get("validation_data"))
         is_weighted = data[1] is not None or not hasattr(data[0], "shape") or data[2]
         loss = getattr(self, "loss", None)
-        if self.compiled and is_weighted and self._of_entries is None:
-            self._of_entries = [*map(is_mean_of_entries, _losses(loss))]
+        if self.compiled and is_weighted and self._known.loss is not loss:
+            self._known.of_entries = [*map(is_mean_of_entries, _losses(loss))]
+            self._known.loss = loss
         names = ("reconstruction_loss", *self._changeable.penalised.penalties)
         direct_monitors(given.get("callbacks"), names)
         return given
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        if y is None or y is x:  # Keras builds the model from unpaired data
-            y = own_target(x, y_pred)
+        y = self._target(x, y, y_pred)
         check_targets(x, y, y_pred, self.loss)
         weighed = self._weighed(sample_weight, y, y_pred)
         loss = super().compute_loss(x, *weighed[1:], weighed[0], training)
@@ -175,6 +186,20 @@ class TwoHalves(keras.Model):
         return self._changeable.penalised.total(
             loss, x, keras.tree.flatten(weighed[0])[0], self.losses
         )
+
+    def _weighs_metrics(self):
+        """Whether `compile` got `weighted_metrics`."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a lambda among the losses
+            config = self.get_compile_config()
+        return bool(config and config.get("weighted_metrics"))
+
+    def _target(self, x, y, y_pred):
+        if y is not None and y is not x:
+            return y
+        # Keras builds the model from unpaired data.
+        inputs = getattr(self.encoder, "inputs", None) or ()
+        return own_target(x, y_pred, [tensor.name for tensor in inputs])
 
     def _weighed(self, sample_weight, y, y_pred):
         """Weights, targets and outputs as Keras takes them."""
@@ -184,7 +209,8 @@ class TwoHalves(keras.Model):
         if sample_weight is None or len(losses) not in (1, len(outputs)):
             return sample_weight, y, y_pred
         losses = losses * (len(outputs) // len(losses))
-        of_entries: Any = self._of_entries or [None]
+        is_known = self._known.loss is self.loss
+        of_entries = self._known.of_entries if is_known else [None]
         of_entries = of_entries * (len(outputs) // len(of_entries))
         weights = tree.flatten(sample_weight)
         weights = weights * (len(outputs) // len(weights))
@@ -194,10 +220,9 @@ class TwoHalves(keras.Model):
         return tuple(tree.pack_sequence_as(y_pred, column) for column in zip(*found))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        if y is None or y is x:
-            y = own_target(x, y_pred)
+        y = self._target(x, y, y_pred)
         sample_weight = keras.tree.map_structure(weights_of_samples, sample_weight)
-        if getattr(self, "_weighs_metrics", False) and _is_of_entries(sample_weight, y):
+        if _is_of_entries(sample_weight, y) and self._weighs_metrics():
             raise ValueError(
                 "`weighted_metrics` take one weight per sample. Received: sample_weight of "
                 f"shape {tuple(sample_weight.shape)}, one per entry. Pass them as metrics."

@@ -1,13 +1,19 @@
 """Targets of a step: the batch itself, or what `fit` was given."""
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 
-def own_target(x: Any, y_pred: Any) -> Any:
+def own_target(x: Any, y_pred: Any, names: Sequence[str] = ()) -> Any:
     """The inputs, in the structure of the outputs.
+
+    Args:
+        x: Inputs.
+        y_pred: Outputs.
+        names: Of the inputs, in the order of the outputs, for a mapping.
 
     Raises:
         ValueError: If there is not one input for each output.
@@ -15,6 +21,8 @@ def own_target(x: Any, y_pred: Any) -> Any:
     tree = keras.tree
     if not tree.is_nested(x) and not tree.is_nested(y_pred):
         return x
+    if isinstance(x, Mapping) and set(names) == set(x):
+        x = [x[name] for name in names]
     inputs, outputs = tree.flatten(x), tree.flatten(y_pred)
     if len(inputs) != len(outputs):
         raise ValueError(

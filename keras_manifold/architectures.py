@@ -1,5 +1,6 @@
 """Encoders and decoders of common kinds, behind the builders of `AutoEncoder`."""
 
+import itertools
 import math
 import numbers
 from collections.abc import Sequence
@@ -62,7 +63,7 @@ def convolutional(
             count, kernel_size, strides=2, padding=padding, activation=activation
         )(hidden)
     code = layers.Dense(latent_dim, name="code")(layers.Flatten()(hidden))
-    encoder = keras.Model(image, code, name="encoder")
+    encoder = keras.Model(image, code, name=_unique("encoder"))
 
     start = tuple(math.ceil(side / 2 ** len(widths)) for side in size)
     start_shape = (widths[0], *start) if channels_first else (*start, widths[0])
@@ -80,7 +81,7 @@ def convolutional(
     if any(excess):
         cut = [(n // 2, n - n // 2) for n in excess]
         image = cropping(cut[0] if len(cut) == 1 else cut)(image)
-    decoder = keras.Model(code, image, name="decoder")
+    decoder = keras.Model(code, image, name=_unique("decoder"))
     return encoder, decoder
 
 
@@ -126,7 +127,7 @@ def dense(
             *(layers.Dense(width, activation=activation) for width in widths),
             layers.Dense(latent_dim, name="code"),
         ],
-        name="encoder",
+        name=_unique("encoder"),
     )
     decoder = keras.Sequential(
         [
@@ -135,14 +136,22 @@ def dense(
             layers.Dense(math.prod(shape), activation=output_activation),
             layers.Reshape(shape),
         ],
-        name="decoder",
+        name=_unique("decoder"),
     )
     return encoder, decoder
+
+
+def _unique(name: str) -> str:
+    """The name, with a number from the second time on, as Keras stacks no two alike."""
+    count = next(_made[name])
+    return f"{name}_{count}" if count else name
 
 
 def _one_or_several(given: Any) -> Any:
     return (given,) if isinstance(given, numbers.Integral) else given
 
+
+_made = {"encoder": itertools.count(), "decoder": itertools.count()}
 
 # By the rank of a sample, channels included.
 _KINDS = {

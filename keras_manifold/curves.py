@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from os import PathLike
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold import plot
 from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
@@ -53,15 +54,15 @@ class Curves:
         ((2, 9, 3), 1)
     """
 
-    codes: np.ndarray
-    lengths: np.ndarray
-    straight_lengths: np.ndarray
-    energies: np.ndarray
-    converged: np.ndarray
-    iterations: np.ndarray
+    codes: Annotated[NDArray[np.float32], "n points *code_shape"]
+    lengths: Annotated[NDArray[np.float64], "n"]
+    straight_lengths: Annotated[NDArray[np.float64], "n"]
+    energies: Annotated[NDArray[np.float64], "n"]
+    converged: Annotated[NDArray[np.bool_], "n"]
+    iterations: Annotated[NDArray[np.integer], "n"]
 
     @property
-    def velocities(self) -> np.ndarray:
+    def velocities(self) -> Annotated[NDArray[np.float32], "n *code_shape"]:
         r"""$\dot z$ at the start, the logarithm of `stop`, shape `(n, *code_shape)`.
 
         `exponential(model, curves.codes[:, 0], curves.velocities)` comes back to the end.
@@ -102,7 +103,7 @@ class Curves:
     def _repr_png_(self) -> bytes:
         return png_of(plot.curves(self[:64], title=repr(self)))
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Writes the arrays to one `.npz` file, whole or not at all.
 
         Args:
@@ -126,7 +127,7 @@ class Curves:
             np.savez_compressed(file, **self._arrays())
 
     @classmethod
-    def load(cls, path: str | PathLike) -> "Curves":
+    def load(cls, path: str | PathLike[str]) -> "Curves":
         """Reads what `save` wrote.
 
         Args:
@@ -171,7 +172,7 @@ _ONE_SIDED = {
 }
 
 
-def curve_lengths(model: Any, curves: Any) -> np.ndarray:
+def curve_lengths(model: Any, curves: Any) -> Annotated[NDArray[np.float64], "n"]:
     r"""Lengths of curves through a decoder, $\sum_i \|g(z_{i+1}) - g(z_i)\|$.
 
     Of polylines through the decoder's outputs: too short by a share that falls with the
@@ -230,7 +231,8 @@ def geodesics(
 
     Cost: per iteration `d` passes (about two evaluations) at each point, where the model
     is, and $O(d^3)$ for each point in float64 NumPy. Memory: Jacobians of a window of
-    points, about 130 MB, and the equations of as many pairs as fit into about 270 MB. The
+    points, at most 134 MB (and what the framework holds beside them), and the equations of
+    as many pairs as fit into 270 MB. The
     compilation comes on top, once for a decoder that is a Keras layer, at each call for
     other callables.
 

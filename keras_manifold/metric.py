@@ -2,11 +2,12 @@
 
 import itertools
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_manifold._map.compiled import ENTRIES_HELD, SAMPLES_CHECKED
 from keras_manifold._map.decoders import decoder_map
@@ -14,7 +15,9 @@ from keras_manifold._map.energy import Columns
 from keras_manifold._storage.streams import floating_batches, padded
 
 
-def pullback_metric(model: Any, codes: Any, *, batch_size: int = 32) -> np.ndarray:
+def pullback_metric(
+    model: Any, codes: Any, *, batch_size: int = 32
+) -> Annotated[NDArray[np.float64], "n d d"]:
     r"""The metric of a decoder at codes, $G = J^\top J$.
 
     $v^\top G v$ is the squared length of the decoder's output along a small step $v$. Cost:
@@ -52,7 +55,9 @@ def pullback_metric(model: Any, codes: Any, *, batch_size: int = 32) -> np.ndarr
     )
 
 
-def log_volume(model: Any, codes: Any, *, batch_size: int = 32) -> np.ndarray:
+def log_volume(
+    model: Any, codes: Any, *, batch_size: int = 32
+) -> Annotated[NDArray[np.float64], "n"]:
     r"""Logarithm of how much a decoder stretches volumes at codes, $\frac12 \log \det G$.
 
     The sum of the logarithms of the singular values of $J$, in float64. The logarithm of a

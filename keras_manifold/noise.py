@@ -208,7 +208,7 @@ class NoiseInjection(keras.layers.Layer):
         level, low, high = settings[0], settings[2], settings[3]
         if np.ndim(self._level):
             shares = draw("uniform", (numerics.shape(x)[0], *[1] * (len(x.shape) - 1)))
-            level = level * numerics.exp(shares * numerics.log(settings[1] / level))
+            level = level * (settings[1] / level) ** shares
         if callable(self.kind):
             x = self._by_callable(x, level, numerics)
         elif self.kind == "block":

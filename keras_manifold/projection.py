@@ -2,10 +2,11 @@
 
 import math
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
 from keras_manifold._map.compiled import ENTRIES_HELD, ONE_AT_A_TIME, SAMPLES_CHECKED
@@ -28,7 +29,9 @@ def project(
     tolerance: float = 1e-6,
     max_iterations: int = 50,
     verbose: Verbose = "auto",
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[
+    Annotated[NDArray[np.float32], "n *code_shape"], Annotated[NDArray[np.float64], "n"]
+]:
     r"""Codes of the nearest points of a decoder's manifold, $\min_z \|g(z) - x\|$.
 
     An encoder's codes are not those: distances between data that are measured from them

@@ -1,8 +1,9 @@
 """Distances on a decoder's manifold between many codes."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import Verbose, check_choice, check_count, check_verbose
 from keras_manifold.curves import curve_lengths, geodesics, straight_lines
@@ -23,7 +24,7 @@ def distances(
     edge_steps: int = 8,
     method: Method = "graph",
     verbose: Verbose = "auto",
-) -> np.ndarray:
+) -> Annotated[NDArray[np.float64], "n m"]:
     r"""Distances on a decoder's manifold between codes, a matrix.
 
     `"graph"`: shortest paths over an undirected graph in which each code is joined with its

@@ -83,8 +83,8 @@ class TangentSpace:
     singular_values: Annotated[Sliceable, "n k"]
     code_vectors: Annotated[Sliceable, "n k *code_shape"]
     errors: Annotated[Sliceable, "n k"] | None = None
-    inputs: Annotated[Sliceable, "n *input_shape"] | None = None
-    of: str | None = None
+    inputs: Annotated[Sliceable, "n *sample_shape"] | None = None
+    of: Part | None = None
     half_precision: bool = False
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class TangentSpace:
         taken = {name: _taken(array, places) for name, array in self.arrays().items()}
         return replace(self, **taken)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         count, k = self.singular_values.shape
         samples, directions = (
             f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -38,6 +39,12 @@ def test_the_dense_decoder_mirrors_the_encoder(shape):
     ]
     assert widths == [7, 6, 2, 6, 7, int(np.prod(shape))]
     assert decoder.output_shape == (None, *shape)
+
+
+def test_halves_of_two_models_can_be_stacked():
+    (first, _), (second, _) = architectures.dense(6, 4), architectures.dense(4, 2)
+    stacked = keras.Sequential([first, second])
+    assert stacked(np.zeros((3, 6), "float32")).shape == (3, 2)
 
 
 def test_one_number_is_the_shape_of_a_vector():

@@ -110,6 +110,11 @@ def test_further_penalties_may_be_set_too_and_are_checked_first(rng):
         model.encoder = model.decoder
 
 
+def test_shapes_are_those_of_the_halves(rng):
+    model, _ = linear(rng)
+    assert (model.input_shape, model.output_shape) == ((None, 6), (None, 6))
+
+
 def test_what_was_set_is_saved(rng, tmp_path):
     model, w = linear(rng)
     x = rng.normal(size=(16, 6)).astype("float32")

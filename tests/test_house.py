@@ -50,6 +50,7 @@ def test_the_table_of_the_internals_is_the_one_that_is_checked():
 
 # Each is tested through what it is for, in the file that is named.
 TESTED_ELSEWHERE = {
+    "__main__.py": "test_main.py",
     "_map/checks.py": "map/test_function.py",
     "_map/decomposition.py": "test_tangent.py",
     "autodiff/_tensorflow_gradients.py": "test_autodiff.py",

@@ -16,19 +16,21 @@ import keras_manifold as km
 # Texts of which there is no fixed set. Whatever else takes a text takes a `Literal`.
 OPEN = {
     "activation": "Keras's names and those that a user registered",
+    "channel_names": "a user's words",
     "cmap": "matplotlib's names",
     "column_labels": "a user's words",
     "directory": "a path",
+    "feature_names": "a user's words",
     "keys": "names of metrics, which a user chooses",
     "labels": "a user's words",
     "log_dir": "a path",
     "name": "a scalar's or array's, which a user chooses",
     "output_activation": "as `activation`",
     "path": "a path",
+    "penalty": "the name of one, which a user chooses",
     "prefix": "the first part of a file's name",
     "row_labels": "a user's words",
     "runs": "paths",
-    "settings": "names of what a method takes",
     "title": "a user's words",
 }
 X = np.random.default_rng(0).uniform(size=(2, 6, 6, 1)).astype("float32")
@@ -92,7 +94,8 @@ def leaves(annotation):
         return set(typing.get_args(annotation))
     if origin in (Annotated, Callable):
         return {annotation}
-    inner = {*typing.get_args(annotation)[origin is Mapping :]}  # of a mapping the values
+    # Of a mapping the values.
+    inner = {*typing.get_args(annotation)[origin in (Mapping, dict) :]}
     if inner >= LIKE_AN_ARRAY:  # NumPy takes a text for one, we don't
         inner -= LIKE_AN_ARRAY
     return set().union(*map(leaves, inner)) if inner else {annotation}

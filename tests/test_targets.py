@@ -55,7 +55,8 @@ def test_each_output_needs_a_target():
     two, x = [of(3), of(2)], of(3)
     check_targets(x, two, two, "mse")
     assert own_target(two, two)[1] is two[1]
-    assert own_target({"a": two[0], "b": two[1]}, two)[1] is two[1]
+    named = {"b": two[0], "a": two[1]}
+    assert own_target(named, two, ["b", "a"])[1] is two[1]
     with pytest.raises(ValueError, match="1 targets for 2 outputs"):
         check_targets(x, x, two, "mse")
     with pytest.raises(ValueError, match="1 inputs and 2 outputs"):

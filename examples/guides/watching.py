@@ -193,9 +193,9 @@ print(*figures, sep="\n")
 #
 # A snapshot computes one tangent space of the watched samples, and draws figures if they go anywhere.
 # Drawing takes most of the time; for a `directory` it happens beside the training. With `every=4`
-# it happens at every fourth epoch. On the disk 200 snapshots of 16 samples of 28×28 pixels, by both
-# callbacks with `k=8`, take SIZE MB: samples are stored once, vectors and reconstructions of all but
-# the last snapshot in half precision, and 16 pictures of each kind are kept. Without `directory`, `log_dir` and `sinks` no figure is drawn.
+# it happens at every fourth epoch. On the disk samples
+# are stored once, vectors and reconstructions of all but the last snapshot in half precision, and at
+# most 16 pictures of each kind are kept. Without `directory`, `log_dir` and `sinks` no figure is drawn.
 #
 # In the API: [`TangentAnalyzer`][keras_manifold.TangentAnalyzer],
 # [`ReconstructionGrid`][keras_manifold.ReconstructionGrid],

@@ -51,10 +51,12 @@ class Linearized:
     def __init__(self, function: Callable, x: Any):
         self._function = function
         self.inputs = x
+        self.outputs: Any
+        self.pull: Callable[..., Any]
         self.outputs, self.pull = autodiff.vjp(function, x)
 
     @functools.cached_property
-    def push(self) -> Callable:
+    def push(self) -> Callable[..., Any]:
         r"""$v \mapsto J v$; to be asked for outside the loop in which it is called."""
         return autodiff.pushforward(self._function, self.inputs, self.outputs, self.pull)
 

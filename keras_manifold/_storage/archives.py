@@ -22,7 +22,7 @@ MOST_BYTES = 2**30
 
 
 @contextlib.contextmanager
-def regular_file(path: str | PathLike) -> Iterator[BinaryIO]:
+def regular_file(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """A regular file, open for reading.
 
     Raises:
@@ -38,7 +38,7 @@ def regular_file(path: str | PathLike) -> Iterator[BinaryIO]:
 
 
 def read_arrays(
-    path: str | PathLike, names: Iterable[str], *, max_bytes: int = MOST_BYTES
+    path: str | PathLike[str], names: Iterable[str], *, max_bytes: int = MOST_BYTES
 ) -> dict[str, np.ndarray]:
     """Arrays of an npz file, by name, where there are such.
 

@@ -198,7 +198,7 @@ class Snapshot:
                 yield replace(snapshot, arrays=_OpenArrays(members, shared))
 
 
-def samples_beside(path: PathLike) -> dict[str, np.ndarray]:
+def samples_beside(path: PathLike[str]) -> dict[str, np.ndarray]:
     """What all snapshots share that stand beside one, or nothing.
 
     Args:

@@ -13,7 +13,7 @@ _TIME = "{time}"
 _shared: dict[str, Any] = {"fit": None, "folders": {}, "told": set()}
 
 
-def folder_of(directory: str | PathLike, fit: object) -> Path:
+def folder_of(directory: str | PathLike[str], fit: object) -> Path:
     """The folder of a run: `{time}` in its name becomes the time at which `fit` began.
 
     Args:

@@ -1,7 +1,7 @@
 """A number of a model that a function of the epoch sets."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 
@@ -27,10 +27,10 @@ class Scheduled(keras.callbacks.Callback):
         self.schedule = schedule
         self.verbose = verbose
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self._check()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         present = self._get()
         value = self.schedule(epoch, present)
         self._set(value, f"schedule({epoch}, {present})")
@@ -38,7 +38,7 @@ class Scheduled(keras.callbacks.Callback):
             name = type(self).__name__
             print(f"\nEpoch {epoch + 1}: {name} sets the {self.argument} to {value}.")
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
             logs[self.logged[0]] = self._get()
 

@@ -29,6 +29,8 @@ from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
 
+# What files of a callback have after its prefix.
+_RESERVED = ("_space", "_vectors", "_spectrum", "_scalars")
 # Rows or columns of a figure, beyond which it can't be read.
 _MOST_SHOWN = 16
 # Seconds of snapshots of an epoch that are worth a warning.
@@ -48,17 +50,17 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        x,
+        x: Any,
         *,
-        every=1,
-        unit="epoch",
-        directory=None,
-        log_dir=None,
-        sinks=(),
-        prefix,
-        labels=None,
-        overwrite=False,
-        say_where=None,
+        every: int = 1,
+        unit: Unit = "epoch",
+        directory: Any = None,
+        log_dir: Any = None,
+        sinks: Any = (),
+        prefix: str,
+        labels: Any = None,
+        overwrite: bool = False,
+        say_where: Any = None,
     ):
         super().__init__()
         if prefix != Path(prefix).name or prefix.startswith("."):
@@ -66,25 +68,32 @@ class Watch(keras.callbacks.Callback):
                 "`prefix` must be the first part of a file's name; folders go into "
                 f"`directory`. Received: prefix={prefix!r}."
             )
+        if prefix.endswith(_RESERVED):
+            raise ValueError(
+                f"`prefix` must not end in {', '.join(_RESERVED)}, as files of a callback "
+                f"whose prefix is shorter do. Received: prefix={prefix!r}. Choose another."
+            )
         for sink in sinks:
             if not callable(sink):
                 raise TypeError(
                     "Each of `sinks` must be callable as sink(name, value, step). "
                     f"Received: {sink!r}."
                 )
-        self.x = np.array(floating_samples(x))  # a copy: the user's array may change
-        self.labels = _checked_labels(labels, len(self.x))
-        self.overwrite = overwrite
-        self.say_where = say_where
-        self.every = check_count("every", every)
-        self.unit = check_choice("unit", unit, Unit)
-        self.directory = directory
-        self.log_dir = log_dir
-        self.sinks = tuple(sinks)
+        self.x: np.ndarray = np.array(
+            floating_samples(x)
+        )  # a copy: the user's array may change
+        self.labels: Any = _checked_labels(labels, len(self.x))
+        self.overwrite: bool = overwrite
+        self.say_where: Any = say_where
+        self.every: int = check_count("every", every)
+        self.unit: Unit = check_choice("unit", unit, Unit)
+        self.directory: Any = directory
+        self.log_dir: Any = log_dir
+        self.sinks: tuple[Any, ...] = tuple(sinks)
         self.prefix = prefix
-        self.history: dict[str, list] = {STEP: []}
+        self.history: dict[str, list[Any]] = {STEP: []}
         # Keras runs callbacks that do nothing after a batch beside the training.
-        self.async_safe = self.unit == "epoch"
+        self.async_safe: bool = self.unit == "epoch"
         self._directory_sink: DirectorySink | None = None
         self._recipients = Recipients()
         self._names_in_logs: set[str] = set()
@@ -97,7 +106,7 @@ class Watch(keras.callbacks.Callback):
         """Names of what it adds to Keras's `logs`."""
         return tuple(map(self._full_name, self.scalars)) if self.in_logs else ()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self._recipients.close()  # what a `fit` that was interrupted left open
         self._step = None
         self._prepare()
@@ -107,13 +116,13 @@ class Watch(keras.callbacks.Callback):
         if self.in_logs:
             self._names_in_logs.update(map(self._full_name, self.scalars))
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._step is None:  # here, as BackupAndRestore may have restored an epoch
             self._begin(epoch)
         self._step_before_epoch = self._step
         self._epoch_began, self._seconds_of_snapshots = monotonic(), 0.0
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.unit == "epoch":
             return
         before = self._step
@@ -124,7 +133,7 @@ class Watch(keras.callbacks.Callback):
             self._take()
             self._recipients.flush()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._epochs = epoch + 1
         training = monotonic() - self._epoch_began - self._seconds_of_snapshots
         if self.unit == "epoch":
@@ -137,7 +146,7 @@ class Watch(keras.callbacks.Callback):
         if logs is not None and self.in_logs:
             logs.update(self._last)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None) -> None:
         self._recipients.close()
 
     def _prepare(self):

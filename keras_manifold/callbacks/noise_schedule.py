@@ -34,7 +34,7 @@ class NoiseSchedule(Scheduled):
     """
 
     argument = "level"
-    logged = ("noise_level",)
+    logged: tuple[str] = ("noise_level",)
 
     def _check(self):
         noise = getattr(self.model, "noise", None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class SampleGrid(Watch):
         [0, 2, 4]
     """
 
-    scalars = (MOVED,)
+    scalars: ClassVar[tuple[str, ...]] = (MOVED,)
 
     def __init__(
         self,
@@ -83,8 +83,8 @@ class SampleGrid(Watch):
         stddev: float | None = None,
         seed: int = 0,
         settings: dict[str, Any] | None = None,
-        directory: str | PathLike | None = None,
-        log_dir: str | PathLike | None = None,
+        directory: str | PathLike[str] | None = None,
+        log_dir: str | PathLike[str] | None = None,
         sinks: Sequence[Sink] = (),
         prefix: str = "samples",
         denoiser: Callable | None = None,
@@ -103,11 +103,11 @@ class SampleGrid(Watch):
                 "`denoiser` must be a Keras model, another callable, or None. "
                 f"Received: denoiser={denoiser!r}."
             )
-        self.steps = check_count("steps", steps)
-        self.method = check_choice("method", method, Method)
-        self.stddev = None if stddev is None else noise_stddev(None, stddev)
-        self.seed = check_count("seed", seed, least=0)
-        self.settings = dict(settings or {})
+        self.steps: int = check_count("steps", steps)
+        self.method: Method = check_choice("method", method, Method)
+        self.stddev: float | None = None if stddev is None else noise_stddev(None, stddev)
+        self.seed: int = check_count("seed", seed, least=0)
+        self.settings: dict[str, Any] = dict(settings or {})
         self.denoiser = denoiser
 
     def _prepare(self):

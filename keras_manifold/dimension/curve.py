@@ -45,7 +45,7 @@ class DimensionCurve:
     dimensions: Annotated[NDArray[np.float64], "s n"]
     estimator: Estimator
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("estimator", self.estimator, Estimator)
         shape = np.shape(self.dimensions)
         if len(shape) != 2 or np.shape(self.stddevs) != shape[:1]:
@@ -69,7 +69,7 @@ class DimensionCurve:
         Examples:
             >>> import numpy as np, keras_manifold as km
             >>> flat = np.ones((4, 2))
-            >>> km.DimensionCurve(np.arange(1, 5), flat, "loss").plateau().tolist()
+            >>> km.DimensionCurve(np.arange(1.0, 5.0), flat, "loss").plateau().tolist()
             [1.0, 1.0]
         """
         width = min(_WINDOW, len(self.stddevs))

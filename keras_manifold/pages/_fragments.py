@@ -17,6 +17,7 @@ from keras_manifold._storage.snapshots import (
     DIMENSION,
     EPOCH,
     INPUT,
+    LABELS,
     NORM,
     RECONSTRUCTION,
     ROWS,
@@ -38,8 +39,6 @@ _MOST_VALUES = 128  # singular values of each sample
 _MOST_CODES = 256  # points of the latent space
 
 SETUP = "run.json"  # what the run was made with, and when
-# What the samples are, one text per sample, in the arrays of a snapshot.
-LABELS = "labels"
 
 UNREADABLE = (*snapshots.UNREADABLE, csv.Error, RecursionError)
 

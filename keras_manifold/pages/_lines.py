@@ -35,6 +35,7 @@ class _Line:
     path: Path
     source: BinaryIO
     start: int
+    size: int
     pictures: list[bytes] = field(default_factory=list)
 
 
@@ -46,8 +47,9 @@ def lines_of(
     Args:
         directory: Folder of the run.
         page: An earlier page, which may or may not exist, to copy lines from.
-        most_bytes: What the pictures may take. Where all would take more, those of every
-            second snapshot are left out, or of three of four, and so on; numbers never are.
+        most_bytes: What all lines may take. Where they would take more, the pictures of
+            every second snapshot are left out, or of three of four, and so on; numbers
+            never are.
         known: Names of pictures that the page has already; those written are added.
 
     Yields:
@@ -62,7 +64,9 @@ def lines_of(
         for line in lines:
             line.source.seek(line.start)
             yield line.source.readline()
-        for name, path in _wanted(lines, store, most_bytes, known).items():
+        numbers = sum(line.size for line in lines)
+        for_pictures = max(most_bytes - numbers, most_bytes // 4)
+        for name, path in _wanted(lines, store, for_pictures, known).items():
             if name not in store.places and not store.add_again(path, new):
                 continue  # the file is gone or has changed
             if name in store.places and name not in known:
@@ -123,23 +127,23 @@ def _fresh_lines(directory, old, store, new):
             2
         ]:
             path, _ = stamps.pop(found[1])
-            lines.append(_Line(path, old, start, found[3].split()))
+            lines.append(_Line(path, old, start, len(line), found[3].split()))
     for name, (path, stamp) in stamps.items():
         try:
-            found = content(path)
+            made = content(path)
         except FileNotFoundError:
             continue
         except UNREADABLE:
-            found, stamp = Content({"kind": "unreadable"}, {}), b""  # tried again next time
-        store.add(found, new)
-        pictures = [picture.encode() for picture in found.pictures]
+            made, stamp = Content({"kind": "unreadable"}, {}), b""  # tried again next time
+        store.add(made, new)
+        pictures = [picture.encode() for picture in made.pictures]
         start = new.seek(0, 2)
-        new.write(
+        size = new.write(
             b'<script type="application/json" data-file="%b" data-stamp="%b" '
             b'data-pictures="%b">%b%b'
-            % (name, stamp, b" ".join(pictures), as_json(found.fragment), _END)
+            % (name, stamp, b" ".join(pictures), as_json(made.fragment), _END)
         )
-        lines.append(_Line(path, new, start, pictures))
+        lines.append(_Line(path, new, start, size, pictures))
     return sorted(lines, key=lambda line: line.path)
 
 

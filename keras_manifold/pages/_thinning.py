@@ -1,11 +1,9 @@
 """Which snapshots of a long run keep their pictures on a page."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-_STEP = re.compile(r"(.+)_(\d+)")
 # What a picture takes whose size is not known: an earlier page had left it out.
 _USUAL = 60_000
 
@@ -56,7 +54,7 @@ def thinned(
 
 
 def _name_and_step(snapshot):
-    name, step = _STEP.fullmatch(snapshot.path.stem).groups()
+    name, _, step = snapshot.path.stem.rpartition("_")
     return name, int(step)
 
 

@@ -331,7 +331,7 @@ class ContractivePenalty(WeightedPenalty):
         changes = sum(squared_norms(images[i] - images[0]) for i in range(1, times))
         return values + self.curvature * changes / (times - 1)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         weight = self.get_config()["weight"]
         probes = f", probes={self.probes!r}"
         return f"<ContractivePenalty of the {self.of}, weight={weight:.4g}{probes}>"

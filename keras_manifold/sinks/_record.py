@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.snapshots import EPOCH, STEP
@@ -22,7 +23,7 @@ class Record:
         rows: Mapping from steps to mappings from names to numbers, as texts.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Any):
         self.path: Path = Path(path)
         self.rows: dict[int, dict[str, str]] = {}
         self._columns: list[str] = []
@@ -83,7 +84,7 @@ class Record:
         """Epochs that were trained at a step of which there is a row."""
         return int(float(self.rows[step].get(EPOCH, step)))
 
-    def columns(self, names: list[str]) -> dict[str, list]:
+    def columns(self, names: list[str]) -> dict[str, list[Any]]:
         """The rows with any of some numbers, as `"step"` and a list for each present name.
 
         A number that such a row lacks is NaN.

@@ -333,10 +333,17 @@ class DirectorySink:
                 stacklevel=2,
             )
         self.record.drop_after(step)
-        for path, at in list(self._files.items()):  # of an earlier fit with this object
-            if at > step:
-                path.unlink(missing_ok=True)
-                del self._files[path]
+        later = [path for path, at in self._files.items() if at > step]
+        if any(path.exists() for path in later):  # of an earlier fit with this object
+            warnings.warn(
+                f"Training begins at step {step}: {len(later)} files of later steps, which "
+                f"an earlier fit with this object wrote to {self.directory}, are deleted. "
+                "Give a new callback another `directory` or `prefix` to keep both.",
+                stacklevel=2,
+            )
+        for path in later:
+            path.unlink(missing_ok=True)
+            del self._files[path]
 
     def _write(self, name, step, write):
         """Has `write(file)` fill the file of a name."""

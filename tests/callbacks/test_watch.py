@@ -269,3 +269,9 @@ def test_history_is_plain_enough_for_json(digits):
     watch = km.TangentAnalyzer(digits[:2])
     fit(model_of(), digits, [watch], epochs=1)
     assert json.loads(json.dumps(watch.history)) == watch.history
+
+
+@pytest.mark.parametrize("ending", ["_space", "_vectors", "_spectrum", "_scalars"])
+def test_a_prefix_that_ends_as_files_of_a_shorter_one_is_refused(ending):
+    with pytest.raises(ValueError, match=f"`prefix` must not end .* prefix='t{ending}'"):
+        km.ReconstructionGrid(np.ones((2, 3)), prefix=f"t{ending}")

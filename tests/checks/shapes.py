@@ -29,6 +29,9 @@ def hint_of(annotation):
     if origin in (typing.Union, types.UnionType):
         hints, have_shapes = zip(*map(hint_of, inner))
         return functools.reduce(operator.or_, hints), any(have_shapes)
+    if origin is tuple and Ellipsis not in inner:
+        hints, have_shapes = zip(*map(hint_of, inner))
+        return tuple[hints], any(have_shapes)
     return annotation, False
 
 

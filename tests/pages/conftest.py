@@ -163,7 +163,7 @@ def browse(chromium, shown):
     """Opens a page; at the end nothing may have failed or been asked of a network."""
     trouble, contexts = [], []
 
-    def opened(path, *, clock=False, **options):
+    def opened(path, *, clock=False, link="", **options):
         context = chromium.new_context(**options)
         contexts.append(context)
         page = context.new_page()
@@ -174,7 +174,7 @@ def browse(chromium, shown):
         )
         if clock:
             page.clock.install()
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + link)
         shown(page)
         return page
 

@@ -1,4 +1,5 @@
 import itertools
+import json
 import shutil
 
 import pytest
@@ -71,3 +72,45 @@ def test_everything_that_is_shown_has_a_name_for_those_who_do_not_see_it(run, br
     # What has the focus can be seen.
     page.keyboard.press("Tab")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_axe_finds_nothing_on_a_run_in_its_dialog_and_on_a_comparison(
+    run, tmp_path, browse
+):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    folder, _ = run
+    (folder / "run.json").write_text(json.dumps({"seed": 1, "noise": None}))
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "run.json").write_text(json.dumps({"seed": 2, "noise": 0.5}))
+    page = browse(km.report(folder), color_scheme="dark")
+    for summary in page.locator("summary:visible").all():
+        summary.click()
+    assert findings(axe.run(page)) == []
+    page.locator(".vectors button").first.click()
+    page.wait_for_selector("dialog[open] .history li")
+    assert findings(axe.run(page)) == []
+    compare = km.report([folder, other], tmp_path / "compare.html")
+    assert findings(axe.run(browse(compare, color_scheme="light"))) == []
+
+
+def findings(result):
+    return [
+        (violation["id"], node["html"][:200])
+        for violation in result.response["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def test_charts_tell_what_they_show_to_those_who_do_not_see_them(run, browse):
+    page = browse(km.report(run[0]))
+    names = page.locator(".chart[role=img]").evaluate_all(
+        "all => all.map(c => c.ariaLabel)"
+    )
+    loss = next(name for name in names if name.startswith("Curves of loss."))
+    assert "training: from 0.5000 at epoch 1 to 0.2000 at epoch 4" in loss
+    assert "lowest 0.2000 at epoch 4" in loss
+    assert any(
+        name.startswith("Singular values of the tangent at epoch 4") for name in names
+    )
+    assert page.locator(".chart svg:not([aria-hidden=true])").count() == 0

@@ -51,8 +51,10 @@ def test_page_and_figures_give_numbers_the_same_colours(
     np.testing.assert_allclose(bar, expected, atol=0.51)
 
 
-@pytest.mark.parametrize("shape", [(6, 6, 1), (6, 6, 3), (40, 2), (12,)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("shape", "scheme"),
+    [((6, 6, 1), "light"), ((6, 6, 3), "light"), ((40, 2), "dark"), ((12,), "light")],
+)
 def test_what_is_not_finite_is_orange_on_the_page(
     tmp_path, browse, pixels, write_tangents, shape, scheme
 ):

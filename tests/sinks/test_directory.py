@@ -328,3 +328,20 @@ def test_callbacks_that_were_interrupted_can_be_copied(digits, tmp_path, trained
 def test_prefixes_that_hide_results_are_refused(prefix, digits):
     with pytest.raises(ValueError, match="`prefix` must be the first part"):
         km.ReconstructionGrid(digits[:3], prefix=prefix)
+
+
+def test_files_of_an_earlier_longer_fit_are_not_deleted_in_silence(tmp_path):
+    sink = DirectorySink(tmp_path)
+    for last in (3, 1):
+        sink.claim()
+        if last == 1:
+            with pytest.warns(UserWarning, match="3 files of later steps.*are deleted"):
+                sink.begin(0)
+        else:
+            sink.begin(0)
+        for step in range(last + 1):
+            sink("loss", 1.0, step)
+            sink("a", {"codes": np.ones((2, 3))}, step)
+            sink.flush()
+        sink.close()
+    assert sorted(p.name for p in tmp_path.glob("*.npz")) == ["a_0000.npz", "a_0001.npz"]

@@ -280,6 +280,7 @@ function rowOf(name, samples, perLine, cell) {
 function tileButton(tile, label, opened) {
   return button(tile, () => openTile(opened), {
     class: "open",
+    "data-opens": nameOfOpened(opened),
     "aria-label": label,
     "aria-haspopup": "dialog",
   });

@@ -139,7 +139,7 @@ function startOf(run) {
 function hasTimes(run) {
   const times = [...run.seconds.values()];
   const span = (times.at(-1) ?? 0) - (times[0] ?? 0);
-  const said = Number(run.setup?.seconds ?? NaN);
+  const said = Number(run.setup?.seconds) || NaN; // 0 while it runs
   const isLikely = !(span > 1.5 * said + 60);
   return span > 1 && isLikely && d3.pairs(times).every(([a, b]) => a <= b);
 }
@@ -172,10 +172,10 @@ function curvesChart(panel, { width, domain, times }) {
     limits ? Math.min(limits[1], Math.max(limits[0], value)) : value;
   const chart = Plot.plot({
     width,
-    height: 210,
+    height: 216,
     marginLeft: 48,
     marginRight,
-    marginBottom: 32,
+    marginBottom: 38,
     style: { fontSize: "12px" },
     x: {
       domain,

@@ -19,6 +19,10 @@ function openTile(what) {
 }
 
 /** @param {Opened} what */
+const nameOfOpened = ({ kind, run, sample, row: row_ }) =>
+  [kind, runs.indexOf(run), sample, row_].join(" ");
+
+/** @param {Opened} what */
 const snapshotsOfOpened = ({ kind, run }) =>
   /** @type {Snapshot[]} */ (run[kind][state[kind]] ?? []);
 
@@ -324,10 +328,10 @@ function historyChart(what, width) {
     what.kind === "tangents" ? `σ${subscript(Number(what.row) + 1)}` : "mean squared error";
   const chart = Plot.plot({
     width,
-    height: 130,
+    height: 138,
     marginLeft: 48,
     marginRight: 16,
-    marginBottom: 30,
+    marginBottom: 38,
     style: { fontSize: "12px" },
     x: { label: UNIT, ticks: Math.min(6, points.length), tickFormat: wholeNumber },
     y: { label, grid: true, ticks: 3, tickFormat: axisNumber, nice: true },
@@ -394,6 +398,11 @@ function connectDialog() {
   dialog.addEventListener("close", () => {
     stopWalking();
     fillings++;
+    // What opened it may have been drawn anew since.
+    const name = opened && nameOfOpened(opened);
+    const openers = [...document.querySelectorAll("[data-opens]")];
+    const opener = openers.find((one) => one.getAttribute("data-opens") === name);
+    if (opener instanceof HTMLElement) opener.focus();
     opened = null;
     byId("dialog-body").replaceChildren();
   });

@@ -18,7 +18,7 @@ function showHead() {
   const notes = [missingPictures(), unreadableFiles()].filter(Boolean);
   byId("notes").hidden = notes.length === 0;
   byId("notes").textContent = notes.join(" ");
-  for (const box of document.querySelectorAll(".runs"))
+  for (const box of document.querySelectorAll(".runs, main"))
     box.classList.toggle("alone", !isComparison);
 }
 

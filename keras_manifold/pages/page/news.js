@@ -4,7 +4,7 @@
 
 const LEAST_SECONDS = 10;
 const MOST_SECONDS = 300;
-const SHARE_OF_LOADING = 50; // a page is loaded in at most one second of fifty
+const SHARE_OF_LOADING = 50; // at most one second of fifty goes into loading
 const LONG = 600;
 let loading = 0;
 
@@ -37,8 +37,8 @@ function tellSilence() {
 
 // As often as the run has news, and an old page less and less often.
 function reloadLater() {
-  const wanted = Math.max(LEAST_SECONDS, pace(), silence() / 20);
-  const seconds = Math.max(SHARE_OF_LOADING * loading, Math.min(MOST_SECONDS, wanted));
+  const wanted = Math.max(LEAST_SECONDS, pace(), silence() / 20, SHARE_OF_LOADING * loading);
+  const seconds = Math.min(MOST_SECONDS, wanted);
   setTimeout(async () => {
     const isInUse =
       playing || byId("dialog").open || document.hidden || Date.now() - lastTouch < 3000;

@@ -126,10 +126,12 @@ function numbersAsCsv() {
   return d3.csvFormatRows([head, ...rows].map((row) => row.map(String)));
 }
 
-// A table of the page, as text by rows.
+// A table of the page, as text by rows, without the letters of the runs.
 /** @param {Element} table */
 function cellsOf(table) {
-  return [...table.querySelectorAll("tr")].map((row) =>
+  const copy = /** @type {Element} */ (table.cloneNode(true));
+  copy.querySelectorAll(".letter-tag").forEach((letter) => letter.remove());
+  return [...copy.querySelectorAll("tr")].map((row) =>
     [...row.querySelectorAll("th, td")].map((cell) => cell.textContent?.trim() ?? ""),
   );
 }

@@ -11,10 +11,15 @@ const SETUP = {
   samples: "samples watched",
   noise: "noise",
   penalties: "penalties",
+  loss: "loss",
   optimizer: "optimizer",
+  parameters: "parameters",
+  epochs: "epochs",
+  steps: "batches per epoch",
   backend: "backend",
   seed: "seed",
   versions: "versions",
+  watches: "callbacks",
 };
 
 function showSetup() {
@@ -100,7 +105,7 @@ function scrolling(table, name) {
  * @param {unknown} value
  */
 function settingText(name, value) {
-  if (name === "seconds" && typeof value === "number") return duration(value);
+  if (name === "seconds" && typeof value === "number") return value ? duration(value) : "–";
   if (name === "started" && !Number.isNaN(Date.parse(String(value))))
     return new Date(String(value)).toLocaleString();
   return inPlainText(value);
@@ -113,7 +118,7 @@ function settingText(name, value) {
  */
 function inPlainText(value) {
   if (value === null || value === undefined) return "–";
-  if (typeof value === "number") return formatted(value);
+  if (typeof value === "number") return String(value).replace(/-/g, "−");
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) {
     if (!value.length) return "none";
@@ -121,15 +126,12 @@ function inPlainText(value) {
     return isShape ? `(${value.map((v) => v ?? "any").join(", ")})` : value.map(inPlainText).join("; ");
   }
   if (typeof value === "object") {
-    // As Keras writes an object: its class, and how it was made.
-    const { class_name: kind, config, ...rest } = /** @type {Record<string, unknown>} */ (value);
-    if (typeof kind === "string" && config && typeof config === "object")
-      return `${kind}(${inPlainText(config)})`;
-    const all = kind === undefined ? { ...rest, ...(config === undefined ? {} : { config }) } : { class_name: kind, ...rest };
-    return Object.entries(all)
+    const { class: kind, ...settings } = /** @type {Record<string, unknown>} */ (value);
+    const told = Object.entries(settings)
       .filter(([, v]) => v !== null)
-      .map(([key_, v]) => `${key_} ${inPlainText(v)}`)
+      .map(([name, v]) => `${name} ${inPlainText(v)}`)
       .join(", ");
+    return typeof kind === "string" ? `${kind}(${told})` : told;
   }
   return String(value);
 }

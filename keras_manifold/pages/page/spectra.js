@@ -116,7 +116,7 @@ function spectrumChart(lines, width, domain) {
     height: Math.max(250, Math.min(380, width / 2.4)),
     marginLeft: 48,
     marginRight: isComparison ? 30 : 16,
-    marginBottom: 32,
+    marginBottom: 38,
     style: { fontSize: "12px" },
     x: {
       domain: [1, Math.max(2, longest)],

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+import keras_manifold as km
+
+
+@pytest.fixture
+def known(tmp_path):
+    """A sample whose values, and whose tangent vector's, are known."""
+    x = np.linspace(0, 1, 36).reshape(1, 6, 6, 1).astype("float32")
+    for step in (1, 2, 3):
+        v = np.zeros((1, 2, 6, 6, 1), "float32")
+        v[0, 0, 1, 2] = -1.0 if step == 2 else 1.0
+        v[0, 1, 4, 4] = 1.0
+        sigma = np.array([[3.0 * step, 1.0]], "float32")
+        np.savez(
+            tmp_path / f"tangent_space_{step:04d}.npz",
+            vectors=v,
+            singular_values=sigma,
+            input=x,
+        )
+    return tmp_path, x
+
+
+def test_a_tile_opens_by_enter_with_its_input_and_its_history(known, browse, shown):
+    page = browse(km.report(known[0]))
+    opener = page.get_by_role("button", name="Tangent vector 1 of sample 1")
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Tangent vector 1 of sample 1")
+    dialog.wait_for()
+    assert dialog.locator(".large h3").all_inner_texts() == [
+        "Input x",
+        "Vector v",
+        "x + t·v",
+    ]
+    assert dialog.locator(".history li").all_inner_texts() == ["1", "2", "3"]
+    assert "from 3 at epoch 1 to 9 at epoch 3" in dialog.get_by_role("img").get_attribute(
+        "aria-label"
+    )
+    # The sign of a vector means nothing: all of the history has that of the one above.
+    tiles = dialog.locator(".history canvas").evaluate_all(
+        "all => all.map(c => c.toDataURL())"
+    )
+    assert len(set(tiles)) == 1
+    dialog.get_by_role("button", name="Go to epoch 1").click()
+    shown(page, 1)
+    page.wait_for_function(
+        "document.querySelector('#dialog-facts').textContent.includes('epoch 1')"
+    )
+    dialog.get_by_role("button", name="Next vector").click()
+    page.get_by_role("dialog", name="Tangent vector 2").wait_for()
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    focused = page.evaluate("document.activeElement.ariaLabel")
+    assert focused.startswith("Tangent vector 2 of sample 1")
+
+
+def test_the_slider_moves_a_sample_along_the_vector(known, browse, pixels):
+    page = browse(km.report(known[0]))
+    page.locator(".vectors button").first.click()
+    slider = page.get_by_label("Walk along v")
+    before = pixels(page, ".large canvas", 2)
+    assert before == pixels(page, ".large canvas", 0)
+    slider.fill("1")
+    # The vector's largest entry is 1, and the walk goes half the range of the inputs.
+    assert slider.get_attribute("aria-valuetext") == "t = 0.500"
+    page.get_by_label("Row").fill("2")
+    page.get_by_label("column").fill("3")
+    x = known[1][0, 1, 2, 0]
+    numbers = page.locator(".values data").all_inner_texts()
+    found = [float(text.replace("−", "-")) for text in numbers]
+    np.testing.assert_allclose(found, [x, 1.0, x + 0.5], atol=0.01)
+    moved = np.reshape(pixels(page, ".large canvas", 2), (6, 6, 4))[..., 0]
+    expected = known[1][0, ..., 0].copy()
+    expected[1, 2] += 0.5
+    np.testing.assert_allclose(moved / 255, expected, atol=0.02)
+    page.get_by_role("button", name="Back to x").click()
+    assert pixels(page, ".large canvas", 2) == before
+
+
+def test_a_reconstruction_opens_beside_its_input(run, browse):
+    page = browse(km.report(run[0]))
+    page.get_by_role("button", name="denoised of sample 2").click()
+    dialog = page.get_by_role("dialog", name="Denoised of sample 2")
+    dialog.wait_for()
+    titles = dialog.locator(".large h3").all_inner_texts()
+    assert titles[:2] == ["Input", "Denoised"]
+    assert titles[2].startswith("Difference, ±")
+    assert "mean squared error" in dialog.locator("#dialog-facts").inner_text()
