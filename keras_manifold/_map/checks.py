@@ -148,11 +148,12 @@ def check_finite_derivatives(name, derivatives, start=0):
 
 
 def _with_companions(samples):
-    """At least five samples: others of about the same size beside those at hand."""
-    missing = max(0, _COMPANIONS - len(samples))
-    step = max(1.0, 0.1 * float(np.abs(samples[:1]).max(initial=0.0)))
-    moved = [samples[:1] + samples.dtype.type(step * i) for i in range(1, missing + 1)]
-    return np.concatenate([samples[:_COMPANIONS], *moved])
+    """Five samples: those at hand in turn, or others of about the size of a single one."""
+    if len(samples) > 1:  # others could be outside of what an Embedding takes
+        return samples[np.arange(_COMPANIONS) % len(samples)]
+    step = max(1.0, 0.1 * float(np.abs(samples).max(initial=0.0)))
+    moved = [samples + samples.dtype.type(step * i) for i in range(_COMPANIONS)]
+    return np.concatenate(moved)
 
 
 def _check_values(name, function, batch, alone, together, again):
