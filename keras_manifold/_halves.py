@@ -8,6 +8,7 @@ import keras
 
 from keras_manifold import _seeds
 from keras_manifold._feeding import direct_monitors, sole, with_targets
+from keras_manifold._map.compiled import forget_compiled
 from keras_manifold._map.function import Map, in_analysis
 from keras_manifold._parts import Changeable, as_layer, check_codes, check_halves
 from keras_manifold._targets import check_targets, own_target
@@ -155,9 +156,14 @@ class TwoHalves(keras.Model):
         penalised = self._changeable.penalised
         penalised.begin(x)
         try:
-            return step(*args)
+            with penalised.gradients_named():
+                return step(*args)
         finally:
             penalised.end()
+
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        forget_compiled(self)
 
     def _prepared(self, given):
         """The arguments of `fit` or `evaluate`, after what can be seen before its steps."""

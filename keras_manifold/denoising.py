@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count, check_number
-from keras_manifold._map.compiled import ONE_AT_A_TIME, Products, ShorterSide
+from keras_manifold._map.compiled import (
+    ONE_AT_A_TIME,
+    SAMPLES_CHECKED,
+    Products,
+    ShorterSide,
+)
 from keras_manifold._map.function import Map
 from keras_manifold._storage.streams import floating_samples, padded
 from keras_manifold.noise import NoiseInjection
@@ -121,10 +126,10 @@ class Denoiser:
                 "`model` must be a Keras model, or a callable from noisy to clean samples. "
                 f"Received: model={model!r}."
             )
-        self._sample = x[0]
+        self._samples = x[:SAMPLES_CHECKED]
         _check_samples(x, getattr(model, "noise", None))
         with ONE_AT_A_TIME:
-            self.map: Map = Map(model, "model").checked(x[0])
+            self.map: Map = Map(model, "model").checked(self._samples)
         if self.map.output_shape != x.shape[1:]:
             raise ValueError(
                 "A denoiser returns samples of the shape that it takes. Received: outputs "
@@ -143,7 +148,7 @@ class Denoiser:
 
     def divergence(self, x: np.ndarray) -> np.ndarray:
         r"""$\mathrm{tr} J_r(x)$, exactly: a pass for each entry of a sample. `(n,)`."""
-        sides = ShorterSide.of(self.map, x[0])
+        sides = ShorterSide.of(self.map, x[:SAMPLES_CHECKED])
         most = max(1, _ENTRIES_HELD // sides.entries)
         size = min(self.batch_size, most)
         traces = [
@@ -158,7 +163,7 @@ class Denoiser:
 
     @functools.cached_property
     def _products(self):  # compiled at the first call, and kept here for plain callables
-        return Products.of(self.map, self._sample, forwards=True)
+        return Products.of(self.map, self._samples, forwards=True)
 
     def _pushed(self, x, vectors):
         return self._products.predict_on_batch([x, vectors.reshape(len(x), 1, -1)])

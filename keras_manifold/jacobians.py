@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count
-from keras_manifold._map.compiled import ENTRIES_HELD, ShorterSide
+from keras_manifold._map.checks import check_finite_derivatives, warn_where_lost
+from keras_manifold._map.compiled import (
+    ENTRIES_HELD,
+    ONE_AT_A_TIME,
+    SAMPLES_CHECKED,
+    ShorterSide,
+)
 from keras_manifold._map.compiled import forget_compiled as forget_compiled
 from keras_manifold._map.function import Map
 from keras_manifold._storage.streams import floating_samples, padded
@@ -27,8 +33,8 @@ def jacobian(
     otherwise. Cost: one pass (about two evaluations of `function`) for each entry of
     the smaller side, and the compilation, once for a layer or model, at each call for
     other callables. Beyond the result, memory does not grow with the number of samples.
-    Samples are taken to be independent; a function whose outputs for a sample move by more
-    than 1 % of the largest when another is beside it is refused.
+    Samples are taken to be independent; a function whose outputs for a sample change, or
+    have a derivative, with another sample beside it is refused.
 
     Args:
         function: Keras layer or model (called with `training=False`), or any
@@ -39,12 +45,20 @@ def jacobian(
             samples in a pass.
 
     Returns:
-        NumPy array of shape `(batch, *output_shape, *input_shape)`, float32.
+        NumPy array of shape `(batch, *output_shape, *input_shape)`, float32; float64
+        where `keras.config.floatx()` is.
 
     Raises:
         ValueError: If `x` has no samples, if `chunk_size` is below 1, or if `function`
             mixes samples, declares integer inputs or returns integers.
-        TypeError: If `function` returns more than one tensor.
+        TypeError: If `function` returns more than one tensor, or `x` is masked, sparse, or
+            symbolic within a compiled function.
+        FloatingPointError: If `x`, or the derivative at a sample, is not finite.
+
+    Warns:
+        UserWarning: Where the derivative of an output is exactly 0 at every sample,
+            although the output differs between them, or `floatx` is float64 and the
+            function computes in less.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km
@@ -53,10 +67,10 @@ def jacobian(
         (3, 2, 5)
     """
     if chunk_size is not None:
-        check_count("chunk_size", chunk_size, note="or None")
+        chunk_size = check_count("chunk_size", chunk_size, note="or None")
     x = floating_samples(x)
-    model = ShorterSide.of(Map(function), x[0], chunk_size=chunk_size)
-    jacobians = np.empty((len(x), *model.map.output_shape, *x.shape[1:]), "float32")
+    model = ShorterSide.of(Map(function), x[:SAMPLES_CHECKED], chunk_size=chunk_size)
+    jacobians = np.empty((len(x), *model.map.output_shape, *x.shape[1:]), x.dtype)
     batch_size = max(1, min(len(x), _MOST_SAMPLES, ENTRIES_HELD // model.entries))
     for start in range(0, len(x), batch_size):
         batch = x[start : start + batch_size]
@@ -66,4 +80,10 @@ def jacobian(
         jacobians[start : start + batch_size] = passes.reshape(
             len(batch), *jacobians.shape[1:]
         )
+    by_output = jacobians.reshape(len(x), -1, x[0].size)
+    check_finite_derivatives("function", by_output.reshape(len(x), -1))
+    are_zero = ~by_output.any(axis=(0, 2))
+    if len(x) > 1 and are_zero.any():
+        with ONE_AT_A_TIME:
+            warn_where_lost(model.map, model.map.values(x[:_MOST_SAMPLES]), are_zero)
     return jacobians

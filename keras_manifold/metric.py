@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_manifold._map.compiled import ENTRIES_HELD
+from keras_manifold._map.compiled import ENTRIES_HELD, SAMPLES_CHECKED
 from keras_manifold._map.decoders import decoder_map
 from keras_manifold._map.energy import Columns
 from keras_manifold._storage.streams import floating_batches, padded
@@ -108,7 +108,7 @@ def _jacobians(model, codes, batch_size):
         )
     first = checked_codes("codes", first)
     function = decoder_map(model, first[0])
-    columns: Any = Columns.of(function, first[0])
+    columns: Any = Columns.of(function, first[:SAMPLES_CHECKED])
     entries = math.prod(columns.map.output_shape) * first[0].size
     most = max(1, ENTRIES_HELD // entries)
     start = size = 0

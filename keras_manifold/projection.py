@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
-from keras_manifold._map.compiled import ENTRIES_HELD, ONE_AT_A_TIME
+from keras_manifold._map.compiled import ENTRIES_HELD, ONE_AT_A_TIME, SAMPLES_CHECKED
 from keras_manifold._map.decoders import decoder_map, encoder_of, ensemble_size
 from keras_manifold._map.energy import Distances, Offsets
 from keras_manifold._storage.streams import floating_samples, padded
@@ -84,7 +84,7 @@ def project(
         )
     function = decoder_map(model, codes[0], with_stddev=False)
     members = ensemble_size(model)
-    offsets: Any = Offsets.of(function, codes[0])
+    offsets: Any = Offsets.of(function, codes[:SAMPLES_CHECKED])
     size = math.prod(offsets.map.output_shape)
     targets = np.tile(x.reshape(len(x), -1), members) / math.sqrt(members)
     if targets.shape[1] != size:
@@ -92,7 +92,7 @@ def project(
             "`x` must be of the shape of the decoder's outputs. Received: x of shape "
             f"{x.shape}, for outputs of {size // members} entries."
         )
-    distances: Any = Distances.of(function, codes[0])
+    distances: Any = Distances.of(function, codes[:SAMPLES_CHECKED])
     at_once = max(1, min(_MOST_SAMPLES, len(x), ENTRIES_HELD // (size * codes[0].size)))
     found, squares, is_done = (
         codes.astype("float64"),

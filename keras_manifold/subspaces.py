@@ -21,7 +21,9 @@ def principal_angles(a: Any, b: Any) -> Annotated[NDArray[np.float64], "n k"]:
         Radians in [0, π/2], ascending, shape `(n, min(k_a, k_b))`.
 
     Raises:
-        ValueError: If `a` and `b` differ in `n` or in input shape.
+        ValueError: If `a` and `b` differ in `n` or in input shape, are complex, or are not
+            orthonormal to 1e-2 in the inner products: nearer ones are made orthonormal.
+        FloatingPointError: If they hold NaN or infinite entries.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -33,8 +35,9 @@ def principal_angles(a: Any, b: Any) -> Annotated[NDArray[np.float64], "n k"]:
         Björck and Golub (1973), Numerical methods for computing angles between linear
         subspaces, Mathematics of Computation 27.
     """
-    first, second = _vectors(a), _vectors(b)
+    first, second = _vectors("a", a), _vectors("b", b)
     _check_match("a", first, "b", second)
+    first, second = _orthonormal("a", first), _orthonormal("b", second)
     larger, smaller = sorted(
         map(_flat, (first, second)),
         key=lambda v: v.shape[1],
@@ -65,7 +68,9 @@ def captured_energy(space: Any, directions: Any) -> Annotated[NDArray[np.float64
         Fractions in [0, 1], shape `(n, m)`; 0 for a direction of length 0.
 
     Raises:
-        ValueError: If the two differ in `n` or in input shape.
+        ValueError: If the two differ in `n` or in input shape, are complex, or the vectors
+            of `space` are not orthonormal: see `principal_angles`.
+        FloatingPointError: If they hold NaN or infinite entries.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -77,8 +82,9 @@ def captured_energy(space: Any, directions: Any) -> Annotated[NDArray[np.float64
         Simard, Victorri, LeCun and Denker (1992), Tangent prop: a formalism for specifying
         selected invariances in an adaptive network, NIPS.
     """
-    vectors, directions = _vectors(space), _vectors(directions)
+    vectors, directions = _vectors("space", space), _vectors("directions", directions)
     _check_match("space", vectors, "directions", directions)
+    vectors = _orthonormal("space", vectors)
     vectors, directions = _flat(vectors), _flat(directions)
     lengths = np.linalg.norm(directions, axis=2, keepdims=True)
     directions = directions / np.where(lengths > 0, lengths, 1.0)
@@ -99,11 +105,45 @@ def _check_match(name_a, a, name_b, b):
         )
 
 
-def _vectors(space):
+def _vectors(name, space):
     vectors = np.asarray(getattr(space, "vectors", space))
     if vectors.ndim < 3:
         raise ValueError(
             "Tangent vectors must be of shape (n, k, *input_shape). "
             f"Received: shape {vectors.shape}."
         )
-    return vectors.astype("float64")
+    if vectors.dtype.kind not in "biuf":
+        raise ValueError(
+            f"`{name}` must hold real numbers. Received: {name} of dtype {vectors.dtype}."
+        )
+    vectors = vectors.astype("float64")
+    if not np.isfinite(vectors).all():
+        raise FloatingPointError(
+            f"`{name}` must be finite. Received: NaN or infinite entries in {name}."
+        )
+    return vectors
+
+
+# How far inner products may be from those of orthonormal vectors: within the first, as
+# rounding leaves them, nothing is done; within the second they are made orthonormal.
+_EXACT = 1e-6
+_NEARLY = 1e-2
+
+
+def _orthonormal(name, vectors):
+    """The vectors, orthonormal for each sample."""
+    flat = _flat(vectors)
+    grams = flat @ flat.swapaxes(1, 2)
+    errors = np.abs(grams - np.eye(grams.shape[1])).max(axis=(1, 2), initial=0.0)
+    if errors.max(initial=0.0) > _NEARLY:
+        index = int(np.argmax(errors))
+        raise ValueError(
+            f"`{name}` must be orthonormal for each sample, to {_NEARLY} in the inner "
+            f"products. Received: those of sample {index} differ by {errors[index]:.2g} "
+            "(a vector of zeros does by 1). Take an orthonormal basis of their span, as "
+            "np.linalg.qr(vectors.T)[0].T gives it for one sample."
+        )
+    if errors.max(initial=0.0) > _EXACT:
+        bases, _ = np.linalg.qr(flat.swapaxes(1, 2))
+        vectors = bases.swapaxes(1, 2).reshape(vectors.shape)
+    return vectors

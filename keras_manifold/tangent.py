@@ -335,7 +335,7 @@ def tangent_space(
     first = next(batches, None)
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
-    decomposition = Decomposition(model, first[0], of=of, k=k, method=method, seed=seed)
+    decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
     if of == "encoder" and decomposition.is_square and _is_whole(model):
         warnings.warn(
             "The outputs have the shape of the inputs: is the model a whole autoencoder? "

@@ -123,3 +123,85 @@ def test_a_recomputed_map_is_the_map_and_has_its_gradients(rng):
     np.testing.assert_allclose(to_numpy(found), weighted * w * square, rtol=1e-4)
     gradient = to_numpy(pullback(ops.ones_like(found)))
     np.testing.assert_allclose(gradient, 2 * weighted * w * to_numpy(x), rtol=1e-4)
+
+
+def resized(interpolation, size):
+    if interpolation == "area":  # which Keras has not, and people take from TensorFlow
+        import tensorflow as tf
+
+        return lambda x: tf.image.resize(x, size, method="area")
+    return lambda x: ops.image.resize(
+        x, size, interpolation=interpolation, data_format="channels_last"
+    )
+
+
+def has_interpolation(interpolation):
+    backend = keras.backend.backend()
+    lanczos = interpolation.startswith("lanczos") and backend == "torch"
+    return not lanczos and (interpolation != "area" or backend == "tensorflow")
+
+
+INTERPOLATIONS = filter(
+    has_interpolation, ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"]
+)
+
+
+@pytest.mark.parametrize("size", [(6, 8), (2, 3)], ids=["larger", "smaller"])
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_resizing_has_both_products_and_second_derivatives(interpolation, size, rng):
+    resize = resized(interpolation, size)
+    units = np.eye(20).reshape(20, 4, 5, 1)  # resizing is linear: their images say all
+    matrix = to_numpy(resize(tensor(units))).reshape(20, -1).T.astype("float64")
+    x, v = rng.normal(size=(2, 3, 4, 5, 1))
+    u = rng.normal(size=(3, *size, 1))
+
+    def flat(array):
+        return array.reshape(3, -1)
+
+    def function(x):
+        return resize(x * x)
+
+    def gain(x):
+        _, pullback = autodiff.vjp(function, x)
+        return ops.sum(ops.square(pullback(tensor(u))), axis=(1, 2, 3))
+
+    outputs, pullback = autodiff.vjp(function, tensor(x))
+    push = autodiff.pushforward(function, tensor(x), outputs, pullback)
+    images = to_numpy(push(tensor(v)))
+    np.testing.assert_allclose(flat(images), flat(2 * x * v) @ matrix.T, atol=1e-4)
+    turned = flat(u) @ matrix
+    expected = 2 * flat(x) * turned
+    np.testing.assert_allclose(flat(to_numpy(pullback(tensor(u)))), expected, atol=1e-4)
+    values, gradient = autodiff.vjp(gain, tensor(x))
+    found = flat(to_numpy(gradient(ops.ones_like(values))))
+    np.testing.assert_allclose(found, 8 * flat(x) * turned**2, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("activation", "slope", "curvature"),
+    [
+        (
+            ops.softsign,
+            lambda x: 1 / (1 + np.abs(x)) ** 2,
+            lambda x: -2 * np.sign(x) / (1 + np.abs(x)) ** 3,
+        ),
+        (ops.hard_sigmoid, lambda x: np.where(np.abs(x) < 3, 1 / 6, 0.0), np.zeros_like),
+    ],
+    ids=["softsign", "hard_sigmoid"],
+)
+def test_activations_without_a_second_derivative_of_their_own(
+    activation, slope, curvature, rng
+):
+    x, w = rng.normal(size=(2, 40)).astype("float32") * 3
+
+    def gain(w):
+        outputs, pullback = autodiff.vjp(lambda x: activation(x * w), tensor(x))
+        return ops.square(pullback(ops.ones_like(outputs)))
+
+    values, gradient = autodiff.vjp(gain, tensor(w))
+    found = to_numpy(gradient(ops.ones_like(values)))
+    inner = x.astype("float64") * w
+    of_slope = w * slope(inner)
+    expected = 2 * of_slope * (slope(inner) + w * curvature(inner) * x)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(to_numpy(values), of_slope**2, rtol=1e-4)

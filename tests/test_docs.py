@@ -322,7 +322,8 @@ PROVOKED = {
     "PenaltySchedule needs": lambda folder: fit(
         X, callbacks=[km.PenaltySchedule(lambda epoch, weight: 0.1)]
     ),
-    "The Jacobian must": lambda folder: km.tangent_space(
+    "The Jacobian must": lambda folder: km.tangent_space(keras.ops.sqrt, np.zeros((3, 2))),
+    "`x` must be finite": lambda folder: km.tangent_space(
         keras.ops.sin, np.full((3, 2), np.inf)
     ),
     "`directory` must be new": run_twice,

@@ -53,6 +53,7 @@ TESTED_ELSEWHERE = {
     "__main__.py": "test_main.py",
     "_map/checks.py": "map/test_function.py",
     "_map/decomposition.py": "test_tangent.py",
+    "autodiff/_tensorflow_gradients.py": "test_autodiff.py",
     "callbacks/_scheduled.py": "callbacks/test_penalty_schedule.py",
     "autodiff/jax.py": "test_autodiff.py",
     "autodiff/tensorflow.py": "test_autodiff.py",

@@ -65,3 +65,30 @@ def test_captured_energy_of_the_vectors_themselves_is_one(rng):
 def test_captured_energy_of_directions_that_do_not_match_is_refused():
     with pytest.raises(ValueError, match=r"space of shape .* directions of shape"):
         km.captured_energy(np.ones((1, 1, 4)), np.ones((1, 1, 5)))
+
+
+def test_vectors_that_are_not_orthonormal_are_refused_and_nearly_so_made_it(rng):
+    exact = np.linalg.qr(rng.normal(size=(3, 6, 2)))[0].swapaxes(1, 2)
+    other = np.linalg.qr(rng.normal(size=(3, 6, 2)))[0].swapaxes(1, 2)
+    nearly = exact * 1.002
+    want = km.principal_angles(exact, other)
+    np.testing.assert_allclose(km.principal_angles(nearly, other), want, atol=1e-9)
+    shares = km.captured_energy(exact, other)
+    np.testing.assert_allclose(km.captured_energy(nearly, other), shares, atol=1e-9)
+    zero = exact.copy()
+    zero[1, 0] = 0.0
+    for wrong in (2 * exact, zero, exact[:, [0, 0]]):
+        with pytest.raises(ValueError, match="must be orthonormal for each sample"):
+            km.principal_angles(other, wrong)
+        with pytest.raises(ValueError, match="must be orthonormal for each sample"):
+            km.captured_energy(wrong, other)
+
+
+def test_complex_and_not_finite_vectors_are_refused():
+    axis = np.eye(4)[None, :2]
+    with pytest.raises(ValueError, match="must hold real numbers"):
+        km.principal_angles(1j * axis, axis)
+    with pytest.raises(ValueError, match="must hold real numbers"):
+        km.captured_energy(axis, 1j * axis)
+    with pytest.raises(FloatingPointError, match="must be finite"):
+        km.captured_energy(axis, np.nan * axis)

@@ -466,7 +466,7 @@ def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
     from keras_manifold._map.ways import Dense
 
     w = ops.convert_to_tensor(rng.normal(size=(2000, 600)).astype("float32"))
-    way = Dense(Map(lambda x: ops.matmul(x, w)), np.zeros(2000, "float32"))
+    way = Dense(Map(lambda x: ops.matmul(x, w)), np.zeros((1, 2000), "float32"))
     assert 1 <= way.samples_at_a_time < 32
     assert way.samples_at_a_time * 2000 * 600 <= ENTRIES_HELD
 

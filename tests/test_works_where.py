@@ -77,6 +77,10 @@ TESTED = {
     "BatchNormalization": [
         "test_any_encoder_is_differentiated_penalised_and_trained",
     ],
+    "resizing by each": [
+        "test_resizing_has_both_products_and_second_derivatives",
+        "test_activations_without_a_second_derivative_of_their_own",
+    ],
     "`channels_first`": [
         "test_channels_first",
     ],

@@ -1,8 +1,23 @@
 """What must hold for a user's function before anything is computed with it."""
 
+import warnings
+
 import keras
 import numpy as np
 from keras import ops
+
+from keras_manifold import autodiff
+
+
+def check_eager():
+    """Refuses to compute NumPy results while a function is being compiled."""
+    if not autodiff.is_concrete(ops.zeros(())):
+        raise TypeError(
+            "Jacobians and tangent spaces are NumPy arrays, computed in compiled functions "
+            "of their own. Received: a call within a function that is being compiled, such "
+            "as jax.jit or tf.function. Call them outside, or use "
+            "keras_manifold.autodiff inside."
+        )
 
 
 def check_has_derivative(name, function):
@@ -40,21 +55,53 @@ def _fits(expected, found):
     )
 
 
-def independent_output_shape(name, function, sample):
-    """Shape of one output, once a companion of the sample is seen not to change it."""
-    outputs = function(ops.convert_to_tensor(sample[None]))
+def check_not_quantised(name, function):
+    """Refuses layers that round their inputs: their outputs are steps."""
+    for layer in _all_layers(function):
+        mode = getattr(layer, "quantization_mode", None)
+        rounds = mode is not None and (
+            mode == "float8" or getattr(layer, "inputs_quantizer", None) is not None
+        )
+        if rounds:
+            raise ValueError(
+                f"`{name}` must be smooth to have a derivative. Received: the layer "
+                f"{layer.name!r}, which is quantised ({mode}) and rounds its inputs. Take "
+                "the model as it was before `quantize`."
+            )
+
+
+def _all_layers(function):
+    if isinstance(function, keras.Layer):
+        yield function
+        for layer in getattr(function, "layers", ()):
+            yield from _all_layers(layer)
+
+
+def checked_output_shape(name, function, samples):
+    """Shape of one output, once the function is seen to map each sample on its own.
+
+    That is seen exactly, from derivatives: of the outputs of one sample by the others there
+    must be none. Mixing that has no derivative shows in the values.
+
+    Args:
+        name: What the user calls the function.
+        function: A `Map`.
+        samples: A few, `(any, *input_shape)`.
+    """
+    batch = _with_companions(samples)
+    outputs = function(ops.convert_to_tensor(batch))
     if isinstance(outputs, (list, tuple, dict)):
         raise TypeError(
             f"`{name}` must return one tensor. Received: a {type(outputs).__name__} of "
             f"{len(outputs)}. Wrap it in a function that returns the one to look at."
         )
-    alone = ops.convert_to_numpy(outputs)
-    pair = np.stack([sample, sample + 1])
-    together = ops.convert_to_numpy(function(ops.convert_to_tensor(pair)))
-    if alone.shape[:1] != (1,) or together.shape != (2, *alone.shape[1:]):
+    together = ops.convert_to_numpy(outputs)
+    alone = ops.convert_to_numpy(function(ops.convert_to_tensor(batch[:1])))
+    if alone.shape[:1] != (1,) or together.shape != (len(batch), *alone.shape[1:]):
         raise ValueError(
             f"`{name}` must return one output a sample, of shape (batch, *output_shape). "
-            f"Received: shape {alone.shape} for one sample and {together.shape} for two."
+            f"Received: shape {alone.shape} for one sample and {together.shape} for "
+            f"{len(batch)}."
         )
     if alone.size == 0:
         raise ValueError(
@@ -66,14 +113,158 @@ def independent_output_shape(name, function, sample):
             f"`{name}` must return floating-point numbers to have a derivative. "
             f"Received: outputs of dtype {alone.dtype.name}."
         )
-    with np.errstate(invalid="ignore"):  # inf - inf; what is not finite is refused later
-        change = np.abs(alone[0].astype("float64") - together[0]).max(initial=0.0)
-    if change > 0.01 * np.abs(alone).max(initial=0.0):
-        raise ValueError(
-            f"`{name}` must map each sample on its own, but sample 0 changes by "
-            f"{change:.2g} when it is evaluated beside another. Layers that take "
-            "statistics of the batch or draw random numbers do this, such as "
-            "BatchNormalization in training mode: call yours with training=False, as "
-            "is done with a Keras model."
-        )
+    with autodiff.missing_derivatives_named():
+        linear = function.at(ops.convert_to_tensor(batch))
+    _check_values(name, function, batch, alone, together, linear.outputs)
+    _check_no_cross_talk(name, linear, alone.dtype.itemsize)
+    if samples.dtype == "float64":
+        warn_where_truncated(name, function, batch)
     return alone.shape[1:]
+
+
+def check_derivatives_of_samples(name, function, samples):
+    """Refuses derivatives that are not finite; warns where all are 0, outputs differing."""
+    linear = function.at(ops.convert_to_tensor(samples))
+    outputs = ops.convert_to_numpy(linear.outputs)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=outputs.shape)
+    pulled = linear.pull(ops.cast(signs, linear.outputs.dtype))
+    pulled = ops.convert_to_numpy(pulled).astype("float64").reshape(len(samples), -1)
+    check_finite_derivatives(name, pulled)
+    if not pulled.any():
+        warn_where_lost(function, outputs, np.ones(outputs[0].size, bool))
+
+
+def check_finite_derivatives(name, derivatives, start=0):
+    """Refuses derivatives, `(n, any)`, that are NaN or infinite at a sample."""
+    finite = np.isfinite(derivatives).all(axis=1)
+    if not finite.all():
+        raise FloatingPointError(
+            f"`{name}` must have a finite derivative at each sample. Received: NaN or "
+            f"infinite entries at sample {start + np.argmin(finite)} and at "
+            f"{np.sum(~finite) - 1} others beside it. Roots, norms and logarithms have "
+            "none at 0, as of a silent clip or a black image: add a small number inside "
+            "them, as in sqrt(x + 1e-6). Or weights have overflowed: look at the loss."
+        )
+
+
+def _with_companions(samples):
+    """Five samples: those at hand in turn, or others of about the size of a single one."""
+    if len(samples) > 1:  # others could be outside of what an Embedding takes
+        return samples[np.arange(_COMPANIONS) % len(samples)]
+    step = max(1.0, 0.1 * float(np.abs(samples).max(initial=0.0)))
+    moved = [samples + samples.dtype.type(step * i) for i in range(_COMPANIONS)]
+    return np.concatenate(moved)
+
+
+def _check_values(name, function, batch, alone, together, again):
+    tolerance = _VALUES if alone.dtype.itemsize > 2 else _VALUES_OF_HALF_PRECISION
+
+    def change(one, other):
+        with np.errstate(
+            invalid="ignore"
+        ):  # inf - inf; what is not finite is refused later
+            change = np.abs(one.astype("float64") - other).max(initial=0.0)
+        largest = np.abs(together.astype("float64")).max(initial=0.0)
+        return change if change > tolerance * largest else 0.0
+
+    found = change(together, ops.convert_to_numpy(again))
+    if found:
+        raise ValueError(
+            f"`{name}` must map each sample on its own, in the same way at each call, but "
+            f"its outputs change by {found:.2g} from one call to the next. {_ADVICE}"
+        )
+    largest = int(np.argmax(np.abs(together).reshape(len(batch), -1).max(axis=1)))
+    for index in sorted({0, largest}):
+        if index:
+            one = ops.convert_to_tensor(batch[index : index + 1])
+            alone = ops.convert_to_numpy(function(one))
+        found = change(alone[0], together[index])
+        if found:
+            raise ValueError(
+                f"`{name}` must map each sample on its own, but sample {index} changes by "
+                f"{found:.2g} when it is evaluated beside another. {_ADVICE}"
+            )
+
+
+def _check_no_cross_talk(name, linear, itemsize):
+    """Refuses outputs of one sample that have a derivative by another."""
+    count = len(linear.inputs)
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1.0, 1.0], size=tuple(linear.outputs.shape[1:]))
+    sizes = np.zeros((count, count))
+    for index in range(count):
+        cotangent = np.zeros(tuple(linear.outputs.shape))
+        cotangent[index] = signs
+        with autodiff.missing_derivatives_named():
+            pulled = linear.pull(ops.cast(cotangent, linear.outputs.dtype))
+        pulled = ops.convert_to_numpy(pulled).astype("float64").reshape(count, -1)
+        pulled = np.where(np.isfinite(pulled), pulled, 0.0)
+        sizes[index] = np.abs(pulled).max(axis=1, initial=0.0)
+    own = np.diag(sizes).max()
+    others = sizes - np.diag(np.diag(sizes))
+    tolerance = _CROSS_TALK if itemsize > 2 else _CROSS_TALK_OF_HALF_PRECISION
+    if others.max() > tolerance * max(own, others.max()):
+        index, other = np.unravel_index(np.argmax(others), others.shape)
+        raise ValueError(
+            f"`{name}` must map each sample on its own, but the outputs of sample {index} "
+            f"change with sample {other}, by a derivative of {others.max():.2g}. {_ADVICE}"
+        )
+
+
+# Samples of which a check makes sure: what mixes three or four shows too.
+_COMPANIONS = 5
+
+# Changes of outputs relative to the largest, and of derivatives, that rounding may cause.
+_VALUES, _VALUES_OF_HALF_PRECISION = 3e-3, 3e-2
+_CROSS_TALK, _CROSS_TALK_OF_HALF_PRECISION = 1e-6, 1e-3
+
+_ADVICE = (
+    "Layers that take statistics of the batch or draw random numbers do this, such as "
+    "BatchNormalization in training mode: call yours with training=False, as is done with "
+    "a Keras model."
+)
+
+
+def warn_where_lost(function, outputs, are_zero):
+    """Warns where a derivative is 0 at every sample, although the outputs differ.
+
+    Args:
+        function: The `Map`.
+        outputs: At several samples, `(n, *output_shape)`.
+        are_zero: Of which outputs the derivative is exactly 0 everywhere, `(size,)`.
+    """
+    outputs = outputs.reshape(len(outputs), -1)[:, are_zero]
+    count = int((outputs != outputs[:1]).any(axis=0).sum())
+    if count:
+        warnings.warn(
+            f"The derivative of `{'` and `'.join(function.names)}` is exactly 0 at every "
+            f"sample in {count} of {len(are_zero)} outputs, although these differ from "
+            "sample to sample. Rounding, casts to whole numbers and Embedding layers lose "
+            "derivatives; activations that saturate at every sample do the same.",
+            stacklevel=3,
+        )
+
+
+def warn_where_truncated(name, function, samples):
+    """Warns where `floatx` is float64 and the function computes in less."""
+    x = ops.convert_to_tensor(samples)
+    step = 1e-9 * (1 + np.abs(samples))
+    linear = function.at(x)
+    outputs = [
+        ops.convert_to_numpy(value)
+        for value in (linear.outputs, function(ops.convert_to_tensor(samples + step)))
+    ]
+    ones = ops.ones_like(linear.outputs)
+    expected = np.sum(ops.convert_to_numpy(linear.pull(ones)) * step)
+    changes = outputs[1].astype("float64") - outputs[0]
+    is_float64 = {x.dtype, *(value.dtype for value in outputs)}
+    is_float64 = {keras.backend.standardize_dtype(dtype) for dtype in is_float64}
+    far = abs(changes.sum() - expected) > 0.05 * (np.abs(changes).sum() + abs(expected))
+    if is_float64 != {"float64"} or far:
+        warnings.warn(
+            f"floatx is float64, but `{name}` computes in less on "
+            f"{keras.backend.backend()}: results are as accurate as float32. Layers keep "
+            "the dtype that they were made with; JAX needs JAX_ENABLE_X64=1 in the "
+            "environment.",
+            stacklevel=2,
+        )

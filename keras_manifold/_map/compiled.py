@@ -4,14 +4,17 @@
 reads plain Python attributes of layers then, not again: that holds for `predict`, and here.
 What was compiled for layers and models is kept with the first of them, and lives as long.
 It follows the values of their variables, and it is made anew when one of these changed: a
-layer was added, removed or replaced; a layer got other variables or another dtype; an
-attribute of a layer that is a function, text, bool or float was assigned. Of other
-attributes (whole numbers may count calls, tuples, arrays) nothing is seen: call
-`keras_manifold.forget_compiled(model)` after changing one. Other callables are compiled at
+layer was added, removed or replaced, at any depth; a layer got other variables or another
+dtype; an attribute of a layer that is a function, a text, a number, `None`, an array, or a
+tuple or list of these was assigned (`Normalization.adapt` does so); `AutoEncoder.compile`
+was called. What is elsewhere is not seen, such as a global name that a `Lambda` reads or an
+attribute that begins with an underscore: call `compile`, or
+`keras_manifold.forget_compiled(model)`, after changing it. Other callables are compiled at
 each call, and nothing of them is kept.
 """
 
 import math
+import numbers
 import threading
 from typing import Any
 
@@ -20,8 +23,10 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
+from keras_manifold._map.checks import check_eager
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_unit_vectors
+from keras_manifold._storage.streams import result_dtype
 
 # With fewer samples a pass is bound by overhead, not by arithmetic.
 _SAMPLES_IN_A_PASS = 64
@@ -33,6 +38,9 @@ ENTRIES_HELD = 2**25
 # layers meanwhile finds none. Held by whoever calls what a user handed in.
 ONE_AT_A_TIME = threading.RLock()
 
+# Samples at hand with which a function is checked, at most.
+SAMPLES_CHECKED = 5
+
 # Attribute of a layer that keeps what was compiled for it, beyond what Keras tracks.
 KEPT = "__keras_manifold__"
 
@@ -40,10 +48,11 @@ KEPT = "__keras_manifold__"
 def forget_compiled(model: Any) -> None:
     """Drops what `jacobian`, `tangent_space` and callbacks have compiled for a model.
 
-    Needed after an attribute of a layer was changed that only calls read, such as a
-    dilation rate: a compiled function keeps the value with which it was compiled, as that
-    of `predict` does until `compile` is called again. Changed weights, added layers and
-    other variables are followed without this.
+    Needed after something was changed that calls read and that is no public attribute of a
+    layer, such as a global name that a `Lambda` reads: a compiled function keeps the value
+    with which it was compiled, as that of `predict` does until `compile` is called again.
+    Changed weights, attributes and layers are followed without this, and
+    `AutoEncoder.compile` calls it.
 
     Args:
         model: Keras layer or model, or any object with an `encoder` and a `decoder`.
@@ -75,55 +84,80 @@ class Compiled(keras.Model):
 
     Args:
         function: The `Map`.
-        sample: One sample, with which it is checked, of shape `input_shape`.
+        samples: A few, with which it is checked, `(any, *input_shape)`.
 
     Attributes:
         map: The same, checked.
     """
 
-    def __init__(self, function: Map, sample: np.ndarray):
-        super().__init__(dtype="float32")
+    takes_columns = False  # of J, by forward products
+
+    def __init__(self, function: Map, samples: np.ndarray):
+        samples = samples.astype(result_dtype())
+        super().__init__(dtype=samples.dtype.name)
         self.functions = function.functions  # Keras follows their variables
-        self.map = function.checked(sample)
+        self.map = function.checked(samples)
+        if self.takes_columns:
+            autodiff.check_forward_products(self.map, ops.convert_to_tensor(samples))
 
     @classmethod
-    def of(cls, function: Map, sample: np.ndarray, **settings: Any) -> Any:
+    def of(cls, function: Map, samples: np.ndarray, **settings: Any) -> Any:
         """The model of a Map, which its first function keeps if all are Keras layers.
 
         It lives as long as that layer: a cache of our own would keep both alive.
         """
+        check_eager()
         functions = function.functions
         with ONE_AT_A_TIME:
             if not all(isinstance(layer, keras.Layer) for layer in functions):
-                return cls(function, sample, **settings)
+                return cls(function, samples, **settings)
 
             kept = vars(functions[0]).setdefault(KEPT, {})
-            key = (cls, len(functions), sample.shape, *settings.items())
+            key = (
+                cls,
+                len(functions),
+                samples.dtype.name,
+                samples.shape[1:],
+                *settings.items(),
+            )
             if key not in kept or kept[key][0] != list(map(_state, functions)):
-                model = cls(function, sample, **settings)
+                model = cls(function, samples, **settings)
                 # The first call has built the layers.
                 kept[key] = list(map(_state, functions)), model
             return kept[key][1]
 
     def predict_on_batch(self, x):
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, autodiff.missing_derivatives_named():
             return super().predict_on_batch(x)
 
 
 def _state(layer):
     """What may change of a layer that is compiled, other than its values."""
-    is_container = hasattr(layer, "layers")
-    parts = list(map(_state, layer.layers)) if is_container else _settings(layer)
-    return id(layer), layer.dtype_policy.name, list(map(id, layer.variables)), parts
+    parts = list(map(_state, getattr(layer, "layers", ())))
+    settings = {name: _seen(value) for name, value in vars(layer).items() if name[0] != "_"}
+    variables = list(map(id, layer.variables))
+    return id(layer), layer.dtype_policy.name, variables, parts, settings
 
 
-def _settings(layer):
-    """What calls may read of a layer, but for whole numbers: they may count the calls."""
-    return {
-        name: id(value) if callable(value) else repr(value)
-        for name, value in vars(layer).items()
-        if name[0] != "_" and (callable(value) or isinstance(value, (str, bool, float)))
-    }
+def _seen(value):
+    """Equal for values that calls can't tell apart, as far as that is known."""
+    if isinstance(value, keras.Layer):
+        return _state(value) if not hasattr(value, "layers") else id(value)
+    if value is None or isinstance(value, (str, bool, numbers.Number)):
+        return repr(value)
+    if isinstance(value, (tuple, list)):
+        return [_seen(entry) for entry in value[:_ENTRIES_SEEN]]
+    is_tensor = ops.is_tensor(value)
+    if isinstance(value, np.ndarray) or is_tensor:
+        if math.prod(value.shape) > _ENTRIES_READ:
+            return id(value)
+        array = ops.convert_to_numpy(value) if is_tensor else value
+        return array.shape, array.tobytes()
+    return id(value) if callable(value) else None
+
+
+# Entries of a tuple or list that are compared, and of an array; larger ones by identity.
+_ENTRIES_SEEN, _ENTRIES_READ = 100, 10_000
 
 
 class ShorterSide(Compiled):
@@ -134,7 +168,7 @@ class ShorterSide(Compiled):
 
     Args:
         function: The `Map`.
-        sample: One sample, of shape `input_shape`.
+        samples: A few, `(any, *input_shape)`.
         chunk_size: Passes that run at once, or `None` for as many as keep 64 samples in
             a pass.
 
@@ -144,19 +178,37 @@ class ShorterSide(Compiled):
         entries: Of the Jacobian of a sample.
     """
 
-    def __init__(self, function, sample, *, chunk_size=None):
-        super().__init__(function, sample)
+    def __init__(self, function, samples, *, chunk_size=None):
+        super().__init__(function, samples)
         self.chunk_size = chunk_size
-        sizes = math.prod(self.map.output_shape), sample.size
+        sizes = math.prod(self.map.output_shape), samples[0].size
         self.by_rows = sizes[0] <= sizes[1]
         self.passes = min(sizes)
         self.entries = math.prod(sizes)
+        self._has_columns = True
+        if not self.by_rows:
+            try:
+                autodiff.check_forward_products(self.map, ops.convert_to_tensor(samples))
+            except autodiff.MissingDerivativeError:
+                self._has_columns = False
 
     def call(self, x):
         chunk_size = self.chunk_size or _SAMPLES_IN_A_PASS // (x.shape[0] or self.passes)
         chunk_size = min(max(1, chunk_size), self.passes)
-        side = self.map.rows if self.by_rows else self.map.columns
-        return ops.moveaxis(side(x, chunk_size), 0, 1)
+        if not self.by_rows and self._has_columns:
+            try:
+                with autodiff.missing_derivatives_named():
+                    return ops.moveaxis(self.map.columns(x, chunk_size), 0, 1)
+            except autodiff.MissingDerivativeError:
+                # Backward passes need less of the operations, and are as right.
+                self._has_columns = False
+        rows = ops.moveaxis(self.map.rows(x, chunk_size), 0, 1)
+        if self.by_rows:
+            return rows
+        rows = ops.reshape(rows, (ops.shape(rows)[0], rows.shape[1], -1))
+        columns = ops.swapaxes(rows, 1, 2)
+        shape = (-1, self.passes, *self.map.output_shape)
+        return ops.reshape(columns, shape)
 
 
 class BothFactors(Compiled):
@@ -170,10 +222,13 @@ class BothFactors(Compiled):
         entries: Of both factors of a sample.
     """
 
-    def __init__(self, function, sample):
-        super().__init__(function, sample)
+    def __init__(self, function, samples):
+        super().__init__(function, samples)
+        encoder, decoder = self.map.parts
+        codes = encoder(ops.convert_to_tensor(samples))
+        autodiff.check_forward_products(decoder, codes)
         self.passes = math.prod(self.map.shapes[1])
-        self.entries = self.passes * (math.prod(self.map.output_shape) + sample.size)
+        self.entries = self.passes * (math.prod(self.map.output_shape) + samples[0].size)
 
     def call(self, x):
         encoder, decoder = self.map.parts
@@ -191,12 +246,14 @@ class Products(Compiled):
 
     Args:
         function: The `Map`.
-        sample: One sample, of shape `input_shape`.
+        samples: A few, `(any, *input_shape)`.
         forwards: Whether to multiply with $J$, else with $J^	op$.
     """
 
-    def __init__(self, function, sample, *, forwards):
-        super().__init__(function, sample)
+    def __init__(self, function, samples, *, forwards):
+        super().__init__(function, samples)
+        if forwards:
+            autodiff.check_forward_products(self.map, ops.convert_to_tensor(samples))
         self.forwards = forwards
 
     def call(self, inputs):
@@ -211,4 +268,4 @@ class Products(Compiled):
             vectors = ops.cast(ops.reshape(vectors, ops.shape(outputs)), outputs.dtype)
             images = pull(vectors)
         images = ops.reshape(images, (-1, count, math.prod(images.shape[1:])))
-        return ops.cast(images, "float32")
+        return ops.cast(images, self.compute_dtype)

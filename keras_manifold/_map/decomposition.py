@@ -9,10 +9,11 @@ import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_at_most
-from keras_manifold._map.compiled import ONE_AT_A_TIME, Products
+from keras_manifold._map.checks import check_eager, warn_where_lost
+from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED, Products
 from keras_manifold._map.function import Map
 from keras_manifold._map.ways import Dense, Factors, Lanczos, Way, check_finite
-from keras_manifold._storage.streams import padded
+from keras_manifold._storage.streams import padded, result_dtype
 
 # Vectors in a block of Lanczos beyond `k`. It takes about as many passes as this many times
 # its block; where there are no more than the minimum, all of the Jacobian is computed.
@@ -31,23 +32,25 @@ class Decomposition:
 
     Args:
         model: As in `tangent_space`, and so are `of`, `k`, `method` and `seed`.
-        sample: One sample, of shape `input_shape`.
+        samples: A few, `(any, *input_shape)`, with which the model is checked.
 
     Attributes:
         k: Directions of each sample.
         method: `"dense"`, `"factors"` or `"lanczos"`.
     """
 
-    def __init__(self, model, sample, *, of, k, method, seed):
+    def __init__(self, model, samples, *, of, k, method, seed):
+        check_eager()
         self.of = of
-        self._input_shape = sample.shape
+        samples = samples[:SAMPLES_CHECKED]
+        self._input_shape = samples.shape[1:]
         self._points, self._function = _maps(model, of)
         if self._points is not None:
             with ONE_AT_A_TIME:
-                self._points.checked(sample)
-            sample = self._codes(sample[None])[0]
+                self._points.checked(samples)
+            samples = self._codes(samples)
         is_composed = len(self._function.functions) == 2
-        way: Way = (Factors if is_composed else Dense)(self._function, sample)
+        way: Way = (Factors if is_composed else Dense)(self._function, samples)
         most = way.passes
         self.k = most if k is None else k
         check_at_most("k", self.k, most, f"the Jacobian's rank is at most {most}")
@@ -60,11 +63,11 @@ class Decomposition:
                     'leading ones, or method="dense" for all.'
                 )
             shape = way.output_shape
-            way = Lanczos(self._function, sample, shape, k=self.k, block=block, seed=seed)
+            way = Lanczos(self._function, samples, shape, k=self.k, block=block, seed=seed)
         self.method = way.name
         self.seed = seed
         self._way = way
-        self._shapes = way.output_shape, sample.shape
+        self._shapes = way.output_shape, samples.shape[1:]
 
     def fingerprint(self):
         """What a run must share with another one to go on where it ended.
@@ -102,17 +105,29 @@ class Decomposition:
         """
         pending: deque = deque()
         full_size = 0
+        is_lost, firsts = True, []
         with self._way.blas_threads, ThreadPoolExecutor(1) as pool:
             for batch in _pieces(batches, self._way.samples_at_a_time):
                 full_size = max(full_size, len(batch))
                 derivatives = self._derivatives(padded(batch, full_size), start)
                 derivatives = [array[: len(batch)] for array in derivatives]
+                if is_lost:
+                    is_lost = not all(array.any() for array in derivatives)
+                    firsts.append(batch[:2])
                 pending.append((batch, pool.submit(self._arrays, derivatives, start)))
                 start += len(batch)
                 if len(pending) > 1:
                     yield _done(pending.popleft())
             while pending:
                 yield _done(pending.popleft())
+        if is_lost and firsts:
+            self._warn_where_lost(np.concatenate(firsts))
+
+    def _warn_where_lost(self, x):
+        points = x if self._points is None else self._codes(x)
+        with ONE_AT_A_TIME:
+            outputs = self._function.values(points)
+        warn_where_lost(self._function, outputs, np.ones(outputs[0].size, bool))
 
     @property
     def is_square(self) -> bool:
@@ -141,7 +156,7 @@ class Decomposition:
         left = left.reshape(*left.shape[:2], -1).astype("float64")
         sample = x[:1] if self._points is None else self._codes(x[:1])
         pull, push = (
-            Products.of(self._function, sample[0], forwards=forwards)
+            Products.of(self._function, sample, forwards=forwards)
             for forwards in (False, True)
         )
         probes = self.k + _OVERSAMPLING  # the block that Lanczos has compiled
@@ -175,11 +190,11 @@ class Decomposition:
         signs = _signs_of_largest(vectors)
         arrays = {
             "vectors": _signed(vectors, signs).reshape(*signs.shape[:2], *shapes[0]),
-            "singular_values": _finite_float32(triplets.sigma),
+            "singular_values": _finite(triplets.sigma),
             "code_vectors": _signed(codes, signs).reshape(*signs.shape[:2], *shapes[1]),
         }
         if triplets.errors is not None:
-            arrays["errors"] = triplets.errors.astype("float32")
+            arrays["errors"] = triplets.errors.astype(result_dtype())
         return arrays
 
 
@@ -230,16 +245,16 @@ def _signs_of_largest(vectors):
     return np.where(np.take_along_axis(vectors, largest, axis=2) < 0, -1.0, 1.0)
 
 
-def _finite_float32(sigma):
-    largest = np.finfo("float32").max
+def _finite(sigma):
+    largest = np.finfo(result_dtype()).max
     if (sigma > largest).any():
         raise FloatingPointError(
-            f"Singular values must be below {largest:.2g}, as results are float32. "
-            f"Received: {sigma.max():.2g}."
+            f"Singular values must be below {largest:.2g}, as results are "
+            f"{result_dtype()}. Received: {sigma.max():.2g}."
         )
-    return sigma.astype("float32")
+    return sigma.astype(result_dtype())
 
 
 def _signed(vectors, signs):
-    signed = np.empty(vectors.shape, "float32")
+    signed = np.empty(vectors.shape, result_dtype())
     return np.multiply(vectors, signs, out=signed, casting="same_kind")

@@ -45,6 +45,8 @@ class NormalBlocks(Compiled):
     has no neighbour for means nothing.
     """
 
+    takes_columns = True
+
     def call(self, x):
         outputs, columns = _outputs_and_columns(self.map, x)
         steps = outputs[1:] - outputs[:-1]
@@ -64,6 +66,8 @@ class Offsets(Compiled):
     Inputs: codes, and targets `(batch, outputs)`. Predictions: $\|g(z) - x\|^2$,
     `(batch,)`, $J^\top (g(z) - x)$, `(batch, d)`, and $J^\top J$, `(batch, d, d)`.
     """
+
+    takes_columns = True
 
     def call(self, inputs):
         x, targets = inputs
@@ -88,6 +92,8 @@ class Distances(Compiled):
 
 class Columns(Compiled):
     """All columns of each Jacobian, `(points, d, outputs)`."""
+
+    takes_columns = True
 
     def call(self, x):
         return _outputs_and_columns(self.map, x)[1]
@@ -142,8 +148,8 @@ class CurveEnergy:
     """
 
     def __init__(self, function: Map, code: np.ndarray, points: int):
-        self._segments: Any = Segments.of(function, code)
-        self._blocks: Any = NormalBlocks.of(function, code)
+        self._segments: Any = Segments.of(function, code[None])
+        self._blocks: Any = NormalBlocks.of(function, code[None])
         self.map = self._segments.map
         outputs = math.prod(self.map.output_shape)
         with_jacobians = outputs * (code.size + 2) + 2 * code.size**2

@@ -11,9 +11,11 @@ from keras import ops
 
 from keras_manifold import autodiff
 from keras_manifold._map.checks import (
+    check_derivatives_of_samples,
     check_has_derivative,
     check_input,
-    independent_output_shape,
+    check_not_quantised,
+    checked_output_shape,
 )
 from keras_manifold._map.passes import images_of_unit_vectors, repeated, sample_size
 
@@ -187,40 +189,69 @@ class Map:
         """
         for name, function in zip(self.names, self.functions):
             check_has_derivative(name, function)
+            check_not_quantised(name, function)
 
-    def checked(self, sample: np.ndarray) -> "Map":
+    def checked(self, samples: np.ndarray) -> "Map":
         """This map, once it is seen to be one: with its shapes, in an instance of its own.
 
         Each function must take one input of the shape of the sample before it, and return
         one tensor of floating-point numbers, which another sample beside does not change.
 
         Args:
-            sample: One sample, `input_shape`.
+            samples: One or a few, `(any, *input_shape)`.
 
         Raises:
             ValueError, TypeError: What is wrong, by the name of the function.
         """
         self.check_inputs()
         checked = Map(self)
-        checked.shapes = (sample.shape,)
+        checked.shapes = (samples.shape[1:],)
         for part, name in zip(self.parts, self.names):
-            check_input(name, part.functions[0], sample)
-            checked.shapes += (independent_output_shape(name, part, sample),)
+            check_input(name, part.functions[0], samples[0])
+            checked.shapes += (checked_output_shape(name, part, samples),)
             if len(checked.shapes) <= len(self.functions):
-                sample = ops.convert_to_numpy(part(ops.convert_to_tensor(sample[None])))[0]
+                samples = ops.convert_to_numpy(part(ops.convert_to_tensor(samples)))
         return checked
 
-    def check_as_declared(self) -> None:
-        """Checks that need a sample, with a random one of the shape that a model declares.
+    def check_penalised(self, samples: np.ndarray) -> None:
+        """Checks for a penalty, with samples at hand.
+
+        Args:
+            samples: One or a few, `(any, *input_shape)`.
 
         Raises:
-            ValueError: If the function mixes samples or returns whole numbers.
+            ValueError, TypeError: As `checked`, and if a derivative can't be
+                differentiated.
+            FloatingPointError: If a derivative is not finite at a sample.
+        """
+        if any(map(_has_fixed_batch, self.functions)):
+            return
+        self.checked(samples)
+        x = ops.convert_to_tensor(samples)
+        autodiff.check_second_derivatives(self, x)
+        check_derivatives_of_samples(" and ".join(self.names), self, samples)
+
+    def check_as_declared(self) -> None:
+        """Checks for a penalty, with a random sample of the shape that a model declares.
+
+        Raises:
+            ValueError: If the function mixes samples or returns whole numbers, or if its
+                derivative can't be differentiated.
         """
         self.check_inputs()
         for name, part in zip(self.names, self.parts):
             inputs: Any = getattr(part.functions[0], "inputs", None) or ()
-            # A model of a fixed batch size, such as a stateful RNN, takes no sample alone.
-            if len(inputs) != 1 or inputs[0].shape[0] or None in inputs[0].shape[1:]:
+            if not autodiff.is_available() or _has_fixed_batch(part.functions[0]):
                 continue
-            sample = np.random.default_rng(0).uniform(size=inputs[0].shape[1:])
-            independent_output_shape(name, part, sample.astype("float32"))
+            if len(inputs) != 1 or None in inputs[0].shape[1:]:
+                continue
+            sample = np.random.default_rng(0).uniform(size=(1, *inputs[0].shape[1:]))
+            sample = sample.astype("float32")
+            checked_output_shape(name, part, sample)
+            autodiff.check_second_derivatives(part, ops.convert_to_tensor(sample))
+
+
+def _has_fixed_batch(function):
+    """Whether it is a model such as a stateful RNN, which takes no sample alone."""
+    inputs: Any = getattr(function, "inputs", None) or ()
+    return any(tensor.shape[0] for tensor in inputs)

@@ -71,8 +71,8 @@ class Dense:
         is_small = self.passes <= _SMALL_MATRIX
         return ONE_BLAS_THREAD if is_small else contextlib.nullcontext()
 
-    def __init__(self, function, sample):
-        self._model = ShorterSide.of(function, sample)
+    def __init__(self, function, samples):
+        self._model = ShorterSide.of(function, samples)
         self.passes = self._model.passes
         self.output_shape = self._model.map.output_shape
         self.samples_at_a_time = max(1, ENTRIES_HELD // self._model.entries)
@@ -92,10 +92,10 @@ class Factors(Dense):
 
     name = "factors"
 
-    def __init__(self, function, sample):
-        self._model = BothFactors.of(function, sample)
+    def __init__(self, function, samples):
+        self._model = BothFactors.of(function, samples)
         self.output_shape = self._model.map.output_shape
-        self.passes = min(self._model.passes, sample.size, math.prod(self.output_shape))
+        self.passes = min(self._model.passes, samples[0].size, math.prod(self.output_shape))
         self.samples_at_a_time = max(1, ENTRIES_HELD // self._model.entries)
 
     def derivatives(self, batch, start):
@@ -113,13 +113,13 @@ class Lanczos:
     name = "lanczos"
     blas_threads = contextlib.nullcontext()
 
-    def __init__(self, function, sample, output_shape, *, k, block, seed):
-        sizes = math.prod(output_shape), sample.size
+    def __init__(self, function, samples, output_shape, *, k, block, seed):
+        sizes = math.prod(output_shape), samples[0].size
         self.passes = min(sizes)
         self.output_shape = output_shape
         self._k = k
         self._models = [
-            Products.of(function, sample, forwards=forwards) for forwards in (True, False)
+            Products.of(function, samples, forwards=forwards) for forwards in (True, False)
         ]
         # The basis is held on the shorter side.
         self._is_wide = sizes[0] < sizes[1]
@@ -133,7 +133,9 @@ class Lanczos:
     def derivatives(self, batch, start):
         def product(model, vectors):
             # Blocks of one size compile once.
-            block = np.zeros((len(batch), *self._start.shape[:1], vectors.shape[2]), "f4")
+            block = np.zeros(
+                (len(batch), *self._start.shape[:1], vectors.shape[2]), batch.dtype
+            )
             block[:, : vectors.shape[1]] = vectors
             images = model.predict_on_batch([batch, block])[:, : vectors.shape[1]]
             check_finite([images], start)

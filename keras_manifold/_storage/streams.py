@@ -1,5 +1,6 @@
 """Samples, batch by batch, from arrays and from every stream that Keras takes."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 
 import keras
@@ -13,8 +14,25 @@ _LONG_RUN = 50
 
 
 def floating_samples(x):
-    """`x` as a float32 NumPy array with at least one sample."""
-    x = ops.convert_to_numpy(x)
+    """`x` as a NumPy array with at least one sample, float32 or what `floatx` says."""
+    if np.ma.isMaskedArray(x):
+        raise TypeError(
+            "`x` must have a value in every entry. Received: a masked array, whose missing "
+            "entries would be taken as they are underneath. Fill them: x.filled(0.0)."
+        )
+    if hasattr(x, "tocsr") and hasattr(x, "nnz"):
+        raise TypeError(
+            "`x` must be a dense array. Received: a sparse matrix of type "
+            f"{type(x).__name__}. Convert it, or a part of its rows: x[:100].toarray()."
+        )
+    try:
+        x = ops.convert_to_numpy(x)
+    except Exception as error:
+        raise TypeError(
+            "`x` must hold numbers that are known now. Received: x of type "
+            f"{type(x).__name__}, which does not convert to a NumPy array: {error}. Within "
+            "a compiled function (jax.jit, tf.function) there are none: call this outside."
+        ) from error
     if x.ndim < 2 or len(x) == 0:
         raise ValueError(
             "`x` must be of shape (batch, *input_shape) with at least one sample. "
@@ -29,7 +47,21 @@ def floating_samples(x):
         raise ValueError(
             f"`x` must hold real numbers. Received: x of dtype {x.dtype.name}."
         )
-    return x.astype("float32", copy=False)
+    x = x.astype(result_dtype(), copy=False)
+    finite = np.isfinite(x)
+    if not finite.all():
+        bad = ~finite.reshape(len(x), -1).all(axis=1)
+        raise FloatingPointError(
+            "`x` must be finite. Received: NaN or infinite entries in sample "
+            f"{np.argmax(bad)} and in {bad.sum() - 1} others beside it, of {len(x)}. "
+            "Remove these samples, or replace the entries: np.nan_to_num(x)."
+        )
+    return x
+
+
+def result_dtype():
+    """In which samples are taken and results given: float64 where `floatx` says so."""
+    return "float64" if keras.config.floatx() == "float64" else "float32"
 
 
 def floating_batches(x, batch_size):
@@ -83,10 +115,21 @@ def _iterator(x):
 
 
 def _length(stream):
+    if isinstance(stream, (itertools.cycle, itertools.count, itertools.repeat)):
+        raise _endless(stream)
     try:
         return len(stream)
-    except TypeError:  # of unknown length, as generators and filtered datasets are
+    except TypeError as error:  # generators and filtered datasets don't know theirs
+        if "infinite" in str(error):
+            raise _endless(stream) from None
         return None
+
+
+def _endless(stream):
+    return ValueError(
+        "`x` must end, as all its samples are used. Received: an endless "
+        f"{type(stream).__name__}. Take a part of it, as with dataset.take(10)."
+    )
 
 
 def _inputs(element):

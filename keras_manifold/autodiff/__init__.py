@@ -6,16 +6,44 @@ return can be differentiated again with respect to the weights, which is how a p
 on a Jacobian is trained.
 """
 
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
-__all__ = ["jvp", "linearize", "pushforward", "recomputed_map", "vjp"]
+__all__ = [
+    "MissingDerivativeError",
+    "check_forward_products",
+    "check_second_derivatives",
+    "is_available",
+    "is_concrete",
+    "jvp",
+    "linearize",
+    "missing_derivatives_named",
+    "pushforward",
+    "recomputed_map",
+    "vjp",
+]
 
 _BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def is_available() -> bool:
+    """Whether the backend of Keras differentiates.
+
+    Returns:
+        False under NumPy and OpenVINO, which predict only.
+
+    Examples:
+        >>> from keras_manifold import autodiff
+        >>> autodiff.is_available()
+        True
+    """
+    return keras.backend.backend() in _BACKENDS
 
 
 @functools.cache
@@ -28,6 +56,61 @@ def _framework() -> Any:
             "predict. Set the environment variable KERAS_BACKEND before importing keras."
         )
     return importlib.import_module(f"keras_manifold.autodiff.{backend}")
+
+
+# What the frameworks say of an operation without a derivative, up to its name.
+_MISSING = re.compile(
+    r"gradient registry has no entry for: (\w+)"
+    r"|No gradient defined for operation .*\(op type: (\w+)\)"
+    r"|erivative for '?([\w:]+)'? is not implemented"
+    r"|Trying to use forward AD with (\w+) that"
+    r"|Differentiation rule for '([^']+)' not implemented"
+    r"|[Tt]ranspose rule \(for reverse-mode differentiation\) for '([^']+)' not implemented"
+    r"|can't apply forward-mode differentiation \(jvp\) to a (custom_vjp) function"
+    r"|Reverse-mode differentiation does not work for (lax.while_loop)"
+    r"|implement the forward mode AD formula.*override the (jvp)"
+)
+
+
+class MissingDerivativeError(ValueError):
+    """An operation has no derivative, or no second one, on this backend."""
+
+
+@contextlib.contextmanager
+def missing_derivatives_named() -> Iterator[None]:
+    """Says which operation lacks a derivative, where a framework's error says so inside.
+
+    Raises:
+        MissingDerivativeError: Instead of the framework's own error. Others pass.
+
+    Examples:
+        >>> from keras_manifold import autodiff
+        >>> try:
+        ...     with autodiff.missing_derivatives_named():
+        ...         raise LookupError("gradient registry has no entry for: LRNGrad")
+        ... except autodiff.MissingDerivativeError as error:
+        ...     print("LRNGrad" in str(error))
+        True
+    """
+    try:
+        yield
+    except MissingDerivativeError:
+        raise
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        found = _MISSING.search(str(error))
+        if found is None:
+            raise
+        operation = next(filter(None, found.groups()))
+        raise _missing(operation) from error
+
+
+def _missing(operation):
+    return MissingDerivativeError(
+        "Each operation must have the derivatives that are taken of it: a first one for a "
+        "Jacobian, a second one for its forward products and to train a penalty. Received: "
+        f"{operation}, which has none in {keras.backend.backend()}. Replace the layer that "
+        "uses it, or take another backend."
+    )
 
 
 def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
@@ -148,7 +231,7 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
 
     Args:
         function: Callable from `x` and an integer, a Python number or a tensor of shape
-            `()`, to a float32 tensor of one shape for all.
+            `()`, to a float32 tensor of one shape for all, float64 where `x` is.
         x: Floating-point tensor of any shape. Gradients flow to `x` and to weights only,
             not to other tensors that `function` may hold.
         count: How many, at least 1.
@@ -166,3 +249,58 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
         [0.0, 3.0, 6.0]
     """
     return _framework().recomputed_map(function, x, count)
+
+
+def check_second_derivatives(function: Callable, x: Any) -> None:
+    r"""Refuses a function whose derivative $J^\top u$ can't be differentiated.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`, with values.
+
+    Raises:
+        MissingDerivativeError: By the name of the operation that the backend knows.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
+        >>> autodiff.check_second_derivatives(keras.ops.square, x)
+    """
+    with missing_derivatives_named():
+        _framework().check_second_derivatives(function, x)
+
+
+def check_forward_products(function: Callable, x: Any) -> None:
+    """The same where forward products are second derivatives, which is on TensorFlow.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`, with values.
+
+    Raises:
+        MissingDerivativeError: By the name of the operation that the backend knows.
+
+    Examples:
+        See `check_second_derivatives`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        check_second_derivatives(function, x)
+
+
+def is_concrete(x: Any) -> bool:
+    """Whether a tensor has values now, and not only within a compiled function.
+
+    Args:
+        x: Tensor of the backend.
+
+    Returns:
+        Whether it can be converted to NumPy, and what is computed with it too.
+
+    Examples:
+        >>> import keras
+        >>> from keras_manifold import autodiff
+        >>> autodiff.is_concrete(keras.ops.ones((2, 3)))
+        True
+    """
+    return not isinstance(x, keras.KerasTensor) and _framework().is_concrete(x)

@@ -1,5 +1,7 @@
 import tensorflow as tf
 
+from keras_manifold.autodiff import _tensorflow_gradients as _tensorflow_gradients
+
 
 def jvp(function, x, tangent):
     outputs, push = linearize(function, x)
@@ -48,6 +50,8 @@ def vjp(function, x):
 
 
 def recomputed_map(function, x, count):
+    dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
+
     # tf.recompute_grad does not record the tapes of a function that differentiates.
     @tf.custom_gradient
     def stacked(x):
@@ -72,7 +76,7 @@ def recomputed_map(function, x, count):
         def written(index, images):
             return index + 1, images.write(index, function(x, index))
 
-        (images,) = _one_by_one(written, [tf.TensorArray(tf.float32, count)], count)
+        (images,) = _one_by_one(written, [tf.TensorArray(dtype, count)], count)
         return images.stack(), gradients
 
     return stacked(tf.convert_to_tensor(x))
@@ -86,3 +90,41 @@ def _one_by_one(body, initial, count):
         parallel_iterations=1,
         maximum_iterations=count,
     )[1:]
+
+
+def check_second_derivatives(function, x):
+    # A registered gradient may say that it has none; then the product is lost silently.
+    outputs = function(x)
+    u = tf.random.stateless_normal(tf.shape(outputs), (0, 1), dtype=outputs.dtype)
+    v = tf.random.stateless_normal(tf.shape(x), (0, 2), dtype=x.dtype)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([x, u])
+        outputs, inner = vjp(function, x)
+        pulled_back = inner(u)
+    tape.gradient(pulled_back, x, v)
+    pushed = tape.gradient(pulled_back, u, v, unconnected_gradients="zero")
+    one, other = (
+        tf.reduce_sum(tf.cast(a, "float64") * tf.cast(b, "float64"))
+        for a, b in ((u, pushed), (v, pulled_back))
+    )
+    size = tf.norm(tf.cast(u, "float64")) * tf.norm(tf.cast(pushed, "float64"))
+    size += tf.norm(tf.cast(v, "float64")) * tf.norm(tf.cast(pulled_back, "float64"))
+    tolerance = 1e-3 if outputs.dtype.size > 2 else 5e-2
+    if abs(one - other) > tolerance * size:
+        raise LookupError("gradient registry has no entry for: " + _lost(function, x))
+
+
+def _lost(function, x):
+    """Operations whose derivative by the cotangent TensorFlow gives as none."""
+
+    def pulled_back(x):
+        outputs, pullback = vjp(function, x)
+        return pullback(tf.ones_like(outputs))
+
+    graph = tf.function(pulled_back, autograph=False).get_concrete_function(x).graph
+    names = {operation.type for operation in graph.get_operations()}
+    return "_or_".join(sorted(name for name in names if "Grad" in name)) or "an_operation"
+
+
+def is_concrete(x):
+    return tf.executing_eagerly() and not tf.is_symbolic_tensor(x)

@@ -1,5 +1,6 @@
 """The loss of a model with penalties on the derivatives of its parts."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_manifold import autodiff
 from keras_manifold._arguments import Part
 from keras_manifold._map.function import Map
 from keras_manifold._map.plain import functional_class, is_plain
@@ -76,6 +78,12 @@ class PenalisedLoss:
             terms.append(penalty.weight * ops.mean(self._values(penalty, x)))
         self._step.added = sum(terms)
         return self._step.added
+
+    def gradients_named(self) -> contextlib.AbstractContextManager:
+        """In which a step is taken: operations without a second derivative are named."""
+        if self.penalties:
+            return autodiff.missing_derivatives_named()
+        return contextlib.nullcontext()
 
     def forward(self, x: Any) -> tuple[Part, Any] | None:
         """Outputs of a part that is penalised, whose values are left for `total`.

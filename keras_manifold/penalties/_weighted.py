@@ -24,7 +24,8 @@ class WeightedPenalty(keras.layers.Layer):
     fixed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, weight: float, **kwargs: Any):
-        kwargs.setdefault("dtype", "float32")
+        is_double = keras.config.floatx() == "float64"
+        kwargs.setdefault("dtype", "float64" if is_double else "float32")
         super().__init__(**kwargs)
         self._initial_weight = _checked_weight(weight)
         self._weight = self.add_weight(

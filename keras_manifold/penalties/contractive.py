@@ -12,6 +12,7 @@ from keras_manifold import autodiff
 from keras_manifold._arguments import Part, check_choice, check_count, check_number
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
+from keras_manifold.penalties._first_use import FirstUse
 from keras_manifold.penalties._weighted import WeightedPenalty, squared_norms
 
 PartOrCode = Literal[Part, "code"]  # its name before
@@ -96,12 +97,16 @@ class ContractivePenalty(WeightedPenalty):
     Call returns:
         Tensor of shape `(batch,)`, not negative; 0 where the function does not depend on
         `x`, empty where there are no samples. In float32, whatever the precision in which
-        the function computes. Of a function that mixes samples it is the squared norm of
-        the gradients of the summed outputs, which is not the penalty; `AutoEncoder`
-        refuses such an encoder.
+        the function computes; in float64 where `keras.config.floatx()` is.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range. When it is first called with a function:
+            if that mixes samples, draws random numbers, or has no second derivative.
+        FloatingPointError: If the derivative at one of the first samples is not finite.
+
+    Warns:
+        UserWarning: If the derivative is exactly 0 at the first samples, although the
+            outputs differ.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km
@@ -156,6 +161,7 @@ class ContractivePenalty(WeightedPenalty):
         self.chunk_size = chunk_size
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self._first_use = FirstUse()
         self.built = True
 
     def call(self, x, function=None):
@@ -192,6 +198,7 @@ class ContractivePenalty(WeightedPenalty):
         function = Map(first)
         for other in others:
             function = function.then(Map(other))
+        self._first_use.check(function, x)
         if self.probes != "exact":
             outputs, values = self._estimated(function, points)
         elif len(function.functions) == 2:
@@ -315,7 +322,9 @@ class ContractivePenalty(WeightedPenalty):
         """One value a sample of the images of one direction at all points."""
         times = self._points_of_a_sample()
         points, *sides = ops.shape(images)
-        images = ops.reshape(ops.cast(images, "float32"), (times, points // times, *sides))
+        images = ops.reshape(
+            ops.cast(images, self.compute_dtype), (times, points // times, *sides)
+        )
         values = squared_norms(images[0])
         if not self.curvature:
             return values
@@ -358,9 +367,10 @@ def _known_size(like):
 
 
 def _flat_samples(images):
-    """`(1, points, ...)` to `(1, points, size)`, in float32."""
+    """`(1, points, ...)` to `(1, points, size)`, in float32 or better."""
     size = math.prod(images.shape[2:])
-    return ops.reshape(ops.cast(images, "float32"), (1, ops.shape(images)[1], size))
+    dtype = keras.backend.result_type(images.dtype, "float32")
+    return ops.reshape(ops.cast(images, dtype), (1, ops.shape(images)[1], size))
 
 
 def _squared_norm_of_product(columns, rows):

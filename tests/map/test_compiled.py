@@ -31,8 +31,8 @@ def slope(layer):
 def test_a_layer_is_compiled_once_and_its_compiled_function_dies_with_it():
     layer = layers.Dense(2)
     km.jacobian(layer, X)
-    first = ShorterSide.of(Map(layer), X[0], chunk_size=None)
-    assert ShorterSide.of(Map(layer), X[0], chunk_size=None) is first
+    first = ShorterSide.of(Map(layer), X[:1], chunk_size=None)
+    assert ShorterSide.of(Map(layer), X[:1], chunk_size=None) is first
     alive = weakref.ref(layer)
     del layer, first
     gc.collect()
@@ -46,12 +46,38 @@ def test_a_number_that_was_assigned_is_seen():
     assert slope(layer) == 3
 
 
-def test_what_is_not_seen_can_be_forgotten():
-    layer = Scale((2.0,))
+@pytest.mark.parametrize("kind", [tuple, np.asarray, lambda pair: int(pair[0])])
+def test_tuples_arrays_and_whole_numbers_are_seen_too(kind):
+    layer = Scale(kind((2.0, 2.0)))
     assert slope(layer) == 2
-    layer.factor = (5.0,)
+    layer.factor = kind((5.0, 5.0))
+    assert slope(layer) == 5
+
+
+def test_a_layer_that_is_adapted_again_is_seen():
+    layer = layers.Normalization(axis=None)
+    for spread in (2.0, 5.0):
+        layer.adapt(np.array([[-spread], [spread]], "float32"))
+        assert slope(layer) == pytest.approx(1 / spread, rel=1e-4)
+
+
+def test_what_is_not_seen_can_be_forgotten():
+    factors = [2.0]
+    layer = layers.Lambda(lambda x: x * factors[0])
+    assert slope(layer) == 2
+    factors[0] = 5.0
     km.forget_compiled(layer)
     assert slope(layer) == 5
+
+
+def test_compiling_an_autoencoder_forgets():
+    factors = [2.0]
+    encoder = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x * factors[0])])
+    model = km.AutoEncoder(encoder, keras.Sequential([keras.Input((3,)), layers.Dense(3)]))
+    assert km.tangent_space(model, X).singular_values[0, 0] == pytest.approx(2)
+    factors[0] = 5.0
+    model.compile("adam", loss="mse")
+    assert km.tangent_space(model, X).singular_values[0, 0] == pytest.approx(5)
 
 
 def test_the_halves_of_an_autoencoder_are_forgotten_with_it(digits):
@@ -71,8 +97,8 @@ def test_forgetting_what_is_no_layer_is_refused():
 def test_products_are_those_with_the_matrix_and_its_transpose(rng):
     w = rng.normal(size=(3, 5)).astype("float32")
     function = Map(lambda x: ops.matmul(x, w))
-    forwards = Products(function, X[0], forwards=True)
-    backwards = Products(function, X[0], forwards=False)
+    forwards = Products(function, X[:1], forwards=True)
+    backwards = Products(function, X[:1], forwards=False)
     v = rng.normal(size=(2, 4, 3)).astype("float32")
     u = rng.normal(size=(2, 4, 5)).astype("float32")
     np.testing.assert_allclose(forwards.predict_on_batch([X, v]), v @ w, rtol=1e-4)
@@ -83,7 +109,7 @@ def test_factors_are_rows_of_the_first_and_columns_of_the_second(rng):
     f = rng.normal(size=(3, 2)).astype("float32")
     g = rng.normal(size=(2, 4)).astype("float32")
     both = Map(lambda x: ops.matmul(x, f)).then(Map(lambda z: ops.matmul(z, g)))
-    rows, columns = BothFactors(both, X[0]).predict_on_batch(X)
+    rows, columns = BothFactors(both, X[:1]).predict_on_batch(X)
     np.testing.assert_allclose(rows[1], f.T, rtol=1e-5)
     np.testing.assert_allclose(columns[1], g, rtol=1e-5)
 

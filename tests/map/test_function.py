@@ -100,7 +100,7 @@ def test_the_shorter_side_is_that_of_the_outputs_where_both_are_equal(rng, outpu
 
 def test_checked_knows_the_shape_after_each_function(rng, w):
     decoder = keras.Sequential([keras.Input((3,)), layers.Dense(8), layers.Reshape((2, 4))])
-    checked = matmul(w).then(Map(decoder, "decoder")).checked(np.ones(5, "float32"))
+    checked = matmul(w).then(Map(decoder, "decoder")).checked(np.ones((1, 5), "float32"))
     assert checked.shapes == ((5,), (3,), (2, 4))
     assert checked.input_shape == (5,)
     assert checked.output_shape == (2, 4)
@@ -123,18 +123,18 @@ def test_what_is_no_map_is_refused_by_the_name_that_the_user_knows(words, rng):
     function, error = BAD[words]
     sample = rng.normal(size=4).astype("float32")
     with pytest.raises(error, match=f"`encoder` .*{words}"):
-        Map(function, "encoder").checked(sample)
+        Map(function, "encoder").checked(sample[None])
     with pytest.raises(error, match=f"`decoder` .*{words}"):
-        Map(ops.tanh, "encoder").then(Map(function, "decoder")).checked(sample)
+        Map(ops.tanh, "encoder").then(Map(function, "decoder")).checked(sample[None])
 
 
 def test_models_of_integers_and_of_several_inputs_are_refused():
     whole = keras.Sequential([keras.Input((3,), dtype="uint8"), layers.Dense(2)])
     with pytest.raises(ValueError, match="`function` must take floating-point inputs"):
-        Map(whole).checked(np.ones(3, "float32"))
+        Map(whole).checked(np.ones((1, 3), "float32"))
     a, b = keras.Input((3,)), keras.Input((3,))
     with pytest.raises(TypeError, match="`function` must take one tensor"):
-        Map(keras.Model([a, b], layers.Add()([a, b]))).checked(np.ones(3, "float32"))
+        Map(keras.Model([a, b], layers.Add()([a, b]))).checked(np.ones((1, 3), "float32"))
 
 
 def test_a_model_that_declares_its_inputs_is_checked_without_a_sample():

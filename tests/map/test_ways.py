@@ -21,7 +21,7 @@ class DifferencesWay:
 
         self.function = function.checked(sample)
         self.output_shape = self.function.output_shape
-        self.passes = min(sample.size, int(np.prod(self.output_shape)))
+        self.passes = min(sample[0].size, int(np.prod(self.output_shape)))
         self.samples_at_a_time = 5
         self.blas_threads = contextlib.nullcontext()
 
@@ -53,11 +53,11 @@ def composed(f, g):
     return encoder(f).then(Map(lambda x: ops.matmul(x, g.T), "decoder"))
 
 
-SAMPLE = np.zeros(INPUTS, "float32")
+SAMPLE = np.zeros((1, INPUTS), "float32")
 WAYS = {
     "dense": lambda f, g: (Dense(encoder(f), SAMPLE), f),
     "dense, of columns": lambda f, g: (
-        Dense(Map(lambda x: ops.matmul(x, f)), np.zeros(CODES, "float32")),
+        Dense(Map(lambda x: ops.matmul(x, f)), np.zeros((1, CODES), "float32")),
         f.T,
     ),
     "factors": lambda f, g: (Factors(composed(f, g), SAMPLE), g @ f),
