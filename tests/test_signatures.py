@@ -68,7 +68,7 @@ def public(module, prefix=""):
         thing = getattr(module, name)
         if inspect.ismodule(thing):
             yield from public(thing, f"{prefix}{name}.")
-        elif inspect.isclass(thing):
+        elif inspect.isclass(thing) and not issubclass(thing, Exception):
             yield f"{prefix}{name}", thing
             for method in vars(thing):
                 member = getattr(thing, method)

@@ -204,9 +204,9 @@ def _check_no_cross_talk(name, linear, itemsize):
     others = sizes - np.diag(np.diag(sizes))
     tolerance = _CROSS_TALK if itemsize > 2 else _CROSS_TALK_OF_HALF_PRECISION
     if others.max() > tolerance * max(own, others.max()):
-        index, other = np.unravel_index(np.argmax(others), others.shape)
+        mixed, other = np.unravel_index(np.argmax(others), others.shape)
         raise ValueError(
-            f"`{name}` must map each sample on its own, but the outputs of sample {index} "
+            f"`{name}` must map each sample on its own, but the outputs of sample {mixed} "
             f"change with sample {other}, by a derivative of {others.max():.2g}. {_ADVICE}"
         )
 
