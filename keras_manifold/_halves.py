@@ -1,5 +1,6 @@
 """A model of two halves that is its own target: noise, penalties and steps."""
 
+import contextlib
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -46,7 +47,7 @@ class TwoHalves(keras.Model):
         self.decoder = as_layer("decoder", decoder)
         check_halves(encoder, decoder, noise, contractive_penalty, penalties)
         # A loss, and whether its parts are means over entries; Keras copies lists.
-        self._known = SimpleNamespace(loss=None, of_entries=None)
+        self._known = SimpleNamespace(loss=None, of_entries=None, weighs_metrics=False)
         self._changeable = Changeable(
             self._map_of,
             noise=noise,
@@ -173,6 +174,9 @@ class TwoHalves(keras.Model):
         if self.compiled and is_weighted and self._known.loss is not loss:
             self._known.of_entries = [*map(is_mean_of_entries, _losses(loss))]
             self._known.loss = loss
+        if self.compiled and is_weighted:
+            # Here, as on JAX the optimizer has no variables within a step.
+            self._known.weighs_metrics = _weighs_metrics(self)
         names = ("reconstruction_loss", *self._changeable.penalised.penalties)
         direct_monitors(given.get("callbacks"), names)
         return given
@@ -186,13 +190,6 @@ class TwoHalves(keras.Model):
         return self._changeable.penalised.total(
             loss, x, keras.tree.flatten(weighed[0])[0], self.losses
         )
-
-    def _weighs_metrics(self):
-        """Whether `compile` got `weighted_metrics`."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a lambda among the losses
-            config = self.get_compile_config()
-        return bool(config and config.get("weighted_metrics"))
 
     def _target(self, x, y, y_pred):
         if y is not None and y is not x:
@@ -222,7 +219,7 @@ class TwoHalves(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         y = self._target(x, y, y_pred)
         sample_weight = keras.tree.map_structure(weights_of_samples, sample_weight)
-        if _is_of_entries(sample_weight, y) and self._weighs_metrics():
+        if self._known.weighs_metrics and _is_of_entries(sample_weight, y):
             raise ValueError(
                 "`weighted_metrics` take one weight per sample. Received: sample_weight of "
                 f"shape {tuple(sample_weight.shape)}, one per entry. Pass them as metrics."
@@ -256,3 +253,11 @@ def _is_of_entries(sample_weight, y):
     if sample_weight is None or keras.tree.is_nested(y):
         return False
     return len(sample_weight.shape) == len(y.shape) > 1
+
+
+def _weighs_metrics(model):
+    """Whether `compile` got `weighted_metrics`."""
+    with warnings.catch_warnings(), contextlib.suppress(Exception):
+        warnings.simplefilter("ignore")  # a lambda among the losses
+        return bool((model.get_compile_config() or {}).get("weighted_metrics"))
+    return False
