@@ -56,6 +56,8 @@ class TwoHalves(keras.Model):
         )
 
     def __setattr__(self, name, value):
+        if name == "optimizer":  # by `compile`, which Keras wants to be its own
+            forget_compiled(self)
         if name in _CHANGEABLE and hasattr(self, "_changeable"):
             self._change(name, value)
             return
@@ -161,10 +163,6 @@ class TwoHalves(keras.Model):
                 return step(*args)
         finally:
             penalised.end()
-
-    def compile(self, *args, **kwargs):
-        super().compile(*args, **kwargs)
-        forget_compiled(self)
 
     def _prepared(self, given):
         """The arguments of `fit` or `evaluate`, after what can be seen before its steps."""

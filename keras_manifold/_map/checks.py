@@ -206,8 +206,9 @@ def _check_no_cross_talk(name, linear, itemsize):
     if others.max() > tolerance * max(own, others.max()):
         mixed, other = np.unravel_index(np.argmax(others), others.shape)
         raise ValueError(
-            f"`{name}` must map each sample on its own, but the outputs of sample {mixed} "
-            f"change with sample {other}, by a derivative of {others.max():.2g}. {_ADVICE}"
+            f"`{name}` must map each sample on its own, but sample {mixed} changes by "
+            f"{others.max():.2g} when it is evaluated beside another, sample {other}, that "
+            f"moves by 1. {_ADVICE}"
         )
 
 

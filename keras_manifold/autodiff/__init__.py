@@ -16,14 +16,8 @@ from typing import Any
 import keras
 
 __all__ = [
-    "MissingDerivativeError",
-    "check_forward_products",
-    "check_second_derivatives",
-    "is_available",
-    "is_concrete",
     "jvp",
     "linearize",
-    "missing_derivatives_named",
     "pushforward",
     "recomputed_map",
     "vjp",
