@@ -44,7 +44,7 @@ VALUES = {
     "start": lambda: np.zeros((2, 2), "float32"),
     "stddevs": lambda: [0.1, 0.2],
     "stddev": lambda: 0.1,
-    "steps": lambda: 1,
+    "steps": lambda: 2,
     "stop": lambda: np.ones((2, 2), "float32"),
     "weight": lambda: 0.1,
     "x": lambda: X,

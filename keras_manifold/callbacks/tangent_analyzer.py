@@ -230,13 +230,13 @@ class TangentAnalyzer(Watch):
         """Whether the leading `k` directions alone are computed."""
         if self._most is None:
             options = {"of": self.of, "k": None, "method": "auto", "seed": None}
-            self._most = Decomposition(watched, self.x[0], **options).k
+            self._most = Decomposition(watched, self.x, **options).k
         return takes_lanczos(self._most, self.k)
 
     def _estimated(self, watched, space):
         """Norm and dimension, and the standard error of the norm, by random probes."""
         options = {"of": self.of, "k": self.k, "method": "auto", "seed": None}
-        decomposition = Decomposition(watched, self.x[0], **options)
+        decomposition = Decomposition(watched, self.x, **options)
         squares, fourths = decomposition.remainders(self.x, space.arrays())
         sigma = space.singular_values.astype("float64")
         total = np.square(sigma).sum(axis=1) + squares.mean(axis=1)

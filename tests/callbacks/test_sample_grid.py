@@ -25,11 +25,13 @@ def test_it_writes_what_sample_draws_of_the_model_as_it_is(digits, tmp_path, met
     model = denoising()
     fit(model, digits, [grid], epochs=2)
     names = {path.name for path in tmp_path.iterdir()} - {".samples.lock"}
-    assert names == {"samples_scalars.csv", "index.html", "run.json"} | {
+    of_the_run = {"samples_scalars.csv", "index.html", "run.json", ".samples.files"}
+    assert names == of_the_run | {"samples_samples.npz"} | {
         f"samples_{i:04d}.{ending}" for i in (0, 2) for ending in ("png", "npz")
     }
-    with np.load(tmp_path / "samples_0002.npz") as found:
+    with np.load(tmp_path / "samples_samples.npz") as found:
         np.testing.assert_array_equal(found["input"], x)
+    with np.load(tmp_path / "samples_0002.npz") as found:
         expected = km.sample(model, x, 3, method=method, seed=5, verbose=0)
         np.testing.assert_allclose(found["sample"], expected, atol=1e-5)
     moved = np.sqrt(np.square(expected - x).mean())
