@@ -347,7 +347,7 @@ class AutoEncoder(TwoHalves):
             x: Array of shape `(n, *input_shape)`, or any iterable of batches, or of tuples
                 that begin with one.
             reduce: Whether to take the mean over the entries of each sample.
-            batch_size: Samples in a batch of an array, at least 1.
+            batch_size: Samples per batch, at least 1, where `x` does not come in batches.
             verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are
                 long or of unknown length.
 

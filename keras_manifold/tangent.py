@@ -43,6 +43,10 @@ class TangentSpace:
     Where `tangent_space` was given a `path`, or `load` a folder, they are Zarr arrays
     instead, which are read when they are sliced: `space.vectors[:]` is a NumPy array.
 
+    `len(space)` is `n`. `space[i]`, `space[2:5]` and `space[[0, 7]]` are the `TangentSpace`
+    of these samples, with `n` of 1, 3 and 2, in memory; iteration goes through single ones.
+    In a notebook it shows the first samples, their tangent vectors and spectra.
+
     Attributes:
         vectors: Tangent vectors in input space (of a decoder: in the space of
             reconstructions), orthonormal for each sample, shape `(n, k, *input_shape)`.
@@ -63,10 +67,6 @@ class TangentSpace:
             where nobody noted it.
         half_precision: Whether the vectors were stored with 11 bits, as callbacks do: they
             are orthonormal to 1e-3 then.
-
-    `len(space)` is `n`. `space[i]`, `space[2:5]` and `space[[0, 7]]` are the `TangentSpace`
-    of these samples, with `n` of 1, 3 and 2, in memory; iteration goes through single ones.
-    In a notebook it shows the first samples, their tangent vectors and spectra.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -173,8 +173,8 @@ class TangentSpace:
         Args:
             path: Name of the file, or of the folder: of a run that was cut off, it gives
                 the samples that are written.
-            max_bytes: Of the arrays of a file, at most, which is seen before they are read;
-                folders are read as they are sliced.
+            max_bytes: What the headers of a file may promise, which is seen before it is
+                read; folders are read as they are sliced.
 
         Returns:
             `TangentSpace`.

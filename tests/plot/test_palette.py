@@ -37,7 +37,7 @@ def test_no_map_comes_near_the_colour_of_what_is_not_finite(stops):
 )
 def test_categories_have_the_contrast_of_text(colours, ground):
     """WCAG 2.2, contrast (minimum): 4.5."""
-    assert len(set(colours)) == len(colours) == 6
+    assert len(set(colours)) == len(colours) == 10
     for colour in colours:
         dark, light = sorted([luminance(colour), luminance(ground)])
         assert (light + 0.05) / (dark + 0.05) >= 4.5
@@ -50,4 +50,4 @@ def luminance(colour):
 
 
 def test_categories_begin_again():
-    assert _palette.category(0) == _palette.category(6) != _palette.category(1)
+    assert _palette.category(0) == _palette.category(10) != _palette.category(1)
