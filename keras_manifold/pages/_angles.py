@@ -80,4 +80,7 @@ def _degrees(first, second):
         return None
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return None
-    return np.degrees(principal_angles(a, b))
+    try:
+        return np.degrees(principal_angles(a, b))
+    except ValueError:  # not orthonormal, as in files of others: no tangent spaces
+        return None

@@ -101,8 +101,8 @@ def learning_curves(
         keys: Quantities to show; `None` for all. Validation (`val_...`) is drawn dashed
             in the panel of its training quantity.
         title: Text above the figure.
-        axes: Sequence of `matplotlib.axes.Axes` to draw into, one per quantity; `None` for a
-            figure of its own.
+        axes: Sequence of `matplotlib.axes.Axes` to draw into, one per quantity; `None` for
+            a figure of its own.
         figsize: Width and height of the figure in inches.
 
     Returns:

@@ -183,7 +183,7 @@ def test_bad_input_is_refused(arguments, message):
 
 
 def test_samples_that_are_not_finite_are_refused():
-    with pytest.raises(FloatingPointError, match="`x` .*NaN"):
+    with pytest.raises(FloatingPointError, match=r"`x` .*NaN"):
         km.dimension_curve(DENOISERS[0], np.full((2, 4), np.nan), [0.1, 0.2])
 
 

@@ -10,6 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# Of a copy: Chromium complains about a page whose own canvas is read several times.
+READ_PIXELS = """canvas => {
+    const { width, height } = canvas;
+    const copy = Object.assign(document.createElement("canvas"), { width, height });
+    const context = copy.getContext("2d", { willReadFrequently: true });
+    context.drawImage(canvas, 0, 0);
+    return [...context.getImageData(0, 0, width, height).data];
+}"""
+
 
 @pytest.fixture
 def write_tangents():
@@ -18,10 +27,8 @@ def write_tangents():
     ):
         """A file as TangentAnalyzer writes it; returns its arrays."""
         rng = np.random.default_rng([seed, step])
-        vectors = rng.normal(size=(samples, k, *shape)).astype("float32")
-        vectors /= np.sqrt(
-            (vectors**2).sum(axis=tuple(range(2, vectors.ndim)), keepdims=True)
-        )
+        columns = np.linalg.qr(rng.normal(size=(samples, np.prod(shape), k)))[0]
+        vectors = columns.transpose(0, 2, 1).reshape(samples, k, *shape).astype("float32")
         spectrum = -np.sort(-rng.uniform(0.01, 4, (samples, k + 2)).astype("float32"))
         arrays = {
             "vectors": vectors,
@@ -202,13 +209,7 @@ def shown():
 @pytest.fixture
 def pixels():
     def pixels(page, selector, index=0):
-        return (
-            page.locator(selector)
-            .nth(index)
-            .evaluate(
-                "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
-            )
-        )
+        return page.locator(selector).nth(index).evaluate(READ_PIXELS)
 
     return pixels
 

@@ -16,10 +16,7 @@ def three(tmp_path, write_scalars, write_tangents):
         folders.append(tmp_path / f"run{i}")
         write_tangents(folders[-1], 1, shape=(8, 8, 1), seed=i)
         write_scalars(folders[-1], [["step", "loss"], [0, 9.0], [1, loss]])
-        setup = {
-            "seed": seed,
-            "optimizer": {"class_name": "Adam", "config": {"rate": 0.01}},
-        }
+        setup = {"seed": seed, "optimizer": {"class": "Adam", "rate": 0.01}}
         (folders[-1] / "run.json").write_text(json.dumps(setup))
     return km.report(folders, tmp_path / "compare.html", labels=["a", "a", "b"])
 
