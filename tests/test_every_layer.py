@@ -115,6 +115,13 @@ def floats(dtype):
         keras.config.set_dtype_policy(before[1])
 
 
+def is_float64(name):
+    # JAX has no float64 unless told to, and Keras multiplies in float32 on PyTorch, as
+    # TensorFlow itself does where it resizes.
+    resizes = name.startswith(("Resizing", "UpSampling2D bi"))
+    return keras.backend.backend() == "tensorflow" and not resizes
+
+
 def differences(function, x, step):
     """(n, outputs, inputs) by central differences."""
     moves = step * np.eye(x.shape[1], dtype=x.dtype)
@@ -127,8 +134,7 @@ def errors(name):
     keras.utils.set_random_seed(1)
     model = sandwich(name)
     x = np.random.default_rng(0).normal(size=(2, 5)).astype("float32")
-    # JAX has no float64 unless told to, and Keras multiplies in float32 on PyTorch.
-    is_exact = keras.backend.backend() == "tensorflow"
+    is_exact = is_float64(name)
     with floats("float64" if is_exact else "float32"):
         other = sandwich(name)
     other.set_weights(model.get_weights())
@@ -183,10 +189,10 @@ def check(name):
     if name in REFUSED.get(backend, ()):
         pytest.skip("Keras itself has no such interpolation on this backend")
     of_rows, of_columns, of_penalty = errors(name)
-    tolerance = 1e-3 if backend == "tensorflow" else 3e-2
+    tolerance = 1e-3 if is_float64(name) else 3e-2
     assert of_rows < tolerance
     assert of_columns < tolerance
-    assert of_penalty < (1e-2 if backend == "tensorflow" else 1e-1)
+    assert of_penalty < (1e-2 if is_float64(name) else 1e-1)
 
 
 @pytest.mark.parametrize("name", [*SHORT, *SHORT_ACTIVATIONS])

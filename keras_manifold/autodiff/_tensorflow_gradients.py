@@ -1,7 +1,7 @@
 """Derivatives that TensorFlow does not have: registered when this module is imported.
 
 Resizing is a linear map of the image, so that the gradient of its gradient is the resize
-itself; softsign has a closed form. With these, functions that hold such operations have
+itself; softsign has a closed form; a variance depends on its mean. With these, functions that hold such operations have
 both products with their Jacobian, and penalties train. First derivatives of TensorFlow's
 own stay what they are.
 """
@@ -116,6 +116,35 @@ def _softsign(op, upstream):
     ]
 
 
+def _squared_difference(op, upstream):
+    # tf.nn.moments, and so layer normalisation, stops the gradient of the mean in
+    # mean((x - mean)^2). First derivatives lose nothing by it, second ones do. What is
+    # added is 0, and its derivative is what was lost.
+    of_x, of_mean = _FIRST["SquaredDifference"](op, upstream)
+    x, stopped = op.inputs
+    mean = _mean_of(x, stopped)
+    if of_x is None or mean is None:
+        return of_x, of_mean
+    return of_x + 2 * upstream * (stopped - mean), of_mean
+
+
+def _mean_of(x, stopped):
+    """The mean of `x` that was stopped, if it is one, as a function of `x`."""
+    if tf.executing_eagerly() and hasattr(stopped, "numpy"):
+        axes = [i for i, side in enumerate(stopped.shape) if side == 1 != x.shape[i]]
+        if len(stopped.shape) != len(x.shape) or not axes:
+            return None
+        mean = tf.reduce_mean(x, axes, keepdims=True)
+        return mean if bool(tf.reduce_all(mean == stopped)) else None
+    stop = stopped.op
+    mean = stop.inputs[0] if stop.type == "StopGradient" else None
+    is_of_x = mean is not None and mean.op.type == "Mean" and mean.op.inputs[0] is x
+    return mean if is_of_x else None
+
+
+_FIRST = {}  # gradients of TensorFlow's own that ours begin with
+
+
 def _register(name, gradient):
     with contextlib.suppress(KeyError):  # as somebody has done this before us
         tf.RegisterGradient(name)(gradient)
@@ -127,6 +156,7 @@ def _replace(name, gradient):
     framework = importlib.import_module(tf.RegisterGradient.__module__)
     registry = getattr(getattr(framework, "gradient_registry", None), "_registry", {})
     if "type" in registry.get(name, {}):
+        _FIRST[name] = registry[name]["type"]
         registry[name]["type"] = gradient
 
 
@@ -140,3 +170,4 @@ for _name, _gradient in {
 }.items():
     _register(_name, _gradient)
 _replace("ResizeBilinear", _bilinear)
+_replace("SquaredDifference", _squared_difference)
