@@ -258,6 +258,7 @@ def test_penalty_and_loss_share_a_forward_pass_where_noise_allows_it(of, rng):
         model = km.AutoEncoder(encoder, decoder, **options)
         model.compile("sgd", loss="mse", run_eagerly=True)
         model.train_on_batch(x)  # builds it
+        model.test_on_batch(x)  # where JAX has values, with which a penalty is checked
         calls.clear()
         model.train_on_batch(x)
         model.test_on_batch(x)

@@ -32,12 +32,18 @@ class FirstUse:
             ValueError, TypeError, FloatingPointError: See `Map.check_penalised`.
         """
         key = tuple(map(_identity, function.functions))
-        if key in self._known or not autodiff.is_concrete(x) or x.shape[0] == 0:
+        if key in self._known or not _has_values(function, x) or x.shape[0] == 0:
             return
         function.check_penalised(ops.convert_to_numpy(x[:_SAMPLES]))
         if len(self._known) >= _MOST_KEPT:
             self._known.clear()
         self._known.add(key)
+
+
+def _has_values(function, x):
+    """Whether neither inputs nor weights are traced; eager steps on JAX trace weights."""
+    weights = (v.value for part in function.functions for v in getattr(part, "weights", ()))
+    return autodiff.is_concrete(x) and all(map(autodiff.is_concrete, weights))
 
 
 def _identity(function: Callable) -> tuple:
