@@ -101,6 +101,7 @@ class NoiseInjection(keras.layers.Layer):
         self._clip = None if clip is None else (float(clip[0]), float(clip[1]))
         self.seed = seed
         self._settings = self.add_weight(
+            autocast=False,  # samples and their level are float32 in mixed precision
             shape=(4,),
             initializer="zeros",
             dtype=_SAMPLE_DTYPE,

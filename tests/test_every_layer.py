@@ -78,7 +78,7 @@ SHORT = (
     *("Conv2D", "MaxPooling2D", "LayerNormalization", "GRU", "GroupNormalization"),
     *("UpSampling2D bilinear", "Resizing bicubic", "Resizing nearest"),
 )
-SHORT_ACTIVATIONS = ("gelu", "hard_sigmoid", "hard_silu", "relu6", "softsign", "sparsemax")
+SHORT_ACTIVATIONS = ("gelu", "hard_sigmoid", "hard_silu", "relu6", "softsign")
 REFUSED = {"torch": ("UpSampling2D lanczos3", "UpSampling2D lanczos5", "Resizing lanczos3")}
 
 

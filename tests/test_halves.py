@@ -281,8 +281,11 @@ def test_one_input_by_its_name(wrap, rng):
     model = km.AutoEncoder(encoder, keras.Sequential([layers.Dense(6)]), noise=0.0)
     model.compile("sgd", "mse")
     expected = model.evaluate(x, verbose=0, return_dict=True)
-    batches = ((wrap(x[j : j + 8]),) for j in (0, 8))
-    for data in (wrap(x), batches):
+    given = [wrap(x)]
+    # Keras makes a tf.data.Dataset of a generator, which takes no lists.
+    if isinstance(given[0], dict) or keras.backend.backend() != "tensorflow":
+        given.append((wrap(x[j : j + 8]),) for j in (0, 8))
+    for data in given:
         found = model.evaluate(data, verbose=0, return_dict=True)
         assert found == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(

@@ -1,9 +1,9 @@
 """Derivatives that TensorFlow does not have: registered when this module is imported.
 
 Resizing is a linear map of the image, so that the gradient of its gradient is the resize
-itself; softsign has a closed form; a variance depends on its mean. With these, functions that hold such operations have
-both products with their Jacobian, and penalties train. First derivatives of TensorFlow's
-own stay what they are.
+itself; softsign has a closed form; a variance depends on its mean. With these, functions
+that hold such operations have both products with their Jacobian, and penalties train. First
+derivatives of TensorFlow's own stay what they are.
 """
 
 import contextlib
