@@ -8,6 +8,7 @@ derivatives of TensorFlow's own stay what they are.
 
 import contextlib
 import importlib
+from typing import Any
 
 import tensorflow as tf
 
@@ -142,7 +143,7 @@ def _mean_of(x, stopped):
     return mean if is_of_x else None
 
 
-_FIRST = {}  # gradients of TensorFlow's own that ours begin with
+_FIRST: dict[str, Any] = {}  # gradients of TensorFlow's own that ours begin with
 
 
 def _register(name, gradient):
