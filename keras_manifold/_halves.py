@@ -10,7 +10,7 @@ import keras
 from keras_manifold import _seeds
 from keras_manifold._feeding import direct_monitors, sole, with_targets
 from keras_manifold._map.compiled import forget_compiled
-from keras_manifold._map.function import Map, in_analysis
+from keras_manifold._map.function import Map, analysis, in_analysis
 from keras_manifold._parts import Changeable, as_layer, check_codes, check_halves
 from keras_manifold._targets import check_targets, own_target
 from keras_manifold._weighting import is_mean_of_entries, weighed, weights_of_samples
@@ -154,6 +154,10 @@ class TwoHalves(keras.Model):
 
     def predict_step(self, *args):
         return self._step(super().predict_step, args, _NO_LOSS)
+
+    def export(self, *args, **kwargs):
+        with analysis():  # what is exported has no penalty
+            return super().export(*args, **kwargs)
 
     def _step(self, step, args, x):
         penalised = self._changeable.penalised

@@ -1,8 +1,9 @@
 """The Map: a user's function of each sample on its own."""
 
+import contextlib
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -25,6 +26,16 @@ _here = threading.local()
 def in_analysis() -> bool:
     """Whether this thread calls a Map, for whose outputs alone a model is asked."""
     return getattr(_here, "in_analysis", False)
+
+
+@contextlib.contextmanager
+def analysis() -> Iterator[None]:
+    """While a model is asked for its outputs alone, without what penalties add."""
+    outer, _here.in_analysis = in_analysis(), True
+    try:
+        yield
+    finally:
+        _here.in_analysis = outer
 
 
 class Side(NamedTuple):
@@ -125,16 +136,13 @@ class Map:
 
     def __call__(self, x: Any) -> Any:
         """Outputs, a tensor, in inference mode."""
-        outer, _here.in_analysis = in_analysis(), True
-        try:
+        with analysis():
             for function in self.functions:
                 if isinstance(function, keras.Layer):
                     x = function(x, training=False)
                 else:
                     x = function(x)
             return x
-        finally:
-            _here.in_analysis = outer
 
     def values(self, x: np.ndarray, *, as_tensors: bool = True) -> Any:
         """Outputs at NumPy samples, compiled where the function is a Keras model.
