@@ -17,6 +17,7 @@ from keras_manifold._arguments import Verbose, check_count, check_number, check_
 from keras_manifold._map.decoders import decoder_map
 from keras_manifold._map.energy import CurveEnergy
 from keras_manifold._relaxation import MOST_EQUATIONS, relaxed, shot
+from keras_manifold._storage.archives import read_arrays
 from keras_manifold._storage.files import replacing
 from keras_manifold.metric import checked_codes
 from keras_manifold.plot._rendering import png_of
@@ -137,27 +138,22 @@ class Curves:
             `Curves`.
 
         Raises:
-            ValueError: If the file does not hold curves.
+            ValueError: If the file does not hold curves, is cut short or damaged, or
+                promises more than 1 GiB.
             FileNotFoundError: If there is no such file.
 
         Examples:
             See `save`.
         """
-        try:
-            file = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError):  # neither npz nor npy
-            file = None
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError(f"`path` must be an npz file. Received: {os.fspath(path)!r}.")
         names = [field.name for field in fields(cls)]
-        with file as arrays:
-            missing = [name for name in names if name not in arrays]
-            if missing:
-                raise ValueError(
-                    f"Curves are made of the arrays {', '.join(names)}. Received: "
-                    f"{os.fspath(path)} without {', '.join(missing)}."
-                )
-            return cls(**{name: arrays[name] for name in names})
+        found: dict[str, Any] = read_arrays(path, names)
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise ValueError(
+                f"Curves are made of the arrays {', '.join(names)}. Received: "
+                f"{os.fspath(path)} without {', '.join(missing)}."
+            )
+        return cls(**found)
 
     def _arrays(self):
         return {field.name: getattr(self, field.name) for field in fields(self)}
