@@ -11,12 +11,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_manifold import plot
 from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import (
     EPOCH,
     INPUT,
     LABELS,
     STEP,
+    Drawing,
     Snapshot,
     full_name,
     name_from_logs,
@@ -173,6 +175,15 @@ class Watch(keras.callbacks.Callback):
         if keras.config.image_data_format() == "channels_first" and self.x.ndim == 4:
             return np.moveaxis(values, -3, -1)
         return values
+
+    def _image_grid(self, rows, row_labels, title):
+        """Drawing of rows shaped like samples, a column per sample."""
+        images = [self._shown(row) for row in rows]
+        labels = self.labels
+        if labels is not None:
+            labels = [str(label) for label in labels[: len(images[0])]]
+        named = {"row_labels": row_labels, "column_labels": labels, "title": title}
+        return Drawing(plot.image_grid, images, **named)
 
     def _samples(self):
         """Arrays that are the same in all snapshots."""

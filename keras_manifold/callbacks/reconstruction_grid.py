@@ -10,7 +10,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_manifold import plot
 from keras_manifold._arguments import Unit
 from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
@@ -20,7 +19,6 @@ from keras_manifold._storage.snapshots import (
     MSE,
     NOISY_INPUT,
     RECONSTRUCTION,
-    Drawing,
     Snapshot,
 )
 from keras_manifold.callbacks._watch import Watch
@@ -162,17 +160,9 @@ class ReconstructionGrid(Watch):
         return Snapshot(self.prefix, step, arrays, drawings, self._full_scalars(scalars))
 
     def _drawings(self, rows, step):
-        images = [self._shown(row) for row in rows.values()]
-        grid = Drawing(
-            plot.image_grid,
-            images,
-            row_labels=[name.replace("_", " ") for name in rows],
-            column_labels=None
-            if self.labels is None
-            else [str(label) for label in self.labels[: len(images[0])]],
-            title=f"Reconstructions, {self._when(step)}",
-        )
-        return {self.prefix: grid}
+        row_labels = [name.replace("_", " ") for name in rows]
+        title = f"Reconstructions, {self._when(step)}"
+        return {self.prefix: self._image_grid(rows.values(), row_labels, title)}
 
     def _reconstructed(self, x):
         model = self.model  # which reads the present weights, on JAX too

@@ -6,9 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from keras_manifold import plot
 from keras_manifold._arguments import Unit, check_choice, check_count
-from keras_manifold._storage.snapshots import INPUT, MOVED, SAMPLE, Drawing, Snapshot
+from keras_manifold._storage.snapshots import INPUT, MOVED, SAMPLE, Snapshot
 from keras_manifold.callbacks._watch import Watch
 from keras_manifold.denoising import noise_stddev
 from keras_manifold.sampling import Method, sample
@@ -46,6 +45,11 @@ class SampleGrid(Watch):
         prefix: First part of all names.
         denoiser: Model or callable from noisy to clean samples. `None` for the trained
             model.
+        labels: One per sample, such as its class: on figures, in the files and on the page.
+        overwrite: Whether a new run replaces what another one left under this `prefix` in
+            `directory`, and nothing else; otherwise it is refused.
+        say_where: Whether `fit` prints where the page is; `None` for as it prints its
+            progress.
 
     Attributes:
         history: Mapping from `"step"` and the name of the scalar to the list of its values
@@ -88,6 +92,9 @@ class SampleGrid(Watch):
         sinks: Sequence[Sink] = (),
         prefix: str = "samples",
         denoiser: Callable | None = None,
+        labels: Sequence[Any] | None = None,
+        overwrite: bool = False,
+        say_where: bool | None = None,
     ):
         super().__init__(
             x,
@@ -97,6 +104,9 @@ class SampleGrid(Watch):
             log_dir=log_dir,
             sinks=sinks,
             prefix=prefix,
+            labels=labels,
+            overwrite=overwrite,
+            say_where=say_where,
         )
         if denoiser is not None and not callable(denoiser):
             raise TypeError(
@@ -127,11 +137,10 @@ class SampleGrid(Watch):
         )
         moved = np.sqrt(np.square(samples.astype("float64") - self.x).mean())
         rows = {INPUT: self.x, SAMPLE: samples}
-        grid = Drawing(
-            plot.image_grid,
-            [self._shown(row) for row in rows.values()],
-            row_labels=["start", "sample"],
-            title=f"Samples, {self._when(step)}",
-        )
+        title = f"Samples, {self._when(step)}"
+        drawings = {
+            self.prefix: self._image_grid(rows.values(), ["start", "sample"], title)
+        }
+        arrays = {**rows, **self._samples()}
         scalars = self._full_scalars({MOVED: moved})
-        return Snapshot(self.prefix, step, rows, {self.prefix: grid}, scalars)
+        return Snapshot(self.prefix, step, arrays, drawings, scalars)

@@ -42,6 +42,21 @@ def test_it_writes_what_sample_draws_of_the_model_as_it_is(digits, tmp_path, met
     assert re.search(r'"kind": ?"reconstructions"', page)
 
 
+def test_a_second_run_replaces_the_first_where_it_may(digits, tmp_path):
+    def watch(**options):
+        grid = km.SampleGrid(digits[:2], steps=1, directory=tmp_path, **options)
+        fit(denoising(), digits, [grid], epochs=2)
+
+    watch(labels=["a", "b"])
+    with np.load(tmp_path / "samples_samples.npz") as found:
+        assert found["labels"].tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match="overwrite=True"):
+        watch()
+    watch(overwrite=True)
+    with np.load(tmp_path / "samples_samples.npz") as found:
+        assert "labels" not in found
+
+
 def test_sinks_get_a_figure_of_starts_and_samples(digits):
     seen = {}
 
@@ -49,7 +64,7 @@ def test_sinks_get_a_figure_of_starts_and_samples(digits):
         seen.setdefault(name, value)
 
     grid = km.SampleGrid(digits[:3], steps=1, prefix="drawn", sinks=[sink])
-    fit(denoising(), digits, [grid], epochs=1)
+    fit(denoising(), digits, [grid], epochs=2)
     assert isinstance(seen["drawn"], (Figure, dict))
     assert "drawn_moved" in seen
 
