@@ -300,15 +300,7 @@ def geodesics(
         parts.append(relaxation)
     codes, converged, iterations = map(np.concatenate, zip(*parts))
     _warn_of(~converged, max_iterations)
-    squares, _ = energy.segments(codes)
-    return Curves(
-        codes=codes,
-        lengths=np.sqrt(squares).sum(axis=1),
-        straight_lengths=straight_lengths,
-        energies=squares.sum(axis=1),
-        converged=converged,
-        iterations=iterations,
-    )
+    return _measured(energy, codes, straight_lengths, converged, iterations)
 
 
 def exponential(model: Any, codes: Any, velocities: Any, *, steps: int = 64) -> Curves:
@@ -363,9 +355,14 @@ def exponential(model: Any, codes: Any, velocities: Any, *, steps: int = 64) -> 
     points, converged, iterations = shot(energy, codes, velocities / steps, steps)
     _warn_of(~converged, MOST_EQUATIONS, "equations per step")
     straight_lengths = _lengths(energy, straight_lines(codes, points[:, -1], steps))
-    squares, _ = energy.segments(points)
+    return _measured(energy, points, straight_lengths, converged, iterations)
+
+
+def _measured(energy, codes, straight_lengths, converged, iterations):
+    """The curves through `codes`, with their lengths and energies."""
+    squares, _ = energy.segments(codes)
     return Curves(
-        codes=points,
+        codes=codes,
         lengths=np.sqrt(squares).sum(axis=1),
         straight_lengths=straight_lengths,
         energies=squares.sum(axis=1),
