@@ -123,7 +123,7 @@ TESTED = {
         "test_two_processes_train_as_one",
         "test_pytorch_has_no_distribution",
     ],
-    "looks every n": [
+    "snapshots every n": [
         "test_looks_every_n_batches_go_on_over_epochs",
         "test_tensorboard_shows_numbers_images_histograms_and_codes",
         "test_figures_change_in_place_and_a_second_cell_has_its_own",
