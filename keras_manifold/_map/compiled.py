@@ -134,7 +134,11 @@ class Compiled(keras.Model):
 def _state(layer):
     """What may change of a layer that is compiled, other than its values."""
     parts = list(map(_state, getattr(layer, "layers", ())))
-    settings = {name: _seen(value) for name, value in vars(layer).items() if name[0] != "_"}
+    settings = {
+        name: _seen(value)
+        for name, value in vars(layer).items()
+        if name[0] != "_" and name not in _OF_TRAINING
+    }
     variables = list(map(id, layer.variables))
     return id(layer), layer.dtype_policy.name, variables, parts, settings
 
@@ -143,6 +147,8 @@ def _seen(value):
     """Equal for values that calls can't tell apart, as far as that is known."""
     if isinstance(value, keras.Layer):
         return _state(value) if not hasattr(value, "layers") else id(value)
+    if isinstance(value, keras.Variable):  # on some backends it is a tensor, too
+        return id(value)
     if value is None or isinstance(value, (str, bool, numbers.Number)):
         return repr(value)
     if isinstance(value, (tuple, list)):
@@ -155,6 +161,14 @@ def _seen(value):
         return array.shape, array.tobytes()
     return id(value) if callable(value) else None
 
+
+# What `compile`, `fit` and `predict` assign to a model, and no call reads.
+_OF_TRAINING = frozenset(
+    {"compiled", "history", "loss", "optimizer", "training"}
+    | {"steps_per_execution", "unrolled_steps_per_execution"}
+    | {"train_function", "test_function", "predict_function"}
+    | {"stop_training", "stop_evaluating", "stop_predicting"}
+)
 
 # Entries of a tuple or list that are compared, and of an array; larger ones by identity.
 _ENTRIES_SEEN, _ENTRIES_READ = 100, 10_000

@@ -39,6 +39,24 @@ def test_a_layer_is_compiled_once_and_its_compiled_function_dies_with_it():
     assert alive() is None
 
 
+def test_training_and_predicting_leave_what_was_compiled():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    x, y = np.ones((8, 3), "float32"), np.zeros((8, 2), "float32")
+
+    def compiled():
+        return ShorterSide.of(Map(model), X[:1], chunk_size=None)
+
+    first = compiled()
+    model.compile("sgd", "mse")
+    stop = keras.callbacks.EarlyStopping("val_loss")
+    model.fit(x, y, validation_data=(x, y), callbacks=[stop], epochs=2, verbose=0)
+    model.predict(x, verbose=0)
+    assert compiled() is first
+    model.set_weights([np.full_like(weight, 2) for weight in model.get_weights()])
+    assert compiled() is first
+    assert slope(model) == 2
+
+
 def test_a_number_that_was_assigned_is_seen():
     layer = Scale(2.0)
     assert slope(layer) == 2
