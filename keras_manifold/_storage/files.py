@@ -1,15 +1,19 @@
 """Files that are written whole or not at all, and locks."""
 
 import contextlib
+import glob
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 
 @contextlib.contextmanager
 def replacing(path):
     """A binary file that takes the place of `path` once all of it is written.
+
+    What a process that was killed has left of the same file is removed.
 
     Args:
         path: File name in a folder that exists. A symbolic link stays one, and what is
@@ -24,8 +28,9 @@ def replacing(path):
     path = Path(path)
     if path.is_symlink():  # the link stays, and what it leads to is replaced
         path = path.resolve()
+    remove_unfinished(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else None
-    aside = path.with_name(f".{path.name}.{os.getpid()}{threading.get_ident()}")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         with open(aside, "wb") as file:
             if mode is not None:
@@ -34,6 +39,35 @@ def replacing(path):
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def remove_unfinished(path, *, older_than=60.0):
+    """Removes what a killed process was writing in place of a file.
+
+    Args:
+        path: Name of the file, as `replacing` gets it.
+        older_than: Seconds since it last wrote there, where it can't be seen to have ended.
+    """
+    path = Path(path)
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        process, _, thread = aside.name.removeprefix(f".{path.name}.").partition(".")
+        if process.isdecimal() and (not thread or thread.isdecimal()):
+            with contextlib.suppress(OSError):
+                is_old = time.time() - aside.stat().st_mtime >= older_than
+                if is_old or (thread and _has_ended(int(process))):
+                    aside.unlink()
+
+
+def _has_ended(process):
+    if os.name != "posix":  # elsewhere the signal 0 ends it
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
 
 
 def locked(path):

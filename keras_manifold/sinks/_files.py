@@ -22,6 +22,11 @@ class Files:
         self._names: set[str] = set()
         self._pictures: dict[str, list[int]] = {}
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All that are listed."""
+        return frozenset(self._names)
+
     def read(self) -> None:
         """Takes what an earlier process has listed."""
         self._names = set(self._listed())

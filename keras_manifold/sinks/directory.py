@@ -1,8 +1,6 @@
 """Numbers, arrays and figures in the folder of a run."""
 
-import contextlib
 import functools
-import glob
 import math
 import numbers
 import os
@@ -17,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_manifold._storage.files import replacing
+from keras_manifold._storage.files import remove_unfinished, replacing
 from keras_manifold._storage.snapshots import (
     UNREADABLE,
     Snapshot,
@@ -158,6 +156,8 @@ class DirectorySink:
         self.record.read()
         last = self.record.last_epoch()
         self._listed.read()
+        for name in self._listed.names:  # a killed run may have been longer than this one
+            self._remove_unfinished(name)
         self._shared, self._last = None, {}
         if step == 0 and self.overwrite:
             self._listed.remove_all()
@@ -358,12 +358,7 @@ class DirectorySink:
             self._files[path] = step
 
     def _remove_unfinished(self, name, older_than=-math.inf):
-        """Removes what a killed process was writing under a name, some seconds ago."""
-        for path in self.directory.glob(f".{glob.escape(name)}.*"):
-            if path.name.removeprefix(f".{name}.").isdecimal():
-                with contextlib.suppress(FileNotFoundError):
-                    if time.time() - path.stat().st_mtime >= older_than:
-                        path.unlink()
+        remove_unfinished(self.directory / name, older_than=older_than)
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has claimed nothing.

@@ -104,3 +104,38 @@ def test_a_link_stays_one_and_what_it_leads_to_keeps_its_permissions(tmp_path):
     assert link.is_symlink()
     assert target.read_bytes() == b"new"
     assert target.stat().st_mode & 0o777 == 0o600
+
+
+KILLED = """
+import os, signal, sys
+from keras_manifold._storage.files import replacing
+with replacing(sys.argv[1]) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there a process is seen to have ended")
+def test_what_a_killed_process_has_left_is_removed_by_the_next_write(tmp_path):
+    path = tmp_path / "result.npz"
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", KILLED, str(path)])
+    (tmp_path / ".result.npz.own").write_bytes(b"of somebody else")
+    assert len(os.listdir(tmp_path)) == 2
+    with replacing(path) as file:
+        file.write(b"whole")
+    assert sorted(os.listdir(tmp_path)) == [".result.npz.own", "result.npz"]
+
+
+def test_what_another_process_is_writing_stays(tmp_path):
+    path = tmp_path / "result"
+    aside = tmp_path / f".result.{os.getppid()}.1"
+    aside.write_bytes(b"half")
+    with replacing(path):
+        pass
+    assert aside.exists()
+    os.utime(aside, (0, 0))
+    with replacing(path):
+        pass
+    assert not aside.exists()
