@@ -1,7 +1,8 @@
 """Samples, batch by batch, from arrays and from every stream that Keras takes."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -59,6 +60,59 @@ def floating_samples(x):
     return x
 
 
+def sole(values: Any) -> Any:
+    """The one array of a mapping or list that holds no more; others as they are."""
+    if isinstance(values, Mapping) and len(values) == 1:
+        (value,) = values.values()
+        return value if hasattr(value, "shape") else values
+    is_list = isinstance(values, (list, tuple)) and len(values) == 1
+    return values[0] if is_list and len(getattr(values[0], "shape", ())) > 1 else values
+
+
+def first_samples(x: Any, count: int) -> Any:
+    """Samples to look at: an array as it is, the first few of a data set.
+
+    Args:
+        x: Array of shape `(n, *input_shape)`, alone, in a list or by its name; or a
+            `tf.data.Dataset`, `PyDataset` or another iterable of batches, or of tuples that
+            begin with one, that can be read again.
+        count: Samples of a data set, at most.
+
+    Raises:
+        TypeError: If `x` is neither, is used up by reading, or holds several arrays.
+        ValueError: If a data set has no samples, or does not come in batches.
+    """
+    x = sole(x)
+    if isinstance(x, Iterator):
+        raise TypeError(
+            "`x` must be an array of samples, or a data set that can be read again. "
+            f"Received: x of type {type(x).__name__}, whose first batch would be missing "
+            "afterwards. Pass some samples: next(generator)[:10] of one of its own."
+        )
+    if hasattr(x, "__array__") or isinstance(x, (list, tuple)) or ops.is_tensor(x):
+        return x
+    taken: list[np.ndarray] = []
+    for element in _again(x):
+        batch = floating_samples(_inputs(element))
+        taken.append(batch[: count - sum(map(len, taken))])
+        if sum(map(len, taken)) == count:
+            break
+    if not taken:
+        raise ValueError(
+            "`x` must have at least one sample. Received: a data set without batches."
+        )
+    return np.concatenate(list(_of_one_shape(taken)))
+
+
+def _again(x):
+    """Iterator over the elements of a data set from its beginning."""
+    if isinstance(x, keras.utils.PyDataset):
+        count = x.num_batches
+        indices = itertools.count() if count is None else range(count)
+        return (x[index] for index in indices)
+    return _iterator(x)
+
+
 def result_dtype():
     """In which samples are taken and results given: float64 where `floatx` says so."""
     return "float64" if keras.config.floatx() == "float64" else "float32"
@@ -75,6 +129,7 @@ def floating_batches(x, batch_size):
     Returns:
         Tuple `(batches, count)`.
     """
+    x = sole(x) if isinstance(x, Mapping) else x
     if hasattr(x, "shape"):
         batch_size = check_count("batch_size", batch_size)
         x = floating_samples(x)
@@ -134,6 +189,7 @@ def _endless(stream):
 
 def _inputs(element):
     inputs, _, _ = keras.utils.unpack_x_y_sample_weight(element)
+    inputs = sole(inputs)
     if isinstance(inputs, (Mapping, tuple)):
         raise TypeError(
             "A batch must hold one array of inputs. Received: inputs of type "

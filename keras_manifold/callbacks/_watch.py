@@ -23,7 +23,7 @@ from keras_manifold._storage.snapshots import (
     full_name,
     name_from_logs,
 )
-from keras_manifold._storage.streams import floating_samples
+from keras_manifold._storage.streams import first_samples, floating_samples
 from keras_manifold.callbacks._folders import folder_of, tell_where
 from keras_manifold.callbacks._logs import names_in_logs
 from keras_manifold.callbacks._setup import setup_of
@@ -82,7 +82,7 @@ class Watch(keras.callbacks.Callback):
                     f"Received: {sink!r}."
                 )
         self.x: np.ndarray = np.array(
-            floating_samples(x)
+            floating_samples(first_samples(x, _MOST_SHOWN))
         )  # a copy: the user's array may change
         self.labels: Any = _checked_labels(labels, len(self.x))
         self.overwrite: bool = overwrite

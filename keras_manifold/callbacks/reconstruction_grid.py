@@ -41,6 +41,7 @@ class ReconstructionGrid(Watch):
 
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
+            Of a data set of batches that can be read again, the first 16.
         every: Epochs or batches between two snapshots, at least 1.
         unit: `"epoch"` or `"batch"`: see `TangentAnalyzer`.
         directory: Folder for `<prefix>_<step>.png` (for images), `<prefix>_<step>.npz`,

@@ -29,6 +29,7 @@ class SampleGrid(Watch):
 
     Args:
         x: Where the chains begin, `(n, *input_shape)`: data, or noise; copied.
+            Of a data set of batches that can be read again, the first 16.
         steps: Steps of each chain, at least 1.
         every: Epochs or batches between two snapshots, at least 1.
         unit: `"epoch"` or `"batch"`: see `TangentAnalyzer`.

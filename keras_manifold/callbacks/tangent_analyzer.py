@@ -77,6 +77,7 @@ class TangentAnalyzer(Watch):
 
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
+            Of a data set of batches that can be read again, the first 16.
         k: Leading directions to keep, at least 1; more than there are means all.
         of: `"encoder"`, `"decoder"` or `"reconstruction"`: see
             [`tangent_space`][keras_manifold.tangent_space].
