@@ -1,5 +1,6 @@
 """What must hold for a user's function before anything is computed with it."""
 
+import os
 import warnings
 
 import keras
@@ -8,14 +9,45 @@ from keras import ops
 
 from keras_manifold import autodiff
 
+# The process in which this package first computed, and Keras with it.
+_first_process: int | None = None
+
+
+def check_process():
+    """Refuses to compute in a forked copy of a process that has computed, on JAX.
+
+    The copy has none of the threads that compute there, and may wait for them for ever.
+    """
+    global _first_process
+    process = os.getpid()
+    if _first_process is None:
+        _first_process = process
+    if process != _first_process and keras.backend.backend() == "jax":
+        raise RuntimeError(
+            "On JAX a process must not be forked after it has computed: the copy has no "
+            "threads to compute with, and may wait for ever. Received: a call in process "
+            f"{process}, forked from process {_first_process}. Start workers anew, as with "
+            'multiprocessing.get_context("spawn"), and make the model in them.'
+        )
+
+
+def check_records_gradients():
+    """Refuses to train where PyTorch records no gradients."""
+    if not autodiff.records_gradients():
+        raise RuntimeError(
+            "A training must record gradients. Received: a call within torch.no_grad() or "
+            "torch.inference_mode(). Call it outside."
+        )
+
 
 def check_eager():
-    """Refuses to compute NumPy results while a function is being compiled."""
+    """Refuses to compute NumPy results where a function is compiled, or JAX is forked."""
+    check_process()
     if not autodiff.is_concrete(ops.zeros(())):
         raise TypeError(
-            "Jacobians and tangent spaces are NumPy arrays, computed in compiled functions "
-            "of their own. Received: a call within a function that is being compiled, such "
-            "as jax.jit or tf.function. Call them outside, or use "
+            "Jacobians, tangent spaces and the like are NumPy arrays, computed in compiled "
+            "functions of their own. Received: a call within a function that is being "
+            "compiled, such as jax.jit or tf.function. Call them outside, or use "
             "keras_manifold.autodiff inside."
         )
 
@@ -122,26 +154,41 @@ def checked_output_shape(name, function, samples):
     return alone.shape[1:]
 
 
-def check_derivatives_of_samples(name, function, samples):
-    """Refuses derivatives that are not finite; warns where all are 0, outputs differing."""
+def check_derivatives_of_samples(name, function, samples, indices=None):
+    """Refuses derivatives that are not finite; warns where all are 0, outputs differing.
+
+    Args:
+        name: What the user calls the function.
+        function: A `Map`.
+        samples: A few, `(n, *input_shape)`.
+        indices: Of the samples in the user's data; `None` for 0 to n - 1.
+    """
     linear = function.at(ops.convert_to_tensor(samples))
     outputs = ops.convert_to_numpy(linear.outputs)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=outputs.shape)
     pulled = linear.pull(ops.cast(signs, linear.outputs.dtype))
     pulled = ops.convert_to_numpy(pulled).astype("float64").reshape(len(samples), -1)
-    check_finite_derivatives(name, pulled)
+    check_finite_derivatives(name, pulled, indices=indices)
     if not pulled.any():
         warn_where_lost(function, outputs, np.ones(outputs[0].size, bool))
 
 
-def check_finite_derivatives(name, derivatives, start=0):
-    """Refuses derivatives, `(n, any)`, that are NaN or infinite at a sample."""
+def check_finite_derivatives(name, derivatives, indices=None):
+    """Refuses derivatives, `(n, any)`, that are NaN or infinite at a sample.
+
+    Args:
+        name: What the user calls the function.
+        derivatives: At each sample.
+        indices: Of the samples in the user's data; `None` for 0 to n - 1.
+    """
     finite = np.isfinite(derivatives).all(axis=1)
     if not finite.all():
+        indices = np.arange(len(finite)) if indices is None else np.asarray(indices)
+        bad = np.unique(indices[~finite])
         raise FloatingPointError(
             f"`{name}` must have a finite derivative at each sample. Received: NaN or "
-            f"infinite entries at sample {start + np.argmin(finite)} and at "
-            f"{np.sum(~finite) - 1} others beside it. Roots, norms and logarithms have "
+            f"infinite entries at sample {bad[0]} and at "
+            f"{len(bad) - 1} others beside it. Roots, norms and logarithms have "
             "none at 0, as of a silent clip or a black image: add a small number inside "
             "them, as in sqrt(x + 1e-6). Or weights have overflowed: look at the loss."
         )
@@ -244,6 +291,21 @@ def warn_where_lost(function, outputs, are_zero):
             "derivatives; activations that saturate at every sample do the same.",
             stacklevel=3,
         )
+
+
+def warn_where_half(name, function):
+    """Warns where a layer computes in half precision."""
+    for layer in _all_layers(function):
+        dtype = getattr(layer, "compute_dtype", None)
+        if dtype in ("float16", "bfloat16"):
+            warnings.warn(
+                f"`{name}` computes in {dtype}, by its layer {layer.name!r}: derivatives, "
+                "and all that is made of them, are as accurate as that, about "
+                f"{'1e-3' if dtype == 'float16' else '1e-2'} of the largest. For more, "
+                "load its weights into a model that is made in float32.",
+                stacklevel=2,
+            )
+            return
 
 
 def warn_where_truncated(name, function, samples):

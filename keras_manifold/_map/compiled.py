@@ -23,8 +23,9 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
-from keras_manifold._map.checks import check_eager
+from keras_manifold._map.checks import check_eager, warn_where_half
 from keras_manifold._map.function import Map
+from keras_manifold._map.interrupts import interrupts_deferred
 from keras_manifold._map.passes import images_of_unit_vectors
 from keras_manifold._storage.streams import result_dtype
 
@@ -97,6 +98,8 @@ class Compiled(keras.Model):
         super().__init__(dtype=samples.dtype.name)
         self.functions = function.functions  # Keras follows their variables
         self.map = function.checked(samples)
+        for name, part in zip(function.names, function.functions):
+            warn_where_half(name, part)
         if self.takes_columns:
             autodiff.check_forward_products(self.map, ops.convert_to_tensor(samples))
 
@@ -127,7 +130,8 @@ class Compiled(keras.Model):
             return kept[key][1]
 
     def predict_on_batch(self, x):
-        with ONE_AT_A_TIME, autodiff.missing_derivatives_named():
+        named = autodiff.missing_derivatives_named()
+        with ONE_AT_A_TIME, interrupts_deferred(), named:
             return super().predict_on_batch(x)
 
 

@@ -13,11 +13,13 @@ from keras import ops
 from keras_manifold import autodiff
 from keras_manifold._map.checks import (
     check_derivatives_of_samples,
+    check_eager,
     check_has_derivative,
     check_input,
     check_not_quantised,
     checked_output_shape,
 )
+from keras_manifold._map.interrupts import interrupts_deferred
 from keras_manifold._map.passes import images_of_unit_vectors, repeated, sample_size
 
 _here = threading.local()
@@ -154,10 +156,15 @@ class Map:
 
         Returns:
             NumPy array; what else the function may return, as it is.
+
+        Raises:
+            TypeError: Within a function that is being compiled.
         """
+        check_eager()
         for part, function in zip(self.parts, self.functions):
             if isinstance(function, keras.Model):
-                outputs = function.predict_on_batch(x)
+                with interrupts_deferred():
+                    outputs = function.predict_on_batch(x)
                 # Under tf.distribute, each replica's in turn.
                 x = outputs[: len(x)] if hasattr(outputs, "shape") else outputs
             else:
@@ -238,6 +245,20 @@ class Map:
         x = ops.convert_to_tensor(samples)
         autodiff.check_second_derivatives(self, x)
         check_derivatives_of_samples(" and ".join(self.names), self, samples)
+
+    def check_derivatives(self, samples: np.ndarray, indices: np.ndarray) -> None:
+        """Checks derivatives at samples that are more telling than others.
+
+        Args:
+            samples: A few, `(n, *input_shape)`.
+            indices: Of these in the user's data, `(n,)`.
+
+        Raises:
+            FloatingPointError: If a derivative is not finite at a sample.
+        """
+        if not any(map(_has_fixed_batch, self.functions)):
+            name = " and ".join(self.names)
+            check_derivatives_of_samples(name, self, samples, indices)
 
     def check_as_declared(self) -> None:
         """Checks for a penalty, with a random sample of the shape that a model declares.

@@ -282,6 +282,21 @@ def check_forward_products(function: Callable, x: Any) -> None:
         check_second_derivatives(function, x)
 
 
+def records_gradients() -> bool:
+    """Whether a training that begins here has gradients.
+
+    Returns:
+        False within `torch.no_grad()` and `torch.inference_mode()`.
+
+    Examples:
+        >>> from keras_manifold import autodiff
+        >>> autodiff.records_gradients()
+        True
+    """
+    recorded = getattr(_framework(), "records_gradients", None) if is_available() else None
+    return recorded is None or recorded()
+
+
 def is_concrete(x: Any) -> bool:
     """Whether a tensor has values now, and not only within a compiled function.
 

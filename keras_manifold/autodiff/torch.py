@@ -85,5 +85,9 @@ def check_second_derivatives(function, x):
             torch.autograd.grad(pulled_back.sum(), [x, cotangent], allow_unused=True)
 
 
+def records_gradients():
+    return torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+
+
 def is_concrete(x):
     return not torch.compiler.is_compiling() and x.device.type != "meta"
