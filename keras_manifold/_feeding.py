@@ -2,12 +2,15 @@
 
 import contextlib
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_manifold._storage.streams import sole
 
 # Dense copies of sparse rows, in bytes.
 _MOST_DENSE = 2**30
@@ -73,12 +76,39 @@ def _array(name, values):
     return values.toarray()
 
 
-def sole(values: Any) -> Any:
-    """The one array of a mapping or list that holds no more; others as they are."""
-    if isinstance(values, Mapping) and len(values) == 1:
-        return next(iter(values.values()))
-    is_list = isinstance(values, (list, tuple)) and len(values) == 1
-    return values[0] if is_list and hasattr(values[0], "shape") else values
+def check_one_input(encoder: Any, x: Any) -> None:
+    """Refuses what can be seen to be no batches of an encoder's one input.
+
+    Args:
+        encoder: That of the model; one that declares its input.
+        x: What `fit` or `evaluate` got, or a batch.
+
+    Raises:
+        ValueError: If `x` is a list of batches, or holds samples that are not batched.
+    """
+    inputs = getattr(encoder, "inputs", None) or ()
+    if len(inputs) != 1:
+        return
+    if isinstance(x, (list, tuple)) and len(x) > 1 and hasattr(x[0], "shape"):
+        raise ValueError(
+            "`x` must be one array, or a data set of batches. Received: a "
+            f"{type(x).__name__} of {len(x)} arrays, which Keras takes for as many inputs, "
+            "while the encoder takes one. Join batches with np.concatenate(x), samples "
+            "with np.stack(x)."
+        )
+    batch = getattr(x, "element_spec", x)  # of a tf.data.Dataset
+    try:
+        found = tuple(sole(keras.utils.unpack_x_y_sample_weight(batch)[0]).shape)
+        size = math.prod(found)
+    except (AttributeError, ValueError, TypeError):  # of no array, or of unknown rank
+        return
+    sample = tuple(inputs[0].shape[1:])
+    if None not in sample and found in (sample, sample[:-1]) and size > 1:
+        raise ValueError(
+            f"Samples must come in batches, of shape (batch, {str(sample)[1:]}. Received: "
+            f"samples of shape {found} without a batch. Batch a data set with "
+            "dataset.batch(32); of a single sample pass x[None]."
+        )
 
 
 def with_targets(step_arguments: Sequence[Any]) -> tuple[Any, ...]:

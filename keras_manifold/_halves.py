@@ -8,13 +8,16 @@ from typing import Any
 import keras
 
 from keras_manifold import _seeds
-from keras_manifold._feeding import direct_monitors, sole, with_targets
+from keras_manifold._feeding import check_one_input, direct_monitors, with_targets
+from keras_manifold._map.checks import check_process, check_records_gradients
 from keras_manifold._map.compiled import forget_compiled
 from keras_manifold._map.function import Map, analysis, in_analysis
 from keras_manifold._parts import Changeable, as_layer, check_codes, check_halves
+from keras_manifold._storage.streams import sole
 from keras_manifold._targets import check_targets, own_target
 from keras_manifold._weighting import is_mean_of_entries, weighed, weights_of_samples
 from keras_manifold.penalties import ContractivePenalty, Penalty
+from keras_manifold.penalties._finite import FiniteLosses
 
 # What a step begins with that needs no penalty.
 _NO_LOSS = object()
@@ -43,6 +46,7 @@ class TwoHalves(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        check_process()
         self.encoder = as_layer("encoder", encoder)
         self.decoder = as_layer("decoder", decoder)
         check_halves(encoder, decoder, noise, contractive_penalty, penalties)
@@ -121,6 +125,8 @@ class TwoHalves(keras.Model):
         if not halves and (noise is None or noise.built):
             return
         inputs = keras.tree.map_shape_structure(_symbolic, input_shape)
+        if isinstance(input_shape, (tuple, list)):
+            check_one_input(self.encoder, SimpleNamespace(shape=input_shape))
         if noise is not None and not noise.built:
             noise(inputs)
         if halves:
@@ -170,6 +176,8 @@ class TwoHalves(keras.Model):
 
     def _prepared(self, given):
         """The arguments of `fit` or `evaluate`, after what can be seen before its steps."""
+        check_process()
+        check_one_input(self.encoder, given.get("x"))
         data = (given.get("x"), given.get("sample_weight"), given.get("validation_data"))
         is_weighted = data[1] is not None or not hasattr(data[0], "shape") or data[2]
         loss = getattr(self, "loss", None)
@@ -181,6 +189,22 @@ class TwoHalves(keras.Model):
             self._known.weighs_metrics = _weighs_metrics(self)
         names = ("reconstruction_loss", *self._changeable.penalised.penalties)
         direct_monitors(given.get("callbacks"), names)
+        return given
+
+    def _before_fit(self, given):
+        """Checks the data for penalties, and watches whether losses stay finite."""
+        check_records_gradients()
+        penalised = self._changeable.penalised
+        callbacks = given.get("callbacks")
+        if not penalised.penalties or not self.compiled:
+            return given
+        strategy = getattr(self, "distribute_strategy", None)
+        replicas = getattr(strategy, "num_replicas_in_sync", 1)
+        if replicas == 1 and keras.distribution.distribution() is None:
+            penalised.check_data(given["x"])
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            own = FiniteLosses(tuple(penalised.penalties))
+            given["callbacks"] = [*keras.tree.flatten(callbacks or []), own]
         return given
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

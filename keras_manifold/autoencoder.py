@@ -11,6 +11,7 @@ from keras_manifold import architectures
 from keras_manifold._arguments import Verbose
 from keras_manifold._feeding import bound, keeping_variables
 from keras_manifold._halves import TwoHalves
+from keras_manifold._map.checks import check_records_gradients
 from keras_manifold._reconstructing import squared_errors
 from keras_manifold.penalties import ContractivePenalty, Penalty
 
@@ -262,7 +263,7 @@ class AutoEncoder(TwoHalves):
             >>> sorted(model.fit(x, validation_data=x[:8], verbose=0).history)
             ['loss', 'reconstruction_loss', 'val_loss', 'val_reconstruction_loss']
         """
-        given = self._prepared(bound(super().fit, x, y, args, kwargs))
+        given = self._before_fit(self._prepared(bound(super().fit, x, y, args, kwargs)))
         with keeping_variables(self):
             return super().fit(**given)
 
@@ -328,6 +329,7 @@ class AutoEncoder(TwoHalves):
         """
         others = (sample_weight, class_weight, return_dict)
         given = bound(super().train_on_batch, x, y, others, {})
+        check_records_gradients()
         return super().train_on_batch(**self._prepared(given))
 
     def reconstruction_errors(

@@ -1,10 +1,18 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 import keras_manifold as km
-from keras_manifold._feeding import bound, direct_monitors, keeping_variables, with_targets
+from keras_manifold._feeding import (
+    bound,
+    check_one_input,
+    direct_monitors,
+    keeping_variables,
+    with_targets,
+)
 
 X = np.ones((4, 3), "float32")
 W = np.arange(4.0)
@@ -107,3 +115,91 @@ def test_an_interrupted_loop_leaves_the_variables():
     with pytest.raises(KeyboardInterrupt), keeping_variables(model):
         model.fit(X, X, verbose=0, callbacks=[Interrupt()])
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def encoder_of(*shape):
+    return keras.Sequential([keras.Input(shape), keras.layers.Flatten()])
+
+
+@pytest.mark.parametrize("batches", [[X, X], [X, X, X], (X, X), list(X)])
+def test_a_list_of_batches_is_refused_where_there_is_one_input(batches):
+    with pytest.raises(ValueError, match=rf"{len(batches)} arrays.*np\.concatenate"):
+        check_one_input(encoder_of(3), batches)
+    first, second = keras.Input((3,)), keras.Input((3,))
+    both = keras.Model([first, second], keras.layers.Add()([first, second]))
+    check_one_input(both, batches)
+    check_one_input(keras.layers.Dense(3), batches)
+
+
+@pytest.mark.parametrize(
+    ("shape", "x"),
+    [
+        ((3,), np.ones(3)),
+        ((28, 28, 1), np.ones((28, 28, 1))),
+        ((28, 28, 1), np.ones((28, 28))),
+        ((5, 2), (np.ones((5, 2)), np.ones((5, 2)))),
+        ((5, 2), {"image": np.ones((5, 2))}),
+    ],
+)
+def test_a_sample_without_a_batch_is_refused(shape, x):
+    with pytest.raises(ValueError, match=r"must come in batches.*\.batch\(32\)"):
+        check_one_input(encoder_of(*shape), x)
+
+
+@pytest.mark.parametrize(
+    ("shape", "of_batch"),
+    [((3,), (4, 3)), ((28, 28, 1), (28, 28, 28)), ((1,), (1,)), ((None, 3), (4, 3))],
+)
+def test_batches_of_every_shape_pass(shape, of_batch):
+    check_one_input(encoder_of(*shape), np.ones(of_batch))
+    check_one_input(encoder_of(*shape), SimpleNamespace(shape=(None, *of_batch[1:])))
+
+
+@pytest.mark.tensorflow
+def test_a_data_set_that_is_not_batched_is_refused_before_the_first_step():
+    tf = pytest.importorskip("tensorflow")
+    model = km.AutoEncoder.dense(3, 2, units=(4,))
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    for data in (X, (X, X)):
+        data = tf.data.Dataset.from_tensor_slices(data)
+        for use in (model.fit, model.evaluate):
+            with pytest.raises(ValueError, match=r"shape \(3,\) without a batch"):
+                use(data, verbose=0)
+        assert np.isfinite(model.fit(data.batch(2), verbose=0).history["loss"]).all()
+    with pytest.raises(ValueError, match="list of 2 arrays"):
+        model.fit([X, X], verbose=0)
+    assert len(before) == len(model.get_weights())
+
+
+def test_files_of_hdf5_are_arrays(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = X
+        losses = []
+        for x in (X, file["x"]):
+            keras.utils.set_random_seed(1)
+            model = km.AutoEncoder.dense(3, 2, units=(4,), contractive_penalty=0.1)
+            model.compile("sgd", "mse")
+            given = {"validation_data": x, "sample_weight": W, "batch_size": 2}
+            losses.append(model.fit(x, verbose=0, **given).history["val_loss"])
+        np.testing.assert_allclose(*losses, rtol=1e-5)
+        assert km.ReconstructionGrid(file["x"]).x.shape == X.shape
+        assert model.reconstruction_errors(file["x"]).shape == (4,)
+
+
+def test_generators_of_mappings_train():
+    batches = [{"image": X[:2]}, {"image": X[2:]}]
+    losses = []
+    for form in (
+        lambda b: b,
+        lambda b: (b,),
+        lambda b: (b, b["image"]),
+        lambda b: b["image"],
+    ):
+        keras.utils.set_random_seed(1)
+        model = km.AutoEncoder.dense(3, 2, units=(4,))
+        model.compile("sgd", "mse")
+        data = (form(batch) for batch in batches)
+        losses.append(model.fit(data, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses, [losses[0]] * 4, rtol=1e-5)

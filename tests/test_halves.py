@@ -311,3 +311,39 @@ def test_callbacks_may_watch_our_quantities_without_a_mode(monitor, rng):
     stopping = keras.callbacks.EarlyStopping(monitor, patience=1)
     history = model.fit(x, validation_data=x, epochs=5, verbose=0, callbacks=[stopping])
     assert len(history.history["loss"]) == 2  # nothing improves after the first
+
+
+class Sub(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(6)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def answers(model):
+    found = {}
+    for name in ("inputs", "outputs", "input", "output"):
+        try:
+            found[name] = getattr(model, name).shape
+        except (AttributeError, ValueError) as error:
+            found[name] = type(error)
+    return found
+
+
+def test_inputs_and_outputs_answer_as_those_of_other_subclassed_models():
+    plain = Sub()
+    halves = [keras.Sequential([keras.layers.Dense(units)]) for units in (2, 6)]
+    model = km.AutoEncoder(*halves)
+    for one in (plain, model):
+        one.build((None, 6))
+    assert answers(model) == answers(plain)
+    assert (model.input_shape, model.output_shape) == ((None, 6), (None, 6))
+    for one in (plain, model):
+        one(keras.Input((6,)))
+    assert answers(model) == answers(plain)
+    assert answers(model)["output"] == (None, 6)
+    layers_alone = km.AutoEncoder(keras.layers.Dense(2), keras.layers.Dense(6))
+    layers_alone.build((None, 6))
+    assert not hasattr(layers_alone, "input_shape"), "as Keras's own layers say"

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from keras_manifold import autodiff
 from keras_manifold._arguments import Part
 from keras_manifold._map.function import Map
 from keras_manifold._map.plain import functional_class, is_plain
+from keras_manifold.penalties._data import telling_samples
 from keras_manifold.penalties.protocol import Penalty
 
 
@@ -47,11 +49,39 @@ class PenalisedLoss:
         self.trackers = [keras.metrics.Mean(name=name) for name in (name, *penalties)]
         self._map_of = map_of
         self._mean_of_values = _MeanOfValues(name="mean_of_values")
+        self._checked: weakref.ref | None = None
         self._step = threading.local()  # replicas of `tf.distribute` have a thread each
         if self.penalties:
             functional_class()  # here, not within a compiled step
         for penalty in self.penalties.values():
             map_of(penalty.of).check_as_declared()
+
+    def check_data(self, x: Any) -> None:
+        """Checks derivatives at a few telling samples, before the first step of a `fit`.
+
+        Args:
+            x: What `fit` got; of what is no array nothing is seen.
+
+        Raises:
+            FloatingPointError: If a derivative is not finite at a sample.
+        """
+        known = self._checked() if self._checked is not None else None
+        found = telling_samples(x) if self.penalties and x is not known else None
+        if found is None:
+            return
+        samples, indices = found
+        for part in {penalty.of for penalty in self.penalties.values()}:
+            points = samples
+            if part == "decoder":
+                codes = self._map_of("encoder")(ops.convert_to_tensor(samples))
+                points = ops.convert_to_numpy(codes)
+            function = self._map_of(part)
+            if not all(getattr(f, "built", True) for f in function.functions):
+                function(ops.convert_to_tensor(points))
+            with self.gradients_named():
+                function.check_derivatives(points, indices)
+        with contextlib.suppress(TypeError):  # of tensors of some backends
+            self._checked = weakref.ref(x)
 
     def begin(self, x: Any) -> None:
         """Begins a step, whose inputs are `x`."""

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_manifold._arguments import Part, check_choice, check_number
 from keras_manifold._map.function import Map
+from keras_manifold.penalties._first_use import FirstUse
 from keras_manifold.penalties._weighted import WeightedPenalty, squared_norms
 
 
@@ -47,7 +48,9 @@ class IsometryPenalty(WeightedPenalty):
         Tensor of shape `(batch,)`, not negative, float32; 0 where the function is constant.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range. When it is first called with a function:
+            if that mixes samples, draws random numbers, or has no second derivative.
+        FloatingPointError: If the derivative at one of the first samples is not finite.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km
@@ -78,6 +81,7 @@ class IsometryPenalty(WeightedPenalty):
         self.mixing = None if mixing is None else check_number("mixing", mixing)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self._first_use = FirstUse()
         self.built = True
 
     def call(self, x, function=None):
@@ -86,7 +90,9 @@ class IsometryPenalty(WeightedPenalty):
             x = ops.cast(x, self.compute_dtype)
         if self.mixing is not None:
             x = self._mixed(x, self.mixing)
-        linear = Map(function).at(x)
+        function = Map(function)
+        self._first_use.check(function, x)
+        linear = function.at(x)
         uniform = keras.random.uniform(ops.shape(x), seed=self.seed_generator)
         signs = ops.cast(ops.where(uniform < 0.5, -1.0, 1.0), x.dtype)
         images = linear.push(signs)
