@@ -35,6 +35,29 @@ TESTED = {
     "integer images": [
         "test_integer_images_train_as_the_same_numbers_in_floating_point",
     ],
+    "of a data set handed": [
+        "test_of_a_data_set_the_first_samples_are_watched",
+    ],
+    "a derivative that is not finite": [
+        "test_one_silent_clip_is_named_before_any_weight_changes",
+        "test_a_penalty_that_is_not_finite_is_named_once",
+    ],
+    "results under `torch.no_grad": [
+        "test_results_are_right_where_pytorch_records_nothing",
+    ],
+    "penalties in functions": [
+        "test_penalties_are_right_within_compiled_functions",
+    ],
+    "NumPy results in functions": [
+        "test_numpy_results_are_refused_within_compiled_functions",
+    ],
+    "Ctrl-C": [
+        "test_an_interrupt_leaves_the_model_its_weights",
+        "test_interrupts_while_jacobians_are_computed_leave_the_model_usable",
+    ],
+    "`fit` in a worker": [
+        "test_a_forked_worker_trains_or_says_why_not",
+    ],
     "`run_eagerly`": [
         "test_how_steps_are_run_changes_no_loss",
         "test_compiled_steps_train_as_others",
