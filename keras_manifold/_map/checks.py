@@ -14,7 +14,9 @@ _first_process: int | None = None
 
 
 def check_process():
-    """Refuses to compute in a forked copy of a process that has computed, on JAX.
+    """Refuses to compute in a forked copy of a process that has computed.
+
+    PyTorch alone takes that.
 
     The copy has none of the threads that compute there, and may wait for them for ever.
     """
@@ -22,12 +24,13 @@ def check_process():
     process = os.getpid()
     if _first_process is None:
         _first_process = process
-    if process != _first_process and keras.backend.backend() == "jax":
+    backend = keras.backend.backend()
+    if process != _first_process and backend in ("jax", "tensorflow"):
         raise RuntimeError(
-            "On JAX a process must not be forked after it has computed: the copy has no "
-            "threads to compute with, and may wait for ever. Received: a call in process "
-            f"{process}, forked from process {_first_process}. Start workers anew, as with "
-            'multiprocessing.get_context("spawn"), and make the model in them.'
+            f"On {backend} a process must not be forked after it has computed: the copy "
+            "has no threads to compute with, and may wait for ever. Received: a call in "
+            f"process {process}, forked from process {_first_process}. Start workers anew, "
+            'as with multiprocessing.get_context("spawn"), and make the model in them.'
         )
 
 
@@ -41,7 +44,7 @@ def check_records_gradients():
 
 
 def check_eager():
-    """Refuses to compute NumPy results where a function is compiled, or JAX is forked."""
+    """Refuses to compute NumPy results where a function is compiled, or in a fork."""
     check_process()
     if not autodiff.is_concrete(ops.zeros(())):
         raise TypeError(
