@@ -11,7 +11,7 @@ from keras_manifold import architectures
 from keras_manifold._arguments import Verbose
 from keras_manifold._feeding import bound, keeping_variables
 from keras_manifold._halves import TwoHalves
-from keras_manifold._map.checks import check_records_gradients
+from keras_manifold._map.checks import check_process, check_records_gradients
 from keras_manifold._reconstructing import squared_errors
 from keras_manifold.penalties import ContractivePenalty, Penalty
 
@@ -141,6 +141,7 @@ class AutoEncoder(TwoHalves):
             >>> model.decoder.output_shape
             (None, 9, 7, 1)
         """
+        check_process()
         parts = architectures.convolutional(
             input_shape,
             latent_dim,
@@ -187,6 +188,7 @@ class AutoEncoder(TwoHalves):
             >>> model.decoder.output_shape
             (None, 20)
         """
+        check_process()
         parts = architectures.dense(
             input_shape,
             latent_dim,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count, check_number
 from keras_manifold._map.budget import samples_held
+from keras_manifold._map.checks import check_eager
 from keras_manifold._map.compiled import (
     ONE_AT_A_TIME,
     SAMPLES_CHECKED,
@@ -65,6 +66,7 @@ def score(
         data-generating distribution, JMLR 15. Vincent (2011), A connection between score
         matching and denoising autoencoders, Neural Computation 23.
     """
+    check_eager()
     stddev = noise_stddev(model, stddev)
     x = floating_samples(x)
     denoiser = Denoiser(model, x, batch_size=batch_size)

@@ -137,7 +137,7 @@ def test_a_list_of_batches_is_refused_where_there_is_one_input(batches):
         ((3,), np.ones(3)),
         ((28, 28, 1), np.ones((28, 28, 1))),
         ((28, 28, 1), np.ones((28, 28))),
-        ((5, 2), (np.ones((5, 2)), np.ones((5, 2)))),
+        ((5, 2), SimpleNamespace(element_spec=(np.ones((5, 2)), np.ones((5, 2))))),
         ((5, 2), {"image": np.ones((5, 2))}),
     ],
 )
@@ -191,15 +191,11 @@ def test_files_of_hdf5_are_arrays(tmp_path):
 def test_generators_of_mappings_train():
     batches = [{"image": X[:2]}, {"image": X[2:]}]
     losses = []
-    for form in (
-        lambda b: b,
-        lambda b: (b,),
-        lambda b: (b, b["image"]),
-        lambda b: b["image"],
-    ):
+    # Keras wants tuples of generators.
+    for form in (lambda b: (b,), lambda b: (b, b["image"]), lambda b: (b["image"],)):
         keras.utils.set_random_seed(1)
         model = km.AutoEncoder.dense(3, 2, units=(4,))
         model.compile("sgd", "mse")
         data = (form(batch) for batch in batches)
         losses.append(model.fit(data, verbose=0).history["loss"])
-    np.testing.assert_allclose(losses, [losses[0]] * 4, rtol=1e-5)
+    np.testing.assert_allclose(losses, [losses[0]] * 3, rtol=1e-5)

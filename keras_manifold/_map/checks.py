@@ -16,18 +16,15 @@ _first_process: int | None = None
 def check_process():
     """Refuses to compute in a forked copy of a process that has computed.
 
-    PyTorch alone takes that.
-
-    The copy has none of the threads that compute there, and may wait for them for ever.
+    The copy has none of the threads that compute, and may wait for them for ever.
     """
     global _first_process
     process = os.getpid()
     if _first_process is None:
         _first_process = process
-    backend = keras.backend.backend()
-    if process != _first_process and backend in ("jax", "tensorflow"):
+    if process != _first_process:
         raise RuntimeError(
-            f"On {backend} a process must not be forked after it has computed: the copy "
+            "A process must not be forked after it has computed with Keras: the copy "
             "has no threads to compute with, and may wait for ever. Received: a call in "
             f"process {process}, forked from process {_first_process}. Start workers anew, "
             'as with multiprocessing.get_context("spawn"), and make the model in them.'

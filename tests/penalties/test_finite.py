@@ -60,6 +60,7 @@ def test_a_list_of_callbacks_of_keras_is_taken_as_it_is():
     own = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(epoch)
     )
-    model.fit(X, verbose=0, callbacks=keras.callbacks.CallbackList([own], model=model))
+    given = keras.callbacks.CallbackList([own], add_history=True, model=model)
+    model.fit(X, verbose=0, callbacks=given)
     model.fit(X, verbose=0, callbacks=(own,))
     assert seen == [0, 0]
