@@ -41,9 +41,10 @@ class TangentAnalyzer(Watch):
     r"""Watches the tangent space at a few samples while `fit` trains.
 
     It takes a snapshot before training and then every `every` epochs or batches. Four
-    scalars, each a mean over the samples, go into Keras's `logs` at the end of each epoch,
-    so that `History`, the progress bar and the callbacks that come after this one in
-    `callbacks=[...]` see them:
+    scalars of the Jacobian that `of` names, by default that of the encoder, each a mean
+    over the samples, go into Keras's `logs` at the end of each epoch, so that `History`,
+    the progress bar and the callbacks that come after this one in `callbacks=[...]` see
+    them:
 
     - `tangent_norm`: $\|J\|_F$, how strongly the code follows the input;
     - `tangent_dimension`: the participation ratio of the singular values;
