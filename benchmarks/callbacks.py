@@ -131,26 +131,28 @@ def memory(arguments):
 
 
 def disk(arguments):
-    x = images(2_000)
-    model = km.AutoEncoder.convolutional((28, 28, 1), latent_dim=32, noise=0.4)
-    model.compile("adam", loss="binary_crossentropy")
     with tempfile.TemporaryDirectory() as folder:
-        options = {"directory": folder, "labels": np.arange(16)}
-        callbacks = [
-            km.TangentAnalyzer(x[:16], k=8, **options),
-            km.ReconstructionGrid(x[:16], **options),
-        ]
-        # The snapshot before training is the first of 200.
-        data = x.reshape(20, 100, *x.shape[1:])
-        for turn in range(199):  # each on other images, so that all snapshots differ
-            model.fit(
-                data[turn % 20],
-                initial_epoch=turn,
-                epochs=turn + 1,
-                callbacks=callbacks,
-                verbose=0,
-            )
-        sizes = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
+        watched_on_disk(folder, 0, 199)  # that before training is the first of 200
+        written_of_disk(folder)
+
+
+def watched_on_disk(folder, start, stop):
+    """Trains with both callbacks; from another epoch than 0 it continues the run there."""
+    x = images(256)
+    # A large rate, so that all snapshots differ.
+    model = km.AutoEncoder.dense((28, 28, 1), latent_dim=32, units=256, noise=0.4)
+    model.compile(keras.optimizers.Adam(1e-2), loss="binary_crossentropy")
+    options = {"directory": folder, "labels": np.arange(16)}
+    callbacks = [
+        km.TangentAnalyzer(x[:16], k=8, **options),
+        km.ReconstructionGrid(x[:16], **options),
+    ]
+    given = {"initial_epoch": start, "epochs": stop, "callbacks": callbacks}
+    model.fit(x, batch_size=128, verbose=0, **given)
+
+
+def written_of_disk(folder):
+    rest = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
     kinds = {
         "vectors, codes, spectra (`tangent_space_*.npz`)": r"tangent_space_\d+\.npz",
         "reconstructions (`reconstruction_*.npz`)": r"reconstruction_\d+\.npz",
@@ -159,11 +161,11 @@ def disk(arguments):
         "samples, numbers, settings": r".*",
     }
     lines = ["| in the folder | files | MB |", "|---|--:|--:|"]
-    rest = dict(sizes)
+    count, size = len(rest), sum(rest.values())
     for kind, pattern in kinds.items():
         found = [rest.pop(name) for name in list(rest) if re.fullmatch(pattern, name)]
         lines.append(f"| {kind} | {len(found)} | {sum(found) / 1e6:.2f} |")
-    lines.append(f"| all | {len(sizes)} | {sum(sizes.values()) / 1e6:.2f} |")
+    lines.append(f"| all | {count} | {size / 1e6:.2f} |")
     written(
         "callbacks_disk.md",
         "What a run takes on disk",

@@ -28,7 +28,8 @@ FIGURES = {
     "digits": {"digits_tangents.png": "tangents.png"},
 }
 PROGRAMS = {name: f"examples/{name}.py" for name in FIGURES} | {"hero": "docs/hero.py"}
-PACKAGES = ("keras", "tensorflow", "numpy", "matplotlib")
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+PACKAGES = ("keras", BACKEND, "numpy", "matplotlib")
 
 
 def main():

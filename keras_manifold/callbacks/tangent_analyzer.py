@@ -225,6 +225,7 @@ class TangentAnalyzer(Watch):
         if not self._has_recipients:
             return self._of(step, scalars)
         arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
+        arrays.pop("inputs", None)  # the samples, which all snapshots share
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
 
     def _takes_lanczos(self, watched):
