@@ -47,7 +47,7 @@ def trained(x, x_test, test_labels, out):
     options = {
         "plain": {},
         "denoising": {"noise": km.NoiseInjection("gaussian", 0.4, clip=(0, 1), seed=0)},
-        "contractive": {"contractive_penalty": km.ContractivePenalty(0.1, seed=0)},
+        "contractive": {"contractive_penalty": km.ContractivePenalty(0.01, seed=0)},
     }
     models = {}
     for name, given in options.items():
