@@ -110,6 +110,7 @@ def test_a_long_run_keeps_few_pictures_and_small_arrays(digits, tmp_path):
         km.TangentSpace.load(tmp_path / f"tangent_space_{step:04d}.npz") for step in (3, 20)
     ]
     assert [space.half_precision for space in spaces] == [True, False]
+    assert [space.of for space in spaces] == ["encoder"] * 2
     for space, accuracy in zip(spaces, (1e-3, 1e-5)):
         np.testing.assert_array_equal(space.inputs, x[:2])
         flat = space.vectors.reshape(2, 2, -1)
