@@ -141,9 +141,12 @@ def has_interpolation(interpolation):
     return not lanczos and (interpolation != "area" or backend == "tensorflow")
 
 
-INTERPOLATIONS = [*filter(
-    has_interpolation, ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"]
-)]
+INTERPOLATIONS = [
+    *filter(
+        has_interpolation,
+        ["nearest", "bilinear", "bicubic", "lanczos3", "lanczos5", "area"],
+    )
+]
 
 
 @pytest.mark.parametrize("size", [(6, 8), (2, 3)], ids=["larger", "smaller"])

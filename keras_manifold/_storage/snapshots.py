@@ -40,6 +40,9 @@ _MOST_ROUNDING = 2e-3
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
 NORM_ERROR = "norm_error"  # where the norm is estimated
+# Of the model, where asked for.
+DECODER_DISTORTION = "decoder_distortion"
+DENOISER_DIMENSION = "denoiser_dimension"
 MSE, DENOISED_MSE = "mse", "denoised_mse"
 MOVED = "moved"
 
