@@ -238,8 +238,9 @@ def geodesics(
             is minimised: each member has the whole curve, so that the metric is the
             expected one, $E[J^\top J]$. Syrota et al. have this metric; where their code
             draws another member at each point, the energy also counts the variance of the
-            members at both ends of each step. A decoder may return `(mean, stddev)`: then the metric is the
-            expected one of its random outputs, $J_\mu^\top J_\mu + J_\sigma^\top J_\sigma$.
+            members at both ends of each step. A decoder may return `(mean, stddev)`: then
+            the metric is the expected one of its random outputs,
+            $J_\mu^\top J_\mu + J_\sigma^\top J_\sigma$.
         start: Codes from which to go, `(n, *code_shape)`.
         stop: Codes to which to go, of the same shape.
         steps: Of each curve, at least 2. The length's error falls with its square.

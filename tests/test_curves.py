@@ -8,6 +8,7 @@ from decoders import (
     Cylinder,
     FlatTorus,
     Linear,
+    Paraboloid,
     Stereographic,
     SwissRoll,
     great_circles,
@@ -103,6 +104,21 @@ def test_geodesics_of_the_swiss_roll_are_straight_lines_unrolled(rng):
     expected = np.linalg.norm(SwissRoll.unrolled(start) - SwissRoll.unrolled(stop), axis=1)
     np.testing.assert_allclose(curves.lengths, expected, rtol=2e-3)  # turns of 5 rad
     assert (curves.straight_lengths > curves.lengths * (1 - 1e-6)).all()
+
+
+def test_geodesics_of_the_paraboloid_obey_clairaut(rng):
+    nearest, reach = rng.uniform(0.8, 2.0, 12), rng.uniform(0.5, 1.2, 12)
+    start, stop, lengths = Paraboloid.geodesic(nearest, reach)
+    curves = km.geodesics(Paraboloid(), start, stop)
+    np.testing.assert_allclose(curves.lengths, lengths, rtol=2e-4)
+    assert (curves.straight_lengths > 1.001 * lengths).any(), "it is bent"
+    # The middle is the point nearest to the axis.
+    middle = np.linalg.norm(curves.codes[:, 32], axis=1)
+    np.testing.assert_allclose(middle, nearest, rtol=2e-3)
+    down, up = np.array([[0.3, 0.4]]), np.array([[1.2, 1.6]])  # along a meridian
+    arc = [0.5 * (r * np.sqrt(1 + r * r) + np.arcsinh(r)) for r in (0.5, 2.0)]
+    found = km.geodesics(Paraboloid(), down, up).lengths
+    np.testing.assert_allclose(found, arc[1] - arc[0], rtol=2e-4)
 
 
 def test_a_geodesic_is_the_same_under_other_codes_rotated_and_scaled(sphere, rng):

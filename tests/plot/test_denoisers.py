@@ -130,7 +130,7 @@ def test_both_are_drawn_in_axes_that_are_given():
     assert arrows_of(left).get_offsets().shape == (9, 2)
     assert right.lines[0].get_ydata().tolist() == [1, 1]
     assert len(figure.axes) == 3, "with the bar of lengths"
-    with pytest.raises(ValueError, match="None for several models.*2 models"):
+    with pytest.raises(ValueError, match=r"None for several models.*2 models"):
         plot.denoising_field({"a": keeps, "b": keeps}, limits, ax=left)
     with pytest.raises(ValueError, match="`figsize` must be None"):
         plot.dimension_curve(curve, ax=right, figsize=(3, 3))
