@@ -13,7 +13,7 @@ import numpy as np
 
 import keras_manifold as km
 
-FILES = ["page.css", "page.html"]
+SOURCE = Path(__file__).parent.parent / "keras_manifold"
 
 
 def main(installed: Path) -> None:
@@ -21,8 +21,13 @@ def main(installed: Path) -> None:
     package = Path(km.__file__).parent
     assert package.parent == installed.resolve(), f"{package} is not in {installed}"
     assert (package / "py.typed").exists(), "no py.typed: types are lost"
-    for name in FILES:
-        assert list(package.rglob(name)), f"{name} of a run's page is missing"
+    files = [path.relative_to(SOURCE) for path in SOURCE.rglob("*.*")]
+    missing = [
+        file.as_posix()
+        for file in files
+        if file.suffix != ".pyc" and not (package / file).exists()
+    ]
+    assert not missing, f"of the source, the wheel lacks {missing}"
 
     x = np.random.default_rng(0).uniform(size=(64, 8, 8, 1)).astype("float32")
     model = km.AutoEncoder.dense((8, 8, 1), 3, units=(16,), contractive_penalty=0.01)

@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,8 +59,8 @@ class TwoHalves(keras.Model):
     def __setattr__(self, name, value):
         if name == "optimizer":  # by `compile`, which Keras wants to be its own
             forget_compiled(self)
-        if name in _CHANGEABLE and hasattr(self, "_changeable"):
-            self._change(name, value)
+        if name in _CHANGEABLE:  # Keras takes no new layer once a model is built
+            object.__setattr__(self, name, value)
             return
         if name in ("encoder", "decoder") and getattr(self, "built", False):
             raise ValueError(
@@ -80,15 +81,27 @@ class TwoHalves(keras.Model):
         """The layer that corrupts inputs in training, or `None`; may be assigned."""
         return self._changeable.parts["noise"]
 
+    @noise.setter
+    def noise(self, noise: keras.Layer | float | None) -> None:
+        self._change("noise", noise)
+
     @property
     def contractive_penalty(self) -> ContractivePenalty | None:
         """The `ContractivePenalty`, or `None`; may be assigned."""
         return self._changeable.parts["contractive_penalty"]
 
+    @contractive_penalty.setter
+    def contractive_penalty(self, penalty: ContractivePenalty | float | None) -> None:
+        self._change("contractive_penalty", penalty)
+
     @property
     def penalties(self) -> tuple[Penalty, ...]:
         """The further penalties; a sequence of others may be assigned."""
         return self._changeable.parts["penalties"]
+
+    @penalties.setter
+    def penalties(self, penalties: Sequence[Penalty]) -> None:
+        self._change("penalties", penalties)
 
     @property
     def layers(self) -> list[keras.Layer]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from keras_manifold import plot
 from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
+from keras_manifold._map.budget import samples_held
 from keras_manifold._map.decoders import decoder_map
 from keras_manifold._map.energy import CurveEnergy
 from keras_manifold._relaxation import MOST_EQUATIONS, relaxed, shot
@@ -22,8 +23,6 @@ from keras_manifold._storage.files import replacing
 from keras_manifold.metric import checked_codes
 from keras_manifold.plot._rendering import png_of
 
-# Entries of the normal equations that are held at a time, float64.
-_ENTRIES_HELD = 2**25
 # Pairs from which on `verbose="auto"` shows a progress bar.
 _MANY = 100
 
@@ -185,7 +184,8 @@ def curve_lengths(model: Any, curves: Any) -> Annotated[NDArray[np.float64], "n"
 
     Raises:
         ValueError, TypeError: As in `geodesics`.
-        FloatingPointError: If the decoder returns NaN or infinite numbers.
+        FloatingPointError: If codes are not finite, or the decoder returns other
+            numbers.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -255,12 +255,12 @@ def geodesics(
         `Curves` of `n`. `start` = `stop` gives length 0.
 
     Raises:
-        ValueError: If codes are not finite, of unequal number, or not of the shape that the
+        ValueError: If codes are of unequal number, or not of the shape that the
             decoder takes; if another argument is out of range; if the decoder mixes samples
             or returns whole numbers.
         TypeError: If there is no decoder, or it returns several outputs.
-        FloatingPointError: If the decoder returns NaN or infinite numbers on an initial
-            curve.
+        FloatingPointError: If codes are not finite, or the decoder returns other
+            numbers on an initial curve.
 
     Warns:
         RuntimeWarning: If curves did not converge, with their number.
@@ -430,7 +430,7 @@ def _checked_initial(initial, straight):
 def _groups(curves):
     """As many curves at a time as the normal equations of which fit into memory."""
     points, size = curves.shape[1], int(np.prod(curves.shape[2:]))
-    at_once = max(1, _ENTRIES_HELD // (4 * points * size * (size + 1)))
+    at_once = samples_held(4 * points * size * (size + 1))
     for first in range(0, len(curves), at_once):
         yield curves[first : first + at_once]
 

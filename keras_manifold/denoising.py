@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count, check_number
+from keras_manifold._map.budget import samples_held
 from keras_manifold._map.compiled import (
     ONE_AT_A_TIME,
     SAMPLES_CHECKED,
@@ -20,13 +21,10 @@ from keras_manifold.noise import NoiseInjection
 
 __all__ = ["score"]
 
-# Entries of Jacobians that are held at a time.
-_ENTRIES_HELD = 2**22
-
 
 def score(
     model: Any, x: Any, *, stddev: float | None = None, batch_size: int = 32
-) -> Annotated[NDArray[np.float32], "n *input_shape"]:
+) -> Annotated[NDArray[np.floating], "n *input_shape"]:
     r"""Score of the smoothed density, from a denoiser: $(r(x) - x) / \sigma^2$.
 
     The best denoiser of Gaussian noise of standard deviation $\sigma$ is the mean of the
@@ -45,12 +43,14 @@ def score(
         batch_size: Samples in a batch, at least 1.
 
     Returns:
-        NumPy array of shape `(n, *input_shape)`, float32, in one over the units of `x`.
+        NumPy array of shape `(n, *input_shape)`, in one over the units of `x`; float32, or
+            float64 where `floatx` is.
 
     Raises:
         ValueError: If `stddev` is not above 0, or `None` where the model has no such noise;
-            if `x` has no samples, is not finite or lies outside the clip of the noise; or
-            if outputs are not of the shape of the samples.
+            if `x` has no samples or lies outside the clip of the noise; or if outputs are
+            not of the shape of the samples.
+        FloatingPointError: If an entry of `x` is NaN or infinite.
         TypeError: If `model` can't be called, or does not take and return one tensor.
 
     Examples:
@@ -68,7 +68,7 @@ def score(
     stddev = noise_stddev(model, stddev)
     x = floating_samples(x)
     denoiser = Denoiser(model, x, batch_size=batch_size)
-    return (denoiser(x) - x) / np.float32(stddev**2)
+    return (denoiser(x) - x) / x.dtype.type(stddev**2)
 
 
 def noise_stddev(model: Any, stddev: float | None) -> float:
@@ -139,18 +139,17 @@ class Denoiser:
             )
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Clean samples of the shape of `x`, float32."""
+        """Clean samples, of the shape and dtype of `x`."""
         return self._by_batches(self._outputs, x)
 
     def push(self, x: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-        """$J_r(x) v$ of a vector at each sample, of the shape of `x`, float32."""
+        """$J_r(x) v$ of a vector at each sample, of the shape and dtype of `x`."""
         return self._by_batches(self._pushed, x, vectors)
 
     def divergence(self, x: np.ndarray) -> np.ndarray:
         r"""$\mathrm{tr} J_r(x)$, exactly: a pass for each entry of a sample. `(n,)`."""
         sides = ShorterSide.of(self.map, x[:SAMPLES_CHECKED])
-        most = max(1, _ENTRIES_HELD // sides.entries)
-        size = min(self.batch_size, most)
+        size = min(self.batch_size, samples_held(sides.entries))
         traces = [
             np.trace(
                 sides.predict_on_batch(padded(batch, size)).reshape(size, sides.passes, -1),
@@ -174,7 +173,7 @@ class Denoiser:
 
     def _by_batches(self, function, *arrays):
         size = self.batch_size
-        results = np.empty(arrays[0].shape, "float32")
+        results = np.empty_like(arrays[0])
         for start in range(0, len(results), size):
             parts = [array[start : start + size] for array in arrays]
             count = len(parts[0])
@@ -190,11 +189,6 @@ def _batches(x, size) -> Iterator[np.ndarray]:
 
 
 def _check_samples(x, noise):
-    if not np.isfinite(x).all():
-        raise ValueError(
-            "`x` must be finite. Received: x with "
-            f"{int((~np.isfinite(x)).sum())} entries that are NaN or infinite."
-        )
     clip = noise.clip if isinstance(noise, NoiseInjection) else None
     if clip is not None and (x.min() < clip[0] or x.max() > clip[1]):
         raise ValueError(

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count
+from keras_manifold._map.budget import samples_held
 from keras_manifold._map.checks import check_finite_derivatives, warn_where_lost
 from keras_manifold._map.compiled import (
-    ENTRIES_HELD,
     ONE_AT_A_TIME,
     SAMPLES_CHECKED,
     ShorterSide,
@@ -26,7 +26,7 @@ _MOST_SAMPLES = 128
 
 def jacobian(
     function: Callable, x: Any, *, chunk_size: int | None = None
-) -> Annotated[NDArray[np.float32], "n *output_and_input_shape"]:
+) -> Annotated[NDArray[np.floating], "n *output_and_input_shape"]:
     r"""Jacobian of a function at each sample, $J_i = \partial f(x_i) / \partial x_i$.
 
     Reverse mode when a sample has no more outputs than inputs, forward mode
@@ -71,7 +71,7 @@ def jacobian(
     x = floating_samples(x)
     model = ShorterSide.of(Map(function), x[:SAMPLES_CHECKED], chunk_size=chunk_size)
     jacobians = np.empty((len(x), *model.map.output_shape, *x.shape[1:]), x.dtype)
-    batch_size = max(1, min(len(x), _MOST_SAMPLES, ENTRIES_HELD // model.entries))
+    batch_size = max(1, min(len(x), _MOST_SAMPLES, samples_held(model.entries)))
     for start in range(0, len(x), batch_size):
         batch = x[start : start + batch_size]
         passes = model.predict_on_batch(padded(batch, batch_size))[: len(batch)]

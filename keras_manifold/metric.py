@@ -4,15 +4,14 @@ import itertools
 import math
 from typing import Annotated, Any
 
-import keras
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
-from keras_manifold._map.compiled import ENTRIES_HELD, SAMPLES_CHECKED
+from keras_manifold._map.budget import samples_held
+from keras_manifold._map.compiled import SAMPLES_CHECKED
 from keras_manifold._map.decoders import decoder_map
 from keras_manifold._map.energy import Columns
-from keras_manifold._storage.streams import floating_batches, padded
+from keras_manifold._storage.streams import floating_batches, floating_samples, padded
 
 
 def pullback_metric(
@@ -35,10 +34,10 @@ def pullback_metric(
         `(n, d, d)`, float64, symmetric, with `d` entries of a code.
 
     Raises:
-        ValueError: If codes are not finite or not of the shape that the decoder takes, or
+        ValueError: If codes are not of the shape that the decoder takes, or
             if it mixes samples or returns whole numbers.
         TypeError: If there is no decoder, or it returns several outputs.
-        FloatingPointError: If a Jacobian has NaN or infinite entries.
+        FloatingPointError: If a code or a Jacobian has NaN or infinite entries.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -110,7 +109,7 @@ def _jacobians(model, codes, batch_size):
     function = decoder_map(model, first[0])
     columns: Any = Columns.of(function, first[:SAMPLES_CHECKED])
     entries = math.prod(columns.map.output_shape) * first[0].size
-    most = max(1, ENTRIES_HELD // entries)
+    most = samples_held(entries)
     start = size = 0
     for batch in itertools.chain([first], batches):
         batch = checked_codes("codes", batch)
@@ -134,26 +133,9 @@ def checked_codes(name: str, codes: Any, axes: int = 2) -> np.ndarray:
         name: Of the argument, for errors.
         codes: `(n, *code_shape)`, or `(n, points, *code_shape)`.
         axes: Axes at least: 2, or 3.
+
+    Raises:
+        ValueError, TypeError, FloatingPointError: As `floating_samples`.
     """
-    codes = ops.convert_to_numpy(codes)
-    shape = "(n, *code_shape)" if axes == 2 else "(n, points, *code_shape)"
-    if codes.ndim < axes or codes.size == 0:
-        raise ValueError(
-            f"`{name}` must be of shape {shape}, with at least one code. Received: {name} "
-            f"of shape {codes.shape}. For a single one pass {name}[None]."
-        )
-    is_real = codes.dtype.kind in "biufV" and (
-        codes.dtype.kind != "V" or keras.backend.is_float_dtype(codes.dtype.name)
-    )
-    if not is_real:
-        raise ValueError(
-            f"`{name}` must hold real numbers. Received: {name} of dtype {codes.dtype}."
-        )
-    codes = codes.astype("float32", copy=False)
-    is_finite = np.isfinite(codes).reshape(len(codes), -1).all(axis=1)
-    if not is_finite.all():
-        raise ValueError(
-            f"`{name}` must be finite. Received: NaN or infinite entries in "
-            f"{name}[{int(np.flatnonzero(~is_finite)[0])}]."
-        )
-    return codes
+    form = "(n, *code_shape)" if axes == 2 else "(n, points, *code_shape)"
+    return floating_samples(codes, name, form).astype("float32", copy=False)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
-from keras_manifold._map.compiled import ENTRIES_HELD, ONE_AT_A_TIME, SAMPLES_CHECKED
+from keras_manifold._map.budget import samples_held
+from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED
 from keras_manifold._map.decoders import decoder_map, encoder_of, ensemble_size
 from keras_manifold._map.energy import Distances, Offsets
 from keras_manifold._storage.streams import floating_samples, padded
@@ -54,10 +55,9 @@ def project(
         float64.
 
     Raises:
-        ValueError: If samples are not finite, not of the shape of the decoder's outputs or
-            not as many as codes; if there are neither codes nor an encoder; and as in
-            `geodesics`.
-        TypeError: As in `geodesics`.
+        ValueError: If samples are not of the shape of the decoder's outputs or not as many
+            as codes; if there are neither codes nor an encoder; and as in `geodesics`.
+        TypeError, FloatingPointError: As in `geodesics`.
 
     Warns:
         RuntimeWarning: If samples are not done after `max_iterations`, with their number.
@@ -71,8 +71,6 @@ def project(
         ([[3.5]], [0.707])
     """
     x = floating_samples(x)
-    if not np.isfinite(x).all():
-        raise ValueError("`x` must be finite. Received: NaN or infinite entries.")
     tolerance = check_number("tolerance", tolerance, positive=True)
     max_iterations = check_count("max_iterations", max_iterations)
     check_verbose(verbose)
@@ -93,7 +91,7 @@ def project(
             f"{x.shape}, for outputs of {size // members} entries."
         )
     distances: Any = Distances.of(function, codes[:SAMPLES_CHECKED])
-    at_once = max(1, min(_MOST_SAMPLES, len(x), ENTRIES_HELD // (size * codes[0].size)))
+    at_once = max(1, min(_MOST_SAMPLES, len(x), samples_held(size * codes[0].size)))
     found, squares, is_done = (
         codes.astype("float64"),
         np.empty(len(x)),

@@ -34,7 +34,7 @@ def sample(
     batch_size: int = 128,
     verbose: Verbose = "auto",
     **settings: Any,
-) -> Annotated[NDArray[np.float32], "..."]:
+) -> Annotated[NDArray[np.floating], "..."]:
     r"""Samples near the learned manifold, from chains that a denoiser drives.
 
     Each sample of `x` begins a chain of its own; $r$ is the denoiser, $\sigma$ the standard
@@ -81,12 +81,13 @@ def sample(
             `denoise_last`, by default true.
 
     Returns:
-        NumPy array of shape `(n, *input_shape)`, float32; with `trace`,
-        `(steps + 1, n, *input_shape)`, from `x` to the result.
+        NumPy array of shape `(n, *input_shape)`, float32, or float64 where `floatx` is;
+        with `trace`, `(steps + 1, n, *input_shape)`, from `x` to the result.
 
     Raises:
         ValueError: If `steps`, `method`, `stddev`, `seed` or a setting is out of range;
             what `score` refuses; or if a chain leaves the finite numbers.
+        FloatingPointError: If an entry of `x` is NaN or infinite.
         TypeError: If the method has no such setting, or `model` can't be called, or does
             not take and return one tensor.
 
@@ -116,7 +117,7 @@ def sample(
     rng = np.random.default_rng(_checked_seed(seed))
     x = floating_samples(x)
     denoiser = Denoiser(model, x, batch_size=batch_size)
-    states = np.empty((steps + 1 if trace else 0, *x.shape), "float32")
+    states = np.empty((steps + 1 if trace else 0, *x.shape), x.dtype)
     states[:1] = x
     for i, is_last in with_progress(_counted(steps), steps, verbose):
         x = step(denoiser, x, rng)

@@ -266,8 +266,8 @@ def tangent_space(
     reconstruction through its code takes `latent_dim` passes through each half. `"lanczos"`
     never forms $J$: it takes about 16 products with $J$ and with $J^\top$ for each of `k +
     8` vectors. The compilation comes on top, once for an encoder or decoder that is a Keras
-    layer, at each call for other callables. As with `predict`, a plain Python attribute of
-    a layer is read when it is compiled, and not again. Where `keras.distribution` joins
+    layer, at each call for other callables; `forget_compiled` says when a change of a layer
+    is followed. Where `keras.distribution` joins
     several processes, each of them computes all samples of `x`: they are not split.
 
     Args:

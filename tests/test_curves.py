@@ -326,9 +326,8 @@ Z = np.zeros((3, 2), "float32")
     [
         ({"start": Z[:2]}, r"start of shape \(2, 2\) and stop of shape \(3, 2\)"),
         ({"start": Z[:, :1], "stop": Z[:, :1]}, r"takes codes of shape \(None, 2\)"),
-        ({"start": Z * np.nan}, r"infinite entries in start\[0\]"),
         ({"stop": Z[0]}, r"stop of shape \(2,\)"),
-        ({"start": Z[:0], "stop": Z[:0]}, "at least one code"),
+        ({"start": Z[:0], "stop": Z[:0]}, "at least one sample"),
         ({"start": Z.astype("complex64")}, "dtype complex64"),
         ({"steps": 1}, "`steps` must be a whole number of at least 2.*steps=1"),
         ({"tolerance": 0}, "tolerance=0"),
@@ -344,6 +343,11 @@ def test_bad_input_is_refused_by_name_and_value(change, message):
     arguments = {"model": SMALL, "start": Z, "stop": Z + 1, **change}
     with pytest.raises(ValueError, match=message):
         km.geodesics(**arguments)
+
+
+def test_codes_that_are_not_finite_are_named():
+    with pytest.raises(FloatingPointError, match=r"infinite entries in start\[0\]"):
+        km.geodesics(SMALL, Z * np.nan, Z)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def public_things():
 
 # What Keras calls, or (of a sink) we: what it has to do is said where that is documented.
 HOOKS = (
-    "^(call|build|look|go_on|on_.*|compute_.*|.*_step|.*config|.*own_variables)$"
+    "^(call|build|on_.*|compute_.*|.*_step|.*config|.*own_variables)$"
     "|^(begin|flush|close|make_directory)$"
 )
 PUBLIC = public_things()

@@ -53,6 +53,7 @@ def test_digits_prints_its_table_and_writes_its_figures(tmp_path):
     assert (tmp_path / "compare.html").exists()
 
 
+@pytest.mark.slow
 def test_contraction_prints_a_line_a_weight_and_writes_its_figure(tmp_path):
     command = [sys.executable, EXAMPLES / "contraction.py", "--epochs", "1"]
     run = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True)
@@ -77,6 +78,7 @@ def test_denoiser_prints_what_it_found_and_writes_its_figures(tmp_path):
         assert (tmp_path / name).stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_symmetries_prints_a_table_a_side_and_writes_its_figure(tmp_path):
     command = [sys.executable, EXAMPLES / "symmetries.py", "--dataset", "digits"]
     command += ["--epochs", "1", "--seeds", "1", "--images", "200", "--out", tmp_path]
@@ -111,6 +113,7 @@ def test_symmetries_nearest_direction_is_the_projection(symmetries_example):
     np.testing.assert_allclose(share, [0.64])
 
 
+@pytest.mark.slow
 def test_manifolds_prints_a_row_a_model_and_side_and_writes_its_figure(tmp_path):
     command = [sys.executable, EXAMPLES / "manifolds.py", "--epochs", "1", "--samples"]
     command += ["300", "--manifolds", "circle", "swiss_roll", "--out", tmp_path]

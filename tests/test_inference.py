@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -36,10 +37,6 @@ for path in folder.glob("*.keras"):
 """
 
 REFUSALS = """
-import keras
-import numpy as np
-import keras_manifold as km
-
 x = np.ones((2, 3), "float32")
 model = km.AutoEncoder.dense((3,), 2, units=(4,))
 uses = {
@@ -58,7 +55,6 @@ for name, use in uses.items():
 """
 
 MODELS = {
-    "plain": lambda: km.AutoEncoder.dense((8, 8, 1), 3, units=(16,)),
     "denoising": lambda: km.AutoEncoder.convolutional(
         (8, 8, 1), 3, filters=(4, 8), noise=km.NoiseInjection("masking", 0.3)
     ),
@@ -80,41 +76,41 @@ def output_of(code, backend, *arguments):
     return run.stdout
 
 
-@pytest.fixture(params=NEEDS)
-def backend(request):
+@pytest.fixture(scope="module", params=NEEDS)
+def there(request, digits, tmp_path_factory):
+    """Arrays expected and found by each model's name, and what was refused."""
     needed = NEEDS[request.param]
     if not importlib.util.find_spec(needed):
         pytest.skip(f"Keras's {request.param} backend needs {needed}, not installed")
-    return request.param
-
-
-def test_saved_models_predict_there_as_on_their_own_backend(backend, digits, tmp_path):
-    x, expected = digits[:20], {}
+    folder, x, expected = tmp_path_factory.mktemp("saved"), digits[:20], {}
     for name, made in MODELS.items():
         model = made()
         model.compile("adam", loss="mse")
         model.fit(digits[:100], verbose=0)
-        model.save(tmp_path / f"{name}.keras")
+        model.save(folder / f"{name}.keras")
         codes = model.encode(x)
         expected[name] = {
             "reconstructions": model.predict(x, verbose=0),
             "codes": keras.ops.convert_to_numpy(codes),
             "decoded": keras.ops.convert_to_numpy(model.decode(codes)),
         }
-    np.save(tmp_path / "x.npy", x)
-    output_of(PREDICTION, backend, tmp_path)
-    for name, parts in expected.items():
-        with np.load(tmp_path / f"{name}.npz") as found:
-            for part, values in parts.items():
-                np.testing.assert_allclose(
-                    found[part], values, atol=1e-5, err_msg=f"{name}: {part}"
-                )
+    np.save(folder / "x.npy", x)
+    refused = output_of(PREDICTION + REFUSALS, request.param, folder).splitlines()
+    found = {name: dict(np.load(folder / f"{name}.npz")) for name in MODELS}
+    return SimpleNamespace(
+        backend=request.param, expected=expected, found=found, refused=refused
+    )
 
 
-def test_what_needs_derivatives_says_which_backends_have_them(backend):
-    lines = output_of(REFUSALS, backend).splitlines()
-    assert len(lines) == 4
-    for line in lines:
-        assert f"'{backend}'" in line, line
+@pytest.mark.parametrize("name", MODELS)
+def test_saved_models_predict_there_as_on_their_own_backend(name, there):
+    for part, values in there.expected[name].items():
+        np.testing.assert_allclose(there.found[name][part], values, atol=1e-5, err_msg=part)
+
+
+def test_what_needs_derivatives_says_which_backends_have_them(there):
+    assert len(there.refused) == 4
+    for line in there.refused:
+        assert f"'{there.backend}'" in line, line
         for capable in ("'tensorflow'", "'jax'", "'torch'"):
             assert capable in line, line

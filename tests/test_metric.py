@@ -112,7 +112,7 @@ def test_a_logarithm_of_variances_is_no_standard_deviation():
 
 
 def test_bad_codes_are_refused_by_name():
-    with pytest.raises(ValueError, match=r"`codes` must be finite.*codes\[1\]"):
+    with pytest.raises(FloatingPointError, match=r"`codes` must be finite.*codes\[1\]"):
         km.pullback_metric(Stereographic(), np.array([[0.0, 1.0], [np.inf, 0.0]]))
     with pytest.raises(ValueError, match="batch_size=0"):
         km.log_volume(Stereographic(), np.ones((1, 2)), batch_size=0)

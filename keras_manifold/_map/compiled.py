@@ -23,16 +23,11 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
+from keras_manifold._map.budget import passes_at_once
 from keras_manifold._map.checks import check_eager
 from keras_manifold._map.function import Map
 from keras_manifold._map.passes import images_of_unit_vectors
 from keras_manifold._storage.streams import result_dtype
-
-# With fewer samples a pass is bound by overhead, not by arithmetic.
-_SAMPLES_IN_A_PASS = 64
-
-# Entries of Jacobians that are held at a time, where they are not the result.
-ENTRIES_HELD = 2**25
 
 # On JAX, Keras takes the variables away while it predicts: a thread that calls the same
 # layers meanwhile finds none. Held by whoever calls what a user handed in.
@@ -207,8 +202,8 @@ class ShorterSide(Compiled):
                 self._has_columns = False
 
     def call(self, x):
-        chunk_size = self.chunk_size or _SAMPLES_IN_A_PASS // (x.shape[0] or self.passes)
-        chunk_size = min(max(1, chunk_size), self.passes)
+        chunk_size = self.chunk_size or passes_at_once(x.shape[0], self.passes)
+        chunk_size = min(chunk_size, self.passes)
         if not self.by_rows and self._has_columns:
             try:
                 with autodiff.missing_derivatives_named():
@@ -256,12 +251,12 @@ class Products(Compiled):
     r"""Products of vectors with the Jacobian.
 
     Inputs: `x`, `(batch, *input_shape)`, and vectors, `(batch, k, size)`. Predictions:
-    $J v$ of each, `(batch, k, outputs)`, or $J^	op u$, `(batch, k, inputs)`.
+    $J v$ of each, `(batch, k, outputs)`, or $J^\top u$, `(batch, k, inputs)`.
 
     Args:
         function: The `Map`.
         samples: A few, `(any, *input_shape)`.
-        forwards: Whether to multiply with $J$, else with $J^	op$.
+        forwards: Whether to multiply with $J$, else with $J^\top$.
     """
 
     def __init__(self, function, samples, *, forwards):

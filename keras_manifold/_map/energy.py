@@ -12,17 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from keras_manifold import autodiff
-from keras_manifold._map.compiled import ENTRIES_HELD, Compiled
+from keras_manifold._map.budget import passes_at_once, samples_held
+from keras_manifold._map.compiled import Compiled
 from keras_manifold._map.decoders import flat_outputs
 from keras_manifold._map.function import Map
-from keras_manifold._map.passes import images_of_unit_vectors, repeated
 from keras_manifold._storage.streams import padded
 
 # Points in a window: more make it no faster.
 _MOST_POINTS = 1024
-# With fewer points a pass is bound by overhead, not by arithmetic.
-_POINTS_IN_A_PASS = 64
 
 
 class Segments(Compiled):
@@ -101,15 +98,11 @@ class Columns(Compiled):
 
 def _outputs_and_columns(function, x):
     size = math.prod(x.shape[1:])
-    chunk_size = min(max(1, _POINTS_IN_A_PASS // (x.shape[0] or _POINTS_IN_A_PASS)), size)
-    x = repeated(x, chunk_size)
-    outputs, push = autodiff.linearize(function, x)
-    columns = images_of_unit_vectors(push, x, chunk_size)
+    outputs, columns = function.outputs_and_columns(x, passes_at_once(x.shape[0], size))
     outputs = flat_outputs(outputs)
-    points = ops.shape(outputs)[0] // chunk_size
     columns = ops.reshape(columns, (size, -1, outputs.shape[-1]))
     columns = ops.cast(columns, outputs.dtype)
-    return outputs[:points], ops.moveaxis(columns, 0, 1)
+    return outputs, ops.moveaxis(columns, 0, 1)
 
 
 def _products(a, b):
@@ -205,7 +198,7 @@ def _windows_of(points, size, overlap) -> Iterator[tuple[int, int, np.ndarray]]:
 
 def _window(points, entries):
     """Points in a window, as near to even as memory allows."""
-    most = max(4, min(_MOST_POINTS, ENTRIES_HELD // entries))
+    most = max(4, min(_MOST_POINTS, samples_held(entries)))
     if points <= most:
         # A power of two: a few points more or less need no other compiled function.
         return min(most, max(16, 1 << (points - 1).bit_length()))

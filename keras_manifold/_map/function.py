@@ -185,9 +185,14 @@ class Map:
             x: `(batch, *input_shape)`.
             chunk_size: Columns in a pass, which holds all samples as many times.
         """
-        x = repeated(x, chunk_size)
-        _, push = autodiff.linearize(self, x)
-        return images_of_unit_vectors(push, x, chunk_size)
+        return self.outputs_and_columns(x, chunk_size)[1]
+
+    def outputs_and_columns(self, x: Any, chunk_size: int = 1) -> tuple[Any, Any]:
+        """The outputs, `(batch, *output_shape)`, beside `columns`, by one forward pass."""
+        repeats = repeated(x, chunk_size)
+        outputs, push = autodiff.linearize(self, repeats)
+        columns = images_of_unit_vectors(push, repeats, chunk_size)
+        return outputs[: ops.shape(outputs)[0] // chunk_size], columns
 
     def check_inputs(self) -> None:
         """Refuses models of integers, which have no derivative.

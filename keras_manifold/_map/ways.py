@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from keras_manifold._map.blas import ONE_BLAS_THREAD
-from keras_manifold._map.compiled import ENTRIES_HELD, BothFactors, Products, ShorterSide
+from keras_manifold._map.budget import samples_held
+from keras_manifold._map.compiled import BothFactors, Products, ShorterSide
 from keras_manifold._map.singular import (
     Triplets,
     lanczos_triplets,
@@ -75,7 +76,7 @@ class Dense:
         self._model = ShorterSide.of(function, samples)
         self.passes = self._model.passes
         self.output_shape = self._model.map.output_shape
-        self.samples_at_a_time = max(1, ENTRIES_HELD // self._model.entries)
+        self.samples_at_a_time = samples_held(self._model.entries)
 
     def derivatives(self, batch, start):
         vectors = self._model.predict_on_batch(batch)
@@ -96,7 +97,7 @@ class Factors(Dense):
         self._model = BothFactors.of(function, samples)
         self.output_shape = self._model.map.output_shape
         self.passes = min(self._model.passes, samples[0].size, math.prod(self.output_shape))
-        self.samples_at_a_time = max(1, ENTRIES_HELD // self._model.entries)
+        self.samples_at_a_time = samples_held(self._model.entries)
 
     def derivatives(self, batch, start):
         factors = self._model.predict_on_batch(batch)
@@ -128,7 +129,7 @@ class Lanczos:
         block = min(block, *sizes)
         rng = np.random.default_rng(0 if seed is None else seed)
         self._start = rng.normal(size=(block, min(sizes)))
-        self.samples_at_a_time = max(1, ENTRIES_HELD // (10 * block * sum(sizes)))
+        self.samples_at_a_time = samples_held(10 * block * sum(sizes))
 
     def derivatives(self, batch, start):
         def product(model, vectors):

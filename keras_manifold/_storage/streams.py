@@ -13,48 +13,63 @@ from keras_manifold._arguments import check_count, check_verbose
 _LONG_RUN = 50
 
 
-def floating_samples(x):
-    """`x` as a NumPy array with at least one sample, float32 or what `floatx` says."""
+def floating_samples(x, name="x", form="(batch, *input_shape)"):
+    """Samples as a NumPy array of at least one, float32 or what `floatx` says.
+
+    Args:
+        x: Array or tensor.
+        name: Of the argument, for errors.
+        form: Its shape, for errors; it has as many axes at least.
+
+    Raises:
+        ValueError: If it has another form or no entries, or no real numbers.
+        FloatingPointError: If an entry is NaN or infinite.
+        TypeError: If it is sparse, masked, or no array of numbers that are known.
+    """
     if np.ma.isMaskedArray(x):
         raise TypeError(
-            "`x` must have a value in every entry. Received: a masked array, whose missing "
-            "entries would be taken as they are underneath. Fill them: x.filled(0.0)."
+            f"`{name}` must have a value in every entry. Received: a masked array, whose "
+            "missing entries would be taken as they are underneath. Fill them: "
+            f"{name}.filled(0.0)."
         )
     if hasattr(x, "tocsr") and hasattr(x, "nnz"):
         raise TypeError(
-            "`x` must be a dense array. Received: a sparse matrix of type "
-            f"{type(x).__name__}. Convert it, or a part of its rows: x[:100].toarray()."
+            f"`{name}` must be a dense array. Received: a sparse matrix of type "
+            f"{type(x).__name__}. Convert it, or a part of its rows: "
+            f"{name}[:100].toarray()."
         )
     try:
         x = ops.convert_to_numpy(x)
     except Exception as error:
         raise TypeError(
-            "`x` must hold numbers that are known now. Received: x of type "
+            f"`{name}` must hold numbers that are known now. Received: {name} of type "
             f"{type(x).__name__}, which does not convert to a NumPy array: {error}. Within "
             "a compiled function (jax.jit, tf.function) there are none: call this outside."
         ) from error
-    if x.ndim < 2 or len(x) == 0:
+    if x.ndim <= form.count(",") or len(x) == 0:
         raise ValueError(
-            "`x` must be of shape (batch, *input_shape) with at least one sample. "
-            f"Received: x of shape {x.shape}. For a single sample pass x[None]."
+            f"`{name}` must be of shape {form}, with at least one sample. Received: "
+            f"{name} of shape {x.shape}. For a single one pass {name}[None]."
         )
     if x.size == 0:
-        raise ValueError(f"Samples must have entries. Received: x of shape {x.shape}.")
+        raise ValueError(
+            f"`{name}` must have entries. Received: {name} of shape {x.shape}."
+        )
     is_whole = x.dtype.kind in "biu"
     # Keras's small floating-point types are foreign to NumPy ("V"), and text is to Keras.
     is_real = x.dtype.kind in "fV" and keras.backend.is_float_dtype(x.dtype.name)
     if not is_whole and not is_real:
         raise ValueError(
-            f"`x` must hold real numbers. Received: x of dtype {x.dtype.name}."
+            f"`{name}` must hold real numbers. Received: {name} of dtype {x.dtype.name}."
         )
     x = x.astype(result_dtype(), copy=False)
     finite = np.isfinite(x)
     if not finite.all():
         bad = ~finite.reshape(len(x), -1).all(axis=1)
         raise FloatingPointError(
-            "`x` must be finite. Received: NaN or infinite entries in sample "
-            f"{np.argmax(bad)} and in {bad.sum() - 1} others beside it, of {len(x)}. "
-            "Remove these samples, or replace the entries: np.nan_to_num(x)."
+            f"`{name}` must be finite. Received: NaN or infinite entries in "
+            f"{name}[{np.argmax(bad)}] and in {bad.sum() - 1} others beside it, of "
+            f"{len(x)}. Remove these, or replace the entries: np.nan_to_num({name})."
         )
     return x
 

@@ -1,5 +1,6 @@
 """Folders whose names hold the time, and where the page of a run is."""
 
+import collections
 import itertools
 import os
 import time
@@ -8,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 _TIME = "{time}"
-# What all callbacks of the last `fit` share: its `params`, folders by what was asked for,
-# and folders that were told of.
-_shared: dict[str, Any] = {"fit": None, "folders": {}, "told": set()}
+# What all callbacks of a `fit` share: its `params`, folders by what was asked for, and
+# folders that were told of. Of the last fits alone, as several may run in threads.
+_shared: collections.deque[dict[str, Any]] = collections.deque(maxlen=100)
 
 
 def folder_of(directory: str | PathLike[str], fit: object) -> Path:
@@ -46,6 +47,8 @@ def tell_where(page: Path, fit: object) -> None:
 
 
 def _of_fit(fit):
-    if _shared["fit"] is not fit:
-        _shared.update(fit=fit, folders={}, told=set())
-    return _shared
+    for shared in tuple(_shared):
+        if shared["fit"] is fit:
+            return shared
+    _shared.append({"fit": fit, "folders": {}, "told": set()})
+    return _shared[-1]

@@ -45,8 +45,8 @@ def curves(
         `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If points are not finite or not of the shape above, or `frames` is out
-            of range.
+        ValueError: If points are not of the shape above, or `frames` is out of range.
+        FloatingPointError: If they are not finite.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -119,8 +119,9 @@ def latent_map(
         `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If codes are not finite or have one entry, if labels are not as many,
-            or a number is out of range; and as in `pullback_metric`.
+        ValueError: If codes have one entry, if labels are not as many, or a number is out
+            of range; and as in `pullback_metric`.
+        FloatingPointError: If codes are not finite.
         ImportError: With `x`, if scikit-learn is missing.
 
     Examples:

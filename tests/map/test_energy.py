@@ -6,6 +6,7 @@ from decoders import small_decoder
 from keras import ops
 
 from keras_manifold._map import energy
+from keras_manifold._map.budget import ENTRIES_HELD
 from keras_manifold._map.energy import CurveEnergy
 from keras_manifold._map.function import Map
 
@@ -43,4 +44,4 @@ def test_a_window_is_bounded_by_memory_and_filled_evenly():
     assert energy._window(40, 1) == 64
     assert energy._window(2000, 1) == 1002
     assert energy._window(3250, 1) <= energy._MOST_POINTS
-    assert energy._window(10**6, energy.ENTRIES_HELD) == 4
+    assert energy._window(10**6, ENTRIES_HELD) == 4

@@ -8,11 +8,12 @@ from keras import layers, ops
 import keras_manifold as km
 
 
+@keras.saving.register_keras_serializable("tests")
 class SumOfSquares(layers.Layer):
     """A third party's: of the outputs, not of a derivative."""
 
-    def __init__(self, weight, of="encoder", name="sum_of_squares"):
-        super().__init__(name=name)
+    def __init__(self, weight, of="encoder", **kwargs):
+        super().__init__(**kwargs)
         self.built = True  # it is called with a function, which builds nothing
         self.weight, self.of = weight, of
 
@@ -63,3 +64,14 @@ def test_it_trains_every_part_that_it_is_of(penalty, of, rng):
     assert {"p", "loss", "reconstruction_loss"} <= set(history)
     changes = [np.abs(a - b).max() for a, b in zip(before, part.get_weights())]
     assert max(changes) > 0
+
+
+def test_a_saved_model_has_it_again(penalty, rng, tmp_path):
+    model = km.AutoEncoder.dense(6, 2, units=(4,), penalties=[penalty(name="p")])
+    model.compile("sgd", "mse")
+    x = rng.normal(size=(8, 6)).astype("float32")
+    model.fit(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    found, expected = (m.evaluate(x, verbose=0, return_dict=True) for m in (loaded, model))
+    assert found == pytest.approx(expected, rel=1e-5)

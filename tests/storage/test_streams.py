@@ -37,7 +37,7 @@ def test_tensors_of_the_backend_are_samples():
     [
         (np.zeros(3), r"`x` must be of shape.*shape \(3,\).*pass x\[None\]"),
         (np.zeros((0, 3)), r"at least one sample. Received: x of shape \(0, 3\)"),
-        (np.zeros((3, 0)), r"Samples must have entries. Received: x of shape \(3, 0\)"),
+        (np.zeros((3, 0)), r"must have entries. Received: x of shape \(3, 0\)"),
         (np.zeros((3, 2), "complex64"), "must hold real numbers.*dtype complex64"),
     ],
 )
