@@ -224,7 +224,9 @@ class TangentAnalyzer(Watch):
             space = tangent_space(
                 watched, self.x, of=self.of, k=k, batch_size=len(self.x), verbose=0
             )
-            also = {name: getattr(self, f"_{name}")(watched) for name in self.also}
+            also: dict[str, Any] = {
+                name: getattr(self, f"_{name}")(watched) for name in self.also
+            }
         except FloatingPointError as error:
             if not self._has_warned:
                 warnings.warn(
@@ -315,9 +317,12 @@ class TangentAnalyzer(Watch):
         model = self.model
         if not np.min(model.noise.level) > 0:
             return np.nan
-        settings = {"draws": _DRAWS, "seed": _SEED, "batch_size": _DRAWS * len(self.x)}
         scales = [noise_stddev(model, None)]
-        return dimension_curve(model, self.x, scales, **settings).dimensions.mean()
+        size = _DRAWS * len(self.x)
+        curve = dimension_curve(
+            model, self.x, scales, draws=_DRAWS, seed=_SEED, batch_size=size
+        )
+        return curve.dimensions.mean()
 
     def _full_name(self, name):
         # What is of the model is no part of its tangents.
