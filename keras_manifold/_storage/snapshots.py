@@ -50,6 +50,9 @@ RUN_FILE = "run.json"
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
 NORM_ERROR = "norm_error"  # where the norm is estimated
+# Of the model, where asked for.
+DECODER_DISTORTION = "decoder_distortion"
+DENOISER_DIMENSION = "denoiser_dimension"
 MSE, DENOISED_MSE = "mse", "denoised_mse"
 MOVED = "moved"
 
