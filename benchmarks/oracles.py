@@ -3,9 +3,10 @@
     python benchmarks/oracles.py
 
 A row is one function with `@oracle`: it returns our largest error on the backend of Keras
-that is in use. Where another package offers the quantity, `peer=` is a function that
-returns its error on the same case with its defaults. Writes benchmarks/results/oracles.md,
-which docs/oracles.md shows.
+that is in use. Where another package offers the quantity, `peers=` has functions that
+return its error on the same case with its defaults. Writes benchmarks/results/oracles.md,
+which docs/oracles.md shows. `pip install --no-deps stochman latent-geometry` for the peers;
+one that is missing is said to be.
 """
 
 import json
@@ -30,7 +31,7 @@ def main():
     rows = []
     for i, row in enumerate(ORACLES):
         ours = [f"{errors[backend][i]:.1e}" for backend in BACKENDS]
-        rows.append([row.quantity, row.case, row.closed_form, *ours, row.peer_cell()])
+        rows.append([row.quantity, row.case, row.closed_form, *ours, row.peers_cell()])
     names = [*BACKENDS.values()]
     header = ["quantity", "case", "closed form", *names, "another package"]
     lines = [
@@ -63,35 +64,43 @@ def stamp():
 class Oracle:
     """A row of the table: a quantity, its closed form, and who is how far from it."""
 
-    def __init__(self, function, quantity, case, closed_form, peer):
+    def __init__(self, function, quantity, case, closed_form, peers):
         self.function = function
         self.quantity = quantity
         self.case = case
         self.closed_form = closed_form
-        self.peer = peer
+        self.peers = peers
 
     def measured(self):
         return float(self.function(np.random.default_rng(0)))
 
-    def peer_cell(self):
-        if self.peer is None:
-            return "none found"
-        return f"{self.peer(np.random.default_rng(0)):.1e}, {self.peer.__doc__}"
+    def peers_cell(self):
+        return "; ".join(map(error_of_peer, self.peers)) or "none found"
 
 
-def oracle(quantity, *, case, closed_form, peer=None):
+def error_of_peer(peer):
+    try:
+        error = f"{peer(np.random.default_rng(0)):.1e}"
+    except ImportError:
+        error = "not installed"
+    except Exception as problem:  # a peer's own: part of what is found
+        error = f"failed ({type(problem).__name__})"
+    return f"{error}, {peer.__doc__.rstrip('.')}"
+
+
+def oracle(quantity, *, case, closed_form, peers=()):
     """Makes a row of a function of a random generator that returns our error.
 
     Args:
         quantity: Name of ours, in backticks.
         case: Where it is known, in a few words.
         closed_form: The formula, in `$...$`.
-        peer: Function of a random generator that returns the error of another package on
-            the same case; its docstring is the package and the call.
+        peers: Functions of a random generator that return the error of another package on
+            the same case; their docstrings are the package and the call.
     """
 
     def add(function):
-        ORACLES.append(Oracle(function, quantity, case, closed_form, peer))
+        ORACLES.append(Oracle(function, quantity, case, closed_form, peers))
         return function
 
     return add
@@ -287,7 +296,7 @@ def adam_on_great_circles(size):
         steps = np.diff(sphere_in_numpy(curves)[0], axis=1)
         return largest(np.linalg.norm(steps, axis=2).sum(axis=1), angles)
 
-    peer.__doc__ = "none run; 1,000 steps of Adam on the energy, rate 0.01, by us"
+    peer.__doc__ = "1,000 steps of Adam on the energy, rate 0.01, by us"
     return peer
 
 
@@ -304,6 +313,48 @@ def sphere_in_numpy(codes):
     return outputs, pull
 
 
+def stochman_on_great_circles(rng):
+    """Stochman 0.3.0, `connecting_geodesic`, by its curve at 1,000 points."""
+    import torch
+    from stochman.manifold import EmbeddedManifold
+
+    class Sphere(EmbeddedManifold):
+        def embed(self, points, jacobian=False):
+            below = (points**2).sum(-1, keepdim=True) + 1
+            return torch.cat([2 * points, below - 2], -1) / below
+
+    start, stop, angles = great_circles(rng, 20, 3)
+    manifold = Sphere()
+    curve, _ = manifold.connecting_geodesic(torch.tensor(start), torch.tensor(stop))
+    with torch.no_grad():
+        lengths = manifold.curve_length(curve(torch.linspace(0, 1, 1000)))
+    return largest(lengths.numpy(), angles)
+
+
+def latent_geometry_on_great_circles(rng):
+    """Latent-geometry 1.1.0, `shortest_path`, by its curve at 1,000 points."""
+    import torch
+    from latent_geometry.manifold import LatentManifold
+    from latent_geometry.mapping import TorchModelMapping
+    from latent_geometry.metric import EuclideanMetric
+
+    class Sphere(torch.nn.Module):
+        def forward(self, points):
+            below = (points**2).sum(-1, keepdim=True) + 1
+            return torch.cat([2 * points, below - 2], -1) / below
+
+    start, stop, angles = great_circles(rng, 20, 3)
+    mapping = TorchModelMapping(Sphere(), (2,), (3,))
+    manifold = LatentManifold(mapping, EuclideanMetric())
+    lengths = []
+    for a, b in zip(start, stop):
+        path = manifold.shortest_path(a, b)
+        points = np.array([path(t) for t in np.linspace(0, 1, 1000)])
+        outputs = sphere_in_numpy(points)[0]
+        lengths.append(np.linalg.norm(np.diff(outputs, axis=0), axis=1).sum())
+    return largest(np.array(lengths), angles)
+
+
 def lengths_of_great_circles(rng, size):
     import keras_manifold as km
 
@@ -315,7 +366,11 @@ def lengths_of_great_circles(rng, size):
     "`geodesics`",
     case="sphere in 3 dimensions, 64 steps, 20 pairs up to 2.8 rad apart",
     closed_form=r"$\arccos \langle a, b \rangle$",
-    peer=adam_on_great_circles(3),
+    peers=(
+        adam_on_great_circles(3),
+        stochman_on_great_circles,
+        latent_geometry_on_great_circles,
+    ),
 )
 def great_circles_in_3(rng):
     return lengths_of_great_circles(rng, 3)
@@ -325,10 +380,45 @@ def great_circles_in_3(rng):
     "`geodesics`",
     case="sphere in 20 dimensions, 64 steps, 20 pairs up to 2.8 rad apart",
     closed_form=r"$\arccos \langle a, b \rangle$",
-    peer=adam_on_great_circles(20),
+    peers=(adam_on_great_circles(20),),
 )
 def great_circles_in_20(rng):
     return lengths_of_great_circles(rng, 20)
+
+
+def paraboloid():
+    from keras import layers, ops
+
+    class Paraboloid(layers.Layer):
+        def call(self, codes):
+            height = 0.5 * ops.sum(ops.square(codes), axis=-1, keepdims=True)
+            return ops.concatenate([codes, height], axis=-1)
+
+    return Paraboloid()
+
+
+@oracle(
+    "`geodesics`",
+    case="paraboloid, 64 steps, 20 pairs symmetric to their point nearest to the axis",
+    closed_form=r"$U \sqrt{a^2 + U^2} + a^2 \operatorname{asinh}(U / a)$, $a^2 = 1 + c^2$",
+)
+def geodesics_of_the_paraboloid(rng):
+    """Clairaut: angles by a quadrature, lengths closed."""
+    import keras_manifold as km
+
+    nearest, reach = rng.uniform(0.8, 2.0, (20, 1)), rng.uniform(0.5, 1.2, (20, 1))
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    square = nearest**2 + (0.5 * reach * (nodes + 1)) ** 2
+    angle = 0.5 * reach * (nearest * np.sqrt(1 + square) / square) @ weights[:, None]
+    a = np.sqrt(1 + nearest**2)
+    lengths = reach * np.sqrt(a**2 + reach**2) + a**2 * np.arcsinh(reach / a)
+    radius = np.sqrt(nearest**2 + reach**2)
+    start, stop = (
+        (radius * np.hstack([np.cos(s * angle), np.sin(s * angle)])).astype("float32")
+        for s in (-1, 1)
+    )
+    curves = km.geodesics(paraboloid(), start, stop, verbose=0)
+    return largest(curves.lengths, lengths[:, 0])
 
 
 @oracle(

@@ -22,8 +22,8 @@ AMBIENT = 10
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/denoiser"))
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--steps", type=int, default=150, help="of each chain")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=100, help="of each chain")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)

@@ -235,8 +235,12 @@ def geodesics(
     Args:
         model: `AutoEncoder` or anything with a `decoder`; a Keras layer or callable from
             codes `(batch, *code_shape)`; or a list of these, an ensemble, whose mean energy
-            is minimised. A decoder may return `(mean, stddev)`: then the metric is the
-            expected one of its random outputs, $J_\mu^\top J_\mu + J_\sigma^\top J_\sigma$.
+            is minimised: each member has the whole curve, so that the metric is the
+            expected one, $E[J^\top J]$. Syrota et al. have this metric; where their code
+            draws another member at each point, the energy also counts the variance of the
+            members at both ends of each step. A decoder may return `(mean, stddev)`: then
+            the metric is the expected one of its random outputs,
+            $J_\mu^\top J_\mu + J_\sigma^\top J_\sigma$.
         start: Codes from which to go, `(n, *code_shape)`.
         stop: Codes to which to go, of the same shape.
         steps: Of each curve, at least 2. The length's error falls with its square.
@@ -275,7 +279,7 @@ def geodesics(
         Arvanitidis, Hansen and Hauberg (2018), Latent space oddity: on the curvature of
         deep generative models, ICLR.
         Syrota, Moreno-Muñoz and Hauberg (2024), Decoder ensembling for learned latent
-        geometries.
+        geometries, GRaM workshop at ICML.
     """
     start, stop = _checked_ends(start, stop)
     steps = check_count("steps", steps, least=2, note="as a step alone has nothing to bend")

@@ -61,6 +61,42 @@ class SwissRoll(layers.Layer):
         return np.stack([along, codes[:, 1]], axis=1)
 
 
+class Paraboloid(layers.Layer):
+    """(x, y, (x² + y²) / 2)."""
+
+    def call(self, codes):
+        height = 0.5 * ops.sum(ops.square(codes), axis=-1, keepdims=True)
+        return ops.concatenate([codes, height], axis=-1)
+
+    @staticmethod
+    def geodesic(nearest, reach):
+        r"""Geodesics symmetric to their point nearest to the axis, by Clairaut's relation.
+
+        With distance $c$ from the axis there, and $r = \sqrt{c^2 + u^2}$ elsewhere,
+        $d\theta = c \sqrt{1 + r^2} / r^2 \, du$ and $ds = \sqrt{1 + r^2} \, du$. The
+        length is closed; the angle a quadrature.
+
+        Args:
+            nearest: $c$, `(n,)`.
+            reach: The largest $u$, `(n,)`.
+
+        Returns:
+            Codes of both ends, and lengths `(n,)`.
+        """
+        nodes, weights = np.polynomial.legendre.leggauss(60)
+        u = 0.5 * reach[:, None] * (nodes + 1)
+        square = nearest[:, None] ** 2 + u**2
+        angle = 0.5 * reach * (nearest[:, None] * np.sqrt(1 + square) / square @ weights)
+        a = np.sqrt(1 + nearest**2)
+        lengths = reach * np.sqrt(a**2 + reach**2) + a**2 * np.arcsinh(reach / a)
+        radius = np.sqrt(nearest**2 + reach**2)
+        ends = [
+            radius[:, None] * np.stack([np.cos(s * angle), np.sin(s * angle)], axis=1)
+            for s in (-1, 1)
+        ]
+        return *(end.astype("float32") for end in ends), lengths
+
+
 class Linear(layers.Layer):
     """codes @ matrix."""
 

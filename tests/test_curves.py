@@ -8,6 +8,7 @@ from decoders import (
     Cylinder,
     FlatTorus,
     Linear,
+    Paraboloid,
     Stereographic,
     SwissRoll,
     great_circles,
@@ -105,6 +106,21 @@ def test_geodesics_of_the_swiss_roll_are_straight_lines_unrolled(rng):
     assert (curves.straight_lengths > curves.lengths * (1 - 1e-6)).all()
 
 
+def test_geodesics_of_the_paraboloid_obey_clairaut(rng):
+    nearest, reach = rng.uniform(0.8, 2.0, 12), rng.uniform(0.5, 1.2, 12)
+    start, stop, lengths = Paraboloid.geodesic(nearest, reach)
+    curves = km.geodesics(Paraboloid(), start, stop)
+    np.testing.assert_allclose(curves.lengths, lengths, rtol=2e-4)
+    assert (curves.straight_lengths > 1.001 * lengths).any(), "it is bent"
+    # The middle is the point nearest to the axis.
+    middle = np.linalg.norm(curves.codes[:, 32], axis=1)
+    np.testing.assert_allclose(middle, nearest, rtol=2e-3)
+    down, up = np.array([[0.3, 0.4]]), np.array([[1.2, 1.6]])  # along a meridian
+    arc = [0.5 * (r * np.sqrt(1 + r * r) + np.arcsinh(r)) for r in (0.5, 2.0)]
+    found = km.geodesics(Paraboloid(), down, up).lengths
+    np.testing.assert_allclose(found, arc[1] - arc[0], rtol=2e-4)
+
+
 def test_a_geodesic_is_the_same_under_other_codes_rotated_and_scaled(sphere, rng):
     class Curved(layers.Layer):
         """The sphere in codes that are bent, rotated and three times as large."""
@@ -186,6 +202,32 @@ def test_a_geodesic_is_never_longer_than_the_straight_line(seed, which):
     assert curves.converged.all()
     assert (curves.lengths <= curves.straight_lengths * (1 + 1e-5)).all()
     assert (curves.energies >= curves.lengths**2 / 12 * (1 - 1e-5)).all()  # Cauchy-Schwarz
+
+
+def test_energies_are_no_higher_than_after_a_thousand_steps_of_adam(rng):
+    inner, bias, outer, _ = (w.astype("float64") for w in SMALL.get_weights())
+    start, stop = rng.uniform(-1.5, 1.5, size=(2, 8, 2))
+    share = np.linspace(0, 1, 17)[:, None]
+    best = np.full(8, np.inf)
+    for rate in (0.003, 0.01):
+        curves = start[:, None] + share * (stop - start)[:, None]
+        first, second = np.zeros_like(curves), np.zeros_like(curves)
+        for step in range(1, 1001):
+            hidden = np.tanh(curves @ inner + bias)
+            steps = np.diff(hidden @ outer, axis=1)
+            bends = np.pad(steps, [(0, 0), (1, 0), (0, 0)])
+            bends -= np.pad(steps, [(0, 0), (0, 1), (0, 0)])
+            slope = 2 * (bends @ outer.T * (1 - hidden**2)) @ inner.T
+            slope[:, [0, -1]] = 0
+            first = 0.9 * first + 0.1 * slope
+            second = 0.999 * second + 0.001 * slope**2
+            scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
+            curves = curves - rate * first / (1 - 0.9**step) / scale
+        steps = np.diff(np.tanh(curves @ inner + bias) @ outer, axis=1)
+        best = np.minimum(best, np.square(steps).sum(axis=(1, 2)))
+    found = km.geodesics(SMALL, start, stop, steps=16)
+    assert (found.energies <= best * (1 + 1e-4)).all()
+    assert (found.straight_lengths > 1.01 * found.lengths).any(), "they are bent"
 
 
 def test_codes_that_are_feature_maps_keep_their_shape(rng):
@@ -284,9 +326,8 @@ Z = np.zeros((3, 2), "float32")
     [
         ({"start": Z[:2]}, r"start of shape \(2, 2\) and stop of shape \(3, 2\)"),
         ({"start": Z[:, :1], "stop": Z[:, :1]}, r"takes codes of shape \(None, 2\)"),
-        ({"start": Z * np.nan}, r"infinite entries in start\[0\]"),
         ({"stop": Z[0]}, r"stop of shape \(2,\)"),
-        ({"start": Z[:0], "stop": Z[:0]}, "at least one code"),
+        ({"start": Z[:0], "stop": Z[:0]}, "at least one sample"),
         ({"start": Z.astype("complex64")}, "dtype complex64"),
         ({"steps": 1}, "`steps` must be a whole number of at least 2.*steps=1"),
         ({"tolerance": 0}, "tolerance=0"),
@@ -302,6 +343,11 @@ def test_bad_input_is_refused_by_name_and_value(change, message):
     arguments = {"model": SMALL, "start": Z, "stop": Z + 1, **change}
     with pytest.raises(ValueError, match=message):
         km.geodesics(**arguments)
+
+
+def test_codes_that_are_not_finite_are_named():
+    with pytest.raises(FloatingPointError, match=r"infinite entries in start\[0\]"):
+        km.geodesics(SMALL, Z * np.nan, Z)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class Watch(keras.callbacks.Callback):
     training saw. `in_logs` says whether the scalars go into Keras's `logs`.
     """
 
-    scalars: ClassVar[tuple[str, ...]]
+    scalars: tuple[str, ...]
     in_logs: ClassVar[bool] = False
 
     def __init__(

@@ -4,7 +4,7 @@ import contextlib
 import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -89,7 +89,7 @@ class ReconstructionGrid(Watch):
         [0, 2, 4]
     """
 
-    scalars: ClassVar[tuple[str, ...]] = (MSE, DENOISED_MSE)
+    scalars: tuple[str, ...] = (MSE, DENOISED_MSE)
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class SampleGrid(Watch):
         [0, 2, 4]
     """
 
-    scalars: ClassVar[tuple[str, ...]] = (MOVED,)
+    scalars: tuple[str, ...] = (MOVED,)
 
     def __init__(
         self,

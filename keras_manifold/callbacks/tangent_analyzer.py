@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     CODE_VECTORS,
     CODES,
+    DECODER_DISTORTION,
+    DENOISER_DIMENSION,
     DIMENSION,
     DRIFT,
     INPUT,
@@ -31,25 +33,45 @@ from keras_manifold._storage.snapshots import (
     space_name,
 )
 from keras_manifold.callbacks._watch import Watch
+from keras_manifold.denoising import noise_stddev
+from keras_manifold.dimension.curve import dimension_curve
 from keras_manifold.dimension.spectrum import local_dimension
+from keras_manifold.metric import pullback_metric
 from keras_manifold.sinks.protocol import Sink
 from keras_manifold.subspaces import principal_angles
 from keras_manifold.tangent import TangentSpace, tangent_space
+
+OfModel = Literal["decoder_distortion", "denoiser_dimension"]
+# Draws of noise around each sample, and their seed: the same at all snapshots.
+_DRAWS, _SEED = 8, 0
 
 
 class TangentAnalyzer(Watch):
     r"""Watches the tangent space at a few samples while `fit` trains.
 
     It takes a snapshot before training and then every `every` epochs or batches. Four
-    scalars, each a mean over the samples, go into Keras's `logs` at the end of each epoch,
-    so that `History`, the progress bar and the callbacks that come after this one in
-    `callbacks=[...]` see them:
+    scalars of the Jacobian that `of` names, by default that of the encoder, each a mean
+    over the samples, go into Keras's `logs` at the end of each epoch, so that `History`,
+    the progress bar and the callbacks that come after this one in `callbacks=[...]` see
+    them:
 
     - `tangent_norm`: $\|J\|_F$, how strongly the code follows the input;
     - `tangent_dimension`: the participation ratio of the singular values;
     - `tangent_top`: the largest singular value;
     - `tangent_drift`: the mean principal angle, in radians, in [0, π/2], between the
       leading `k` directions and those of the snapshot before; 0 at the first.
+
+    Two more, of the model rather than of its tangents, are there where `also` asks:
+
+    - `decoder_distortion`: $\overline{\mathrm{tr}\,G^2} / (\overline{\mathrm{tr}\,G})^2$
+      of the decoder's metric $G = J^\top J$, means over the codes of the samples: what
+      [`IsometryPenalty`][keras_manifold.IsometryPenalty] estimates (with `mixing=None`). At
+      least one over the entries of a code, and that of an isometry up to scale. Costs a
+      pass per entry of a code.
+    - `denoiser_dimension`: the local dimension at the scale of the model's noise, by
+      `"stein"` of [`dimension_curve`][keras_manifold.dimension_curve] from 8 draws, the
+      same at all snapshots. The noise must be Gaussian, of one level, not clipped; NaN
+      where a schedule has set its level to 0.
 
     On epochs without a snapshot the last values are repeated. Callbacks that come before
     this one (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the
@@ -105,6 +127,8 @@ class TangentAnalyzer(Watch):
             for `encoder` of the trained model.
         decoder: The same from codes to reconstructions. `None` for `decoder` of the trained
             model. With `of="reconstruction"`, a model without the two is taken whole.
+        also: Names of further scalars, `"decoder_distortion"` and `"denoiser_dimension"`:
+            see above. They bear another `prefix` than `"tangent"` like all names.
         labels: One per sample, such as its class: on figures, in the files and on the page.
         overwrite: Whether a new run replaces what another one left under this `prefix` in
             `directory`, and nothing else; otherwise it is refused.
@@ -116,9 +140,10 @@ class TangentAnalyzer(Watch):
             at all snapshots.
 
     Raises:
-        ValueError: If `x`, `k`, `of`, `every` or `unit` is out of range; before the first
-            batch, if the encoder or decoder that `of` needs is missing, or `directory`
-            holds another run or is in use.
+        ValueError: If `x`, `k`, `of`, `every`, `unit` or `also` is out of range; before the
+            first batch, if the encoder or decoder that `of` or `also` needs is missing, the
+            noise is not of the kind that `also` needs, or `directory` holds another run or
+            is in use.
         TypeError: If a sink, `encoder` or `decoder` can't be called.
         OSError: At the start of `fit`, if `directory` or `log_dir` can't be made or
             written.
@@ -137,7 +162,7 @@ class TangentAnalyzer(Watch):
         [0, 1, 2]
     """
 
-    scalars: ClassVar[tuple[str, ...]] = (NORM, DIMENSION, TOP, DRIFT)
+    scalars: tuple[str, ...] = (NORM, DIMENSION, TOP, DRIFT)
     in_logs = True
 
     def __init__(
@@ -154,6 +179,7 @@ class TangentAnalyzer(Watch):
         prefix: str = "tangent",
         encoder: Callable | None = None,
         decoder: Callable | None = None,
+        also: Sequence[OfModel] = (),
         labels: Sequence[Any] | None = None,
         overwrite: bool = False,
         say_where: bool | None = None,
@@ -174,8 +200,12 @@ class TangentAnalyzer(Watch):
         self.of: Part = check_choice("of", of, Part)
         self.encoder: Callable | None = _checked_callable("encoder", encoder)
         self.decoder: Callable | None = _checked_callable("decoder", decoder)
+        self.also: tuple[OfModel, ...] = _checked_names(also)
+        self.scalars = (*type(self).scalars, *self.also)
 
     def _prepare(self):
+        if DENOISER_DIMENSION in self.also:
+            noise_stddev(self.model, None)
         self._last_space = None
         self._most = None
         self._has_warned = False
@@ -196,6 +226,9 @@ class TangentAnalyzer(Watch):
             space = tangent_space(
                 watched, self.x, of=self.of, k=k, batch_size=len(self.x), verbose=0
             )
+            also: dict[str, Any] = {
+                name: getattr(self, f"_{name}")(watched) for name in self.also
+            }
         except FloatingPointError as error:
             if not self._has_warned:
                 warnings.warn(
@@ -219,12 +252,14 @@ class TangentAnalyzer(Watch):
             DIMENSION: local_dimension(sigma).mean(),
             TOP: sigma[:, 0].mean(),
             DRIFT: drift,
+            **also,
         }
         if k is not None:
             scalars |= self._estimated(watched, space)
         if not self._has_recipients:
             return self._of(step, scalars)
         arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
+        arrays.pop("inputs", None)  # the samples, which all snapshots share
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
 
     def _takes_lanczos(self, watched):
@@ -255,20 +290,47 @@ class TangentAnalyzer(Watch):
         model = self.model  # which reads the present weights, on JAX too
         encoder = self.encoder or getattr(model, "encoder", None)
         decoder = self.decoder or getattr(model, "decoder", None)
-        if self.of == "reconstruction" and encoder is None and decoder is None:
+        asks = f'of="{self.of}"'
+        if DECODER_DISTORTION in self.also:
+            asks += f" and also={list(self.also)}"
+        elif self.of == "reconstruction" and encoder is None and decoder is None:
             return model
         needed = {"encoder": encoder}
-        if self.of != "encoder":
+        if self.of != "encoder" or DECODER_DISTORTION in self.also:
             needed["decoder"] = decoder
         for name, part in needed.items():
             if part is None:
                 raise ValueError(
-                    f'TangentAnalyzer with of="{self.of}" needs {_ARTICLED[name]}. '
+                    f"TangentAnalyzer with {asks} needs {_ARTICLED[name]}. "
                     f"Received: a model {model.name!r} of type {type(model).__name__} "
                     f"without the attribute `{name}`, and {name}=None. Pass "
                     f"{name}=..., a layer, a model or a callable."
                 )
         return SimpleNamespace(encoder=encoder, decoder=decoder)
+
+    def _decoder_distortion(self, watched):
+        codes = Map(watched.encoder).values(self.x).astype("float32")
+        if not np.isfinite(codes).all():
+            raise FloatingPointError("the codes are not finite.")
+        metric = pullback_metric(watched.decoder, codes)
+        stretch = np.trace(metric, axis1=1, axis2=2).mean()
+        return np.square(metric).sum(axis=(1, 2)).mean() / stretch**2 if stretch else 0.0
+
+    def _denoiser_dimension(self, watched):
+        model = self.model
+        if not np.min(model.noise.level) > 0:
+            return np.nan
+        scales = [noise_stddev(model, None)]
+        size = _DRAWS * len(self.x)
+        curve = dimension_curve(
+            model, self.x, scales, draws=_DRAWS, seed=_SEED, batch_size=size
+        )
+        return curve.dimensions.mean()
+
+    def _full_name(self, name):
+        # What is of the model is no part of its tangents.
+        is_bare = name in get_args(OfModel) and self.prefix == "tangent"
+        return name if is_bare else super()._full_name(name)
 
     def _codes(self):
         """Codes of the samples, where there is an encoder."""
@@ -313,3 +375,10 @@ def _checked_callable(name, value):
             f"Received: {name}={value!r}."
         )
     return value
+
+
+def _checked_names(also):
+    names = (also,) if isinstance(also, str) else tuple(also)
+    for name in names:
+        check_choice("also", name, OfModel)
+    return tuple(dict.fromkeys(names))

@@ -8,7 +8,7 @@ import numpy as np
 from keras_manifold._arguments import check_count
 from keras_manifold._storage.streams import floating_samples
 from keras_manifold.denoising import Denoiser
-from keras_manifold.plot._figures import figure_of_size
+from keras_manifold.plot._figures import axes_of, figure_of_size
 from keras_manifold.plot._palette import category
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def denoising_field(
     plane: Sequence[int] | None = None,
     points: int = 20,
     cmap: str = "viridis",
+    ax: Any = None,
     figsize: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> "Figure":
@@ -46,7 +47,8 @@ def denoising_field(
             through these three. `None` for the first three.
         points: Arrows along each side, at least 2.
         cmap: Name of matplotlib's colour map of lengths.
-        figsize: Width and height in inches.
+        ax: Axes of a figure to draw the field of one model in; `None` for a new one.
+        figsize: Width and height of the new one in inches.
         title: Text above the figure.
 
     Returns:
@@ -54,8 +56,9 @@ def denoising_field(
 
     Raises:
         ValueError: If `where` is neither data nor limits, `plane` is not of three points
-            that span a plane, `points` is below 2, or a model is no denoiser.
-        TypeError: If a model can't be called.
+            that span a plane, `points` is below 2, a model is no denoiser, or `ax` is given
+            for several models or with `figsize`.
+        TypeError: If a model can't be called, or `ax` is none.
 
     Examples:
         >>> import keras, numpy as np, keras_manifold as km
@@ -70,6 +73,11 @@ def denoising_field(
     """
     check_count("points", points, least=2)
     models = model if isinstance(model, Mapping) else {"": model}
+    if ax is not None and len(models) != 1:
+        raise ValueError(
+            "`ax` must be None for several models, which are drawn side by side. Received: "
+            f"ax={ax!r} and {len(models)} models. Draw each in axes of its own."
+        )
     data, limits, frame = _limits(where) if _are_limits(where) else _spanned(where, plane)
     sides = [np.linspace(low, high, points) for low, high in limits]
     grid = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
@@ -79,8 +87,12 @@ def denoising_field(
     longest = max(values.max() for values in lengths.values()) or 1.0
     cell = min(side[1] - side[0] for side in sides)
     width, height = figsize or (4.2 * len(models) + 0.8, 4.0)
-    figure = figure_of_size(width, height, title)
-    axes = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
+    if ax is None:
+        figure = figure_of_size(width, height, title)
+        axes = figure.subplots(1, len(models), squeeze=False, sharex=True, sharey=True)[0]
+    else:
+        figure, ax = axes_of(ax, title, figsize, None)
+        axes = [ax]
     for ax, (name, field) in zip(axes, fields.items()):
         ax.plot(*data.T, ".", color="0.75", markersize=3, zorder=0)
         arrows = ax.quiver(
@@ -95,7 +107,9 @@ def denoising_field(
             pivot="tail",
             width=0.005,
         )
-        ax.set(title=name, xlim=limits[0], ylim=limits[1], aspect="equal")
+        ax.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+        if name:
+            ax.set_title(name)
         ax.set(xlabel=frame.labels[0])
     axes[0].set_ylabel(frame.labels[1])
     figure.colorbar(arrows, ax=list(axes), label="length of r(x) − x")
@@ -106,6 +120,7 @@ def dimension_curve(
     curve: Any,
     *,
     dimension: float | None = None,
+    ax: Any = None,
     figsize: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> "Figure":
@@ -116,14 +131,16 @@ def dimension_curve(
     Args:
         curve: `DimensionCurve`, or a mapping from names to several.
         dimension: The true dimension, drawn as a dashed line, or `None`.
-        figsize: Width and height in inches.
+        ax: Axes of a figure to draw in; `None` for a new one.
+        figsize: Width and height of the new one in inches.
         title: Text above the figure.
 
     Returns:
         `matplotlib.figure.Figure`.
 
     Raises:
-        TypeError: If `curve` is none.
+        TypeError: If `curve` or `ax` is none.
+        ValueError: If both `ax` and `figsize` are given.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -138,8 +155,8 @@ def dimension_curve(
                 "`curve` must be a DimensionCurve, or a mapping from names to them. "
                 f"Received: {one!r} of type {type(one).__name__}."
             )
-    figure = figure_of_size(*(figsize or (5.5, 3.6)), title)
-    ax = figure.subplots()
+    size = figsize or (5.5, 3.6)
+    figure, ax = axes_of(ax, title, figsize, lambda: figure_of_size(*size, title))
     for i, (name, one) in enumerate(curves.items()):
         low, middle, high = np.quantile(one.dimensions, [0.1, 0.5, 0.9], axis=1)
         ax.plot(one.stddevs, middle, marker=".", color=category(i), label=name)

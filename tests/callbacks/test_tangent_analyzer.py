@@ -229,3 +229,69 @@ def test_a_directory_that_cannot_be_made_stops_before_the_first_batch(digits, tm
 def test_options_out_of_range_are_refused(digits, options, error, message):
     with pytest.raises(error, match=message):
         km.TangentAnalyzer(**{"x": digits[:2], **options})
+
+
+def linear(shape):
+    """A decoder `z ↦ W z` of two codes, with orthogonal columns of these lengths."""
+    layer = keras.layers.Dense(4, use_bias=False)
+    layer.build((None, 2))
+    layer.set_weights([np.diag(shape) @ np.eye(2, 4)])
+    return layer
+
+
+def test_decoder_distortion_is_that_of_a_linear_decoder_by_hand():
+    """tr G² / (tr G)² with stretches 3 and 1: (81 + 1) / 100; at least one over two."""
+    x = np.random.default_rng(0).normal(size=(20, 4))
+    found = {}
+    for lengths, expected in (((3.0, 1.0), 0.82), ((2.0, 2.0), 0.5), ((0.0, 0.0), 0.0)):
+        encoder = keras.layers.Dense(2)
+        model = km.AutoEncoder(encoder, linear(lengths))
+        model.compile(keras.optimizers.SGD(0.0), loss="mse")
+        watch = km.TangentAnalyzer(x, also=["decoder_distortion"])
+        history = model.fit(x, epochs=1, callbacks=[watch], verbose=0).history
+        assert history["decoder_distortion"] == pytest.approx([expected], abs=1e-5)
+        found[lengths] = watch.history["decoder_distortion"]
+    assert found[3.0, 1.0] == pytest.approx([0.82, 0.82], rel=1e-5)
+
+
+def test_denoiser_dimension_counts_the_directions_that_a_projection_keeps():
+    """Decoder after encoder is the projection onto two of four axes."""
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    encoder = keras.layers.Dense(2, use_bias=False)
+    encoder.build((None, 4))
+    encoder.set_weights([np.eye(4, 2)])
+    model = km.AutoEncoder(encoder, linear((1.0, 1.0)), noise=0.3)
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    names = ["denoiser_dimension", "decoder_distortion"]
+    watch = km.TangentAnalyzer(x, also=names, of="reconstruction")
+    silence = km.NoiseSchedule(lambda epoch, level: 0.0 if epoch == 1 else 0.3)
+    model.fit(x, epochs=2, callbacks=[silence, watch], verbose=0)
+    before, first, last = watch.history["denoiser_dimension"]
+    # Standard error sqrt(2 d / (draws n)) = 0.05.
+    assert before == pytest.approx(2.0, abs=0.2)
+    assert first == before, "the same draws at all snapshots"
+    assert np.isnan(last), "no noise, no scale"
+
+
+def test_what_is_also_asked_for_bears_another_prefix_and_goes_into_files(digits, tmp_path):
+    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,), noise=0.2)
+    watch = km.TangentAnalyzer(
+        digits[:4], also="denoiser_dimension", prefix="test", directory=tmp_path
+    )
+    _, history = trained(digits, [watch], model=model, epochs=1)
+    assert "test_denoiser_dimension" in history
+    header = (tmp_path / "test_scalars.csv").read_text().splitlines()[0]
+    assert "test_denoiser_dimension" in header.split(",")
+
+
+def test_what_can_not_be_reported_is_refused_before_training(digits):
+    with pytest.raises(ValueError, match='"decoder_distortion" or "denoiser_dimension"'):
+        km.TangentAnalyzer(digits[:4], also=["distortion"])
+    with pytest.raises(ValueError, match="a model without `noise`"):
+        trained(digits, [km.TangentAnalyzer(digits[:4], also=["denoiser_dimension"])])
+    watch = km.TangentAnalyzer(digits[:4, ..., 0], also=["decoder_distortion"])
+    model = keras.Sequential([keras.Input((8, 8)), keras.layers.Dense(8)])
+    model.encoder = model.layers[0]
+    model.compile(loss="mse")
+    with pytest.raises(ValueError, match="needs a `decoder`"):
+        model.fit(digits[:10, ..., 0], digits[:10, ..., 0], callbacks=[watch], verbose=0)

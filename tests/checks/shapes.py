@@ -82,8 +82,21 @@ def check_fields(cls):
     cls.__init__ = init
 
 
+def check_members(cls):
+    """From now on, what methods and properties return is held to their annotations."""
+    for name, member in list(vars(cls).items()):
+        is_property = isinstance(member, property)
+        function = member.fget if is_property else member
+        if not inspect.isfunction(function):
+            continue
+        if hint_of(inspect.signature(function).return_annotation)[1]:
+            held = checked(function)
+            setattr(cls, name, property(held, member.fset) if is_property else held)
+            yield f"{cls.__name__}.{name}"
+
+
 def check_all(package):
-    """Functions and dataclasses of the package's modules that annotate shapes."""
+    """Functions, methods and dataclasses of the package's modules that annotate shapes."""
     modules = {
         name: module
         for name, module in sys.modules.items()
@@ -97,7 +110,11 @@ def check_all(package):
             if inspect.isfunction(thing):
                 if hint_of(inspect.signature(thing).return_annotation)[1]:
                     found[name] = thing, checked(thing)
-            elif dataclasses.is_dataclass(thing) and inspect.isclass(thing):
+                continue
+            if not inspect.isclass(thing):
+                continue
+            CHECKED.update(check_members(thing))
+            if dataclasses.is_dataclass(thing):
                 annotations = typing.get_type_hints(thing, include_extras=True)
                 if any(hint_of(annotation)[1] for annotation in annotations.values()):
                     check_fields(thing)

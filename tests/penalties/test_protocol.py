@@ -12,8 +12,8 @@ import keras_manifold as km
 class SumOfSquares(layers.Layer):
     """A third party's: of the outputs, not of a derivative."""
 
-    def __init__(self, weight, of="encoder", name="sum_of_squares"):
-        super().__init__(name=name)
+    def __init__(self, weight, of="encoder", **kwargs):
+        super().__init__(**kwargs)
         self.built = True  # it is called with a function, which builds nothing
         self.weight, self.of = weight, of
 

@@ -115,3 +115,24 @@ def test_a_dimension_curve_is_the_median_with_most_of_the_samples_around(is_comp
 def test_what_is_no_dimension_curve_is_refused():
     with pytest.raises(TypeError, match=r"must be a DimensionCurve.*of type list"):
         plot.dimension_curve([1, 2])
+
+
+def test_both_are_drawn_in_axes_that_are_given():
+    from matplotlib.figure import Figure
+
+    figure = Figure(layout="constrained")
+    left, right = figure.subplots(1, 2)
+    limits = ((-2, 2), (-2, 2))
+    assert plot.denoising_field(to_circle, limits, points=3, ax=left, title="A") is figure
+    curve = km.DimensionCurve(np.array([0.1, 1.0]), np.ones((2, 5)), "stein")
+    assert plot.dimension_curve(curve, ax=right, title="B") is figure
+    assert [ax.get_title() for ax in (left, right)] == ["A", "B"]
+    assert arrows_of(left).get_offsets().shape == (9, 2)
+    assert right.lines[0].get_ydata().tolist() == [1, 1]
+    assert len(figure.axes) == 3, "with the bar of lengths"
+    with pytest.raises(ValueError, match=r"None for several models.*2 models"):
+        plot.denoising_field({"a": keeps, "b": keeps}, limits, ax=left)
+    with pytest.raises(ValueError, match="`figsize` must be None"):
+        plot.dimension_curve(curve, ax=right, figsize=(3, 3))
+    with pytest.raises(TypeError, match="`ax` must be the axes"):
+        plot.denoising_field(to_circle, limits, ax=figure)
