@@ -5,7 +5,7 @@
 measures on one backend, some seconds per layer, and goes on where it was stopped; `--anew`
 begins again. The cases are those of tests/test_every_layer.py. Writes
 benchmarks/results/layers_BACKEND.json, and of the backends that were measured
-benchmarks/results/layers.md, which docs/every_layer.md shows.
+benchmarks/results/layers.md.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """Derivatives of every layer and activation of Keras, against central differences.
 
-Each stands between two dense layers. `python benchmarks/layers.py` makes a table of them
-for the documentation.
+Each stands between two dense layers. `python benchmarks/layers.py` makes a table of
+them.
 """
 
 import contextlib
