@@ -2,7 +2,9 @@
 
     python benchmarks/callbacks.py epoch   # an epoch of 55,000 images, both callbacks
     python benchmarks/callbacks.py memory  # resident memory over 200 epochs
-    python benchmarks/callbacks.py         # both
+    python benchmarks/callbacks.py disk    # the folder of 200 snapshots of 16 images
+    python benchmarks/callbacks.py wide    # a snapshot of MobileNetV2, 1,280 codes
+    python benchmarks/callbacks.py         # all
 
 The lab's network (28x28x1, 32 codes, batch 128), eight watched images, figures, arrays and
 the page into a folder. The callbacks look after every second epoch. A look costs the time
@@ -13,6 +15,7 @@ epochs are compared with those between, in the same run. Results go to
 
 import argparse
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -28,12 +31,12 @@ import keras_manifold as km
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", default=[], help="epoch, memory; default: both")
+    parser.add_argument("parts", nargs="*", default=[], help=f"of {', '.join(PARTS)}")
     parser.add_argument("--epochs", type=int, default=13)
     parser.add_argument("--images", type=int, default=55_000)
     arguments = parser.parse_args()
-    for part in arguments.parts or ["epoch", "memory"]:
-        {"epoch": epoch, "memory": memory}[part](arguments)
+    for part in arguments.parts or PARTS:
+        PARTS[part](arguments)
 
 
 class Timed(keras.callbacks.Callback):
@@ -125,6 +128,85 @@ def memory(arguments):
         f"files in each, backend {keras.backend.backend()}.",
         lines,
     )
+
+
+def disk(arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        watched_on_disk(folder, 0, 199)  # that before training is the first of 200
+        written_of_disk(folder)
+
+
+def watched_on_disk(folder, start, stop):
+    """Trains with both callbacks; from another epoch than 0 it continues the run there."""
+    x = images(256)
+    # A large rate, so that all snapshots differ.
+    model = km.AutoEncoder.dense((28, 28, 1), latent_dim=32, units=256, noise=0.4)
+    model.compile(keras.optimizers.Adam(1e-2), loss="binary_crossentropy")
+    options = {"directory": folder, "labels": np.arange(16)}
+    callbacks = [
+        km.TangentAnalyzer(x[:16], k=8, **options),
+        km.ReconstructionGrid(x[:16], **options),
+    ]
+    given = {"initial_epoch": start, "epochs": stop, "callbacks": callbacks}
+    model.fit(x, batch_size=128, verbose=0, **given)
+
+
+def written_of_disk(folder):
+    rest = {path.name: path.stat().st_size for path in Path(folder).iterdir()}
+    kinds = {
+        "vectors, codes, spectra (`tangent_space_*.npz`)": r"tangent_space_\d+\.npz",
+        "reconstructions (`reconstruction_*.npz`)": r"reconstruction_\d+\.npz",
+        "pictures (`*.png`)": r".*\.png",
+        "page (`index.html`)": r"index\.html",
+        "samples, numbers, settings": r".*",
+    }
+    lines = ["| in the folder | files | MB |", "|---|--:|--:|"]
+    count, size = len(rest), sum(rest.values())
+    for kind, pattern in kinds.items():
+        found = [rest.pop(name) for name in list(rest) if re.fullmatch(pattern, name)]
+        lines.append(f"| {kind} | {len(found)} | {sum(found) / 1e6:.2f} |")
+    lines.append(f"| all | {count} | {size / 1e6:.2f} |")
+    written(
+        "callbacks_disk.md",
+        "What a run takes on disk",
+        "200 snapshots of 16 images of 28×28 by `TangentAnalyzer(k=8)` and "
+        f"`ReconstructionGrid`, 32 codes, backend {keras.backend.backend()}.",
+        lines,
+    )
+
+
+def wide(arguments):
+    """A snapshot of a wide encoder beside `tangent_space` of as many directions."""
+    encoder = keras.applications.MobileNetV2(
+        (96, 96, 3), include_top=False, weights=None, pooling="avg"
+    )
+    x = np.random.default_rng(0).uniform(-1, 1, size=(4, 96, 96, 3)).astype("float32")
+    watch = km.TangentAnalyzer(x, k=8, encoder=encoder)
+    watch.set_params({"verbose": 0})
+    watch.set_model(encoder)
+    seconds = {"TangentAnalyzer(k=8), a snapshot": [], "tangent_space(k=8)": []}
+    watch.on_train_begin()
+    for turn in range(3):
+        started = time.perf_counter()
+        watch.on_epoch_begin(0) if turn == 0 else watch.on_epoch_end(turn - 1)
+        between = time.perf_counter()
+        km.tangent_space(encoder, x, k=8, batch_size=4, verbose=0)
+        ended = time.perf_counter()
+        for name, taken in zip(seconds, (between - started, ended - between)):
+            seconds[name].append(taken)
+    lines = ["| | first, compiles, s | second, s | third, s |", "|---|--:|--:|--:|"]
+    for name, taken in seconds.items():
+        lines.append(f"| `{name}` | " + " | ".join(f"{s:.1f}" for s in taken) + " |")
+    written(
+        "callbacks_wide.md",
+        "A wide encoder",
+        "MobileNetV2 without weights, 96×96×3, 1,280 codes, 4 samples, in one process in "
+        f"turn, backend {keras.backend.backend()}.",
+        lines,
+    )
+
+
+PARTS = {"epoch": epoch, "memory": memory, "disk": disk, "wide": wide}
 
 
 def resident_mib():

@@ -1,10 +1,10 @@
 """Runs examples that take minutes, and keeps what they wrote for the pages.
 
-    python docs/record.py [manifolds] [symmetries] [digits]
+    python docs/record.py [hero] [manifolds] [symmetries] [digits]
 
-What an example prints goes to docs/images/NAME.txt, below a line that says from which
-commit, when and with what it ran; its figure goes beside it. `made_from.txt` holds the
-digests of sources and outputs: tests/test_docs.py compares them.
+What a program prints, an example or docs/hero.py, goes to docs/images/NAME.txt, below a
+line that says from which commit, when and with what it ran; its figures go beside it.
+`made_from.txt` holds the digests of sources and outputs: tests/test_docs.py compares them.
 """
 
 import argparse
@@ -20,20 +20,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
-# The figure of each example, and its name among the pages.
+# The program of each name, and its figures by their names among the pages.
 FIGURES = {
-    "manifolds": ("manifolds.png", "manifolds.png"),
-    "symmetries": ("symmetries.png", "symmetries.png"),
-    "digits": ("tangents.png", "digits_tangents.png"),
+    "hero": {"hero_tangents.png": "tangents.png", "hero_page.png": "page.png"},
+    "manifolds": {"manifolds.png": "manifolds.png"},
+    "symmetries": {"symmetries.png": "symmetries.png"},
+    "digits": {"digits_tangents.png": "tangents.png"},
 }
-PACKAGES = ("keras", "tensorflow", "numpy", "matplotlib")
+PROGRAMS = {name: f"examples/{name}.py" for name in FIGURES} | {"hero": "docs/hero.py"}
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+PACKAGES = ("keras", BACKEND, "numpy", "matplotlib")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(FIGURES)}; or all")
     names = parser.parse_args().names or [*FIGURES]
-    changed = git("status", "--porcelain", "--", "keras_manifold", "examples")
+    sources = ("keras_manifold", *PROGRAMS.values())
+    changed = git("status", "--porcelain", "--", *sources)
     if changed:
         raise SystemExit(
             f"What is recorded must be of a commit. Received: changes in\n{changed}\n"
@@ -44,10 +48,9 @@ def main():
 
 
 def record(name):
-    made, kept = FIGURES[name]
     commit = git("rev-parse", "--short", "HEAD")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, f"examples/{name}.py", "--out", folder]
+        command = [sys.executable, PROGRAMS[name], "--out", folder]
         run = subprocess.run(
             command,
             cwd=ROOT,
@@ -56,11 +59,12 @@ def record(name):
             check=True,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
-        (IMAGES / kept).write_bytes((Path(folder) / made).read_bytes())
+        for kept, made in FIGURES[name].items():
+            (IMAGES / kept).write_bytes((Path(folder) / made).read_bytes())
         printed = run.stdout.replace(folder, f"runs/{name}")
     used = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     stamp = (
-        f"python examples/{name}.py, {time.strftime('%Y-%m-%d')}, commit {commit}, "
+        f"python {PROGRAMS[name]}, {time.strftime('%Y-%m-%d')}, commit {commit}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}, {used}"
     )
     lines = [line.rstrip() for line in printed.strip().splitlines()]
@@ -71,14 +75,11 @@ def record(name):
 def write_digests(name):
     made_from = IMAGES / "made_from.txt"
     digests = dict(line.split() for line in made_from.read_text().splitlines())
-    for path in (f"examples/{name}.py", *(f"docs/images/{out}" for out in outputs(name))):
+    outputs = (f"{name}.txt", *FIGURES[name])
+    for path in (PROGRAMS[name], *(f"docs/images/{output}" for output in outputs)):
         digests[path] = digest(ROOT / path)
     lines = [f"{path} {digests[path]}\n" for path in sorted(digests)]
     made_from.write_text("".join(lines))
-
-
-def outputs(name):
-    return f"{name}.txt", FIGURES[name][1]
 
 
 def digest(path):

@@ -105,7 +105,11 @@ class TwoHalves(keras.Model):
 
     @property
     def layers(self) -> list[keras.Layer]:
-        return [self.encoder, self.decoder, *self._changeable.layers]
+        # In the order of the data, which `summary` shows.
+        others = self._changeable.layers
+        noise = [layer for layer in others if layer is self.noise]
+        penalties = [layer for layer in others if layer is not self.noise]
+        return [*noise, self.encoder, self.decoder, *penalties]
 
     @property
     def input_shape(self):

@@ -24,7 +24,12 @@ from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
 from keras_manifold._storage.growing_arrays import GrowingArrays
-from keras_manifold._storage.snapshots import INPUT, Snapshot, samples_beside
+from keras_manifold._storage.snapshots import (
+    INPUT,
+    Snapshot,
+    part_beside,
+    samples_beside,
+)
 from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
 from keras_manifold._storage.streams import floating_batches, with_progress
 from keras_manifold.plot._overview import overview
@@ -65,8 +70,8 @@ class TangentSpace:
         inputs: The samples themselves, `(n, *input_shape)`. `None` where nobody kept them.
         of: What was decomposed: `"encoder"`, `"decoder"` or `"reconstruction"`. `None`
             where nobody noted it.
-        half_precision: Whether the vectors were stored with 11 bits, as callbacks do: they
-            are orthonormal to 1e-3 then.
+        half_precision: Whether the vectors were stored with 11 bits or fewer, as callbacks
+            do: they are orthonormal to 1e-3 then.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -193,6 +198,8 @@ class TangentSpace:
         names = (*_ARRAYS, "of", INPUT)
         found: dict[str, Any] = read_arrays(path, names, max_bytes=max_bytes)
         of = str(found.pop("of")) if "of" in found else None
+        if of is None and Snapshot.is_named(Path(path)):
+            of = part_beside(Path(path))
         of_callback = found.pop(INPUT, None)
         if "inputs" not in found:
             file = Path(path)

@@ -155,6 +155,8 @@ def test_watching_writes_event_files(tmp_path):
     assert b"tangent_drift" in events.read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow|sqlalchemy")
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 def test_watching_logs_numbers_and_figures_to_mlflow(tmp_path):
     mlflow = pytest.importorskip("mlflow", reason="of the extra `tools`")
     folder, _ = watching("mlflow", tmp_path)

@@ -110,6 +110,16 @@ def test_further_penalties_may_be_set_too_and_are_checked_first(rng):
         model.encoder = model.decoder
 
 
+def test_the_summary_is_in_the_order_of_the_data(rng):
+    model, _ = linear(rng)
+    model.noise, model.contractive_penalty = 0.25, exact(0.5)
+    lines = []
+    model.summary(print_fn=lines.append)
+    names = [model.noise.name, model.encoder.name, model.decoder.name]
+    places = ["\n".join(lines).index(f" {name} ") for name in names]
+    assert places == sorted(places)
+
+
 def test_shapes_are_those_of_the_halves(rng):
     model, _ = linear(rng)
     assert (model.input_shape, model.output_shape) == ((None, 6), (None, 6))

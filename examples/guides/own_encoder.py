@@ -126,14 +126,18 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# Codes must be vectors. A convolutional encoder without a `Flatten` at its end has codes of
-# another rank:
+# ## Codes that are feature maps
+#
+# A convolutional encoder without a `Flatten` or pooling layer at its end has codes that are images.
+# They count as flattened, and often there are more of them than inputs. For a code of one number
+# per channel, put `layers.GlobalAveragePooling2D()` at the end: what moves about in the image then
+# leaves the code as it is. Or give `k`, and only the strongest directions are computed.
 
 # %%
-try:
-    km.tangent_space(keras.Model(image, hidden), x_test)
-except ValueError as error:
-    print(error)
+maps = keras.Model(image, hidden)
+pooled = keras.Model(image, layers.GlobalAveragePooling2D()(hidden))
+for name, end in {"maps": maps, "pooled": pooled}.items():
+    print(f"{name}:", end.output_shape[1:], km.tangent_space(end, x_test[:8]))
 
 # %% [markdown]
 # ## Saving

@@ -86,7 +86,17 @@ km.plot.learning_curves(
 #
 # With `directory` both callbacks write PNG pictures and NumPy arrays as they go, also before training
 # (step 0). Open `index.html` there in a browser, while the model trains or later: a slider goes
-# through the epochs, and curves follow it. `TangentSpace.load` reads the arrays:
+# through the epochs, and curves follow it. On this page
+#
+# - a click or Enter on a picture opens it large, beside its input, with the values of its pixels
+#   and its history; of a tangent vector $v$, a slider walks along $x + t v$;
+# - a "?" beside each title says what a chart is and how to read it;
+# - a click into a curve goes to that snapshot, a drag zooms, and axes may be logarithmic or along
+#   wall time;
+# - charts are saved as SVG or PNG, tables as CSV, Markdown or LaTeX;
+# - the address keeps what is chosen, as in `index.html#epoch=8&sample=3`, so that a link shows it.
+#
+# `TangentSpace.load` reads the arrays:
 
 # %%
 print(
@@ -107,7 +117,9 @@ km.plot.tangents(steps, index=0)
 # ## One page for several runs
 #
 # [`report`][keras_manifold.report] puts the folders of some runs side by side into one HTML
-# file, with a slider over the epochs. It needs no server and no network.
+# file, with a slider over the epochs. It needs no server and no network. Runs with the same label
+# (`labels=`) are shown as their mean and spread, and a table tells the angles between the last
+# tangent spaces and what differs in the setup.
 
 # %%
 page = km.report([runs / "plain", runs / "denoising"], runs / "compare.html")
@@ -195,7 +207,9 @@ print(*figures, sep="\n")
 # Drawing takes most of the time; for a `directory` it happens beside the training. With `every=4`
 # it happens at every fourth epoch. On the disk samples
 # are stored once, vectors and reconstructions of all but the last snapshot in half precision, and at
-# most 16 pictures of each kind are kept. Without `directory`, `log_dir` and `sinks` no figure is drawn.
+# most 8 pictures of each kind are kept: 200 snapshots of 16 images of 28×28 take 55 MB, see
+# [How it works](../how_it_works.md#what-watching-costs). Without `directory`, `log_dir` and `sinks`
+# no figure is drawn.
 #
 # In the API: [`TangentAnalyzer`][keras_manifold.TangentAnalyzer],
 # [`ReconstructionGrid`][keras_manifold.ReconstructionGrid],

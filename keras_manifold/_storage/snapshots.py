@@ -2,16 +2,19 @@
 
 import contextlib
 import functools
+import json
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 
+from keras_manifold._arguments import Part
 from keras_manifold._storage import archives
 
 # Arrays of a tangent space. The first three are those of `TangentSpace`.
@@ -34,8 +37,15 @@ LABELS = "labels"  # of the samples, where the user gave some
 OF_SAMPLES = (INPUT, NOISY_INPUT, LABELS)
 # What has half precision in all snapshots but the last.
 _ROUNDED = (VECTORS, CODE_VECTORS, RECONSTRUCTION, DENOISED)
-# Error by rounding, at most, as a share of the standard deviation.
+# Error by rounding, at most, as a share of the standard deviation; and the step that makes
+# it, where bits that say nothing would be stored otherwise.
 _MOST_ROUNDING = 2e-3
+_STEP = 1 / 256
+# Entries of a vector from which on such steps leave it of length 1 to 1e-3.
+_LONG = 64
+
+# What a run was made with.
+RUN_FILE = "run.json"
 
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
@@ -156,7 +166,7 @@ class Snapshot:
     def write_small(self, file: BinaryIO) -> None:
         """The same, compressed, and vectors and reconstructions in half precision."""
         arrays: dict[str, Any] = {
-            name: _rounded(array) if name in _ROUNDED else array
+            name: _rounded(array, name) if name in _ROUNDED else array
             for name, array in self.arrays.items()
         }
         np.savez_compressed(file, **arrays)
@@ -219,8 +229,31 @@ def samples_beside(path: PathLike[str]) -> dict[str, np.ndarray]:
         return {}
 
 
-def _rounded(array):
-    """In half precision, where that loses next to nothing."""
+def part_beside(path: PathLike[str]) -> str | None:
+    """Whose Jacobian a snapshot is of, as `run.json` beside it says, or `None`.
+
+    Args:
+        path: File of a snapshot, of which `Snapshot.is_named` is true.
+    """
+    path = Path(path)
+    prefix = path.name.rpartition("_")[0].removesuffix(f"_{_SPACE}")
+    try:
+        part = json.loads(path.with_name(RUN_FILE).read_text("utf-8"))
+        for name in ("watches", prefix, "of"):
+            part = part[name]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return part if part in get_args(Part) else None
+
+
+def _rounded(array, name):
+    """In half precision, where that loses next to nothing, and in steps."""
+    is_vector = name in (VECTORS, CODE_VECTORS)
+    if not is_vector or math.prod(array.shape[2:]) >= _LONG:
+        with np.errstate(all="ignore"):
+            step = np.exp2(np.floor(np.log2(_STEP * array.std())))
+        if np.isfinite(step) and step > 0:
+            array = (np.rint(array / step) * step).astype(array.dtype)
     with np.errstate(over="ignore"):
         half = array.astype("float16")
         error = np.abs(half.astype("float32") - array).max(initial=0.0)

@@ -49,7 +49,7 @@ def floating_samples(x, name="x", form="(batch, *input_shape)"):
     if x.ndim <= form.count(",") or len(x) == 0:
         raise ValueError(
             f"`{name}` must be of shape {form}, with at least one sample. Received: "
-            f"{name} of shape {x.shape}. For a single one pass {name}[None]."
+            f"{name} of shape {x.shape}. For a single sample pass {name}[None]."
         )
     if x.size == 0:
         raise ValueError(

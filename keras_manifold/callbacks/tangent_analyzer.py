@@ -50,9 +50,10 @@ class TangentAnalyzer(Watch):
     r"""Watches the tangent space at a few samples while `fit` trains.
 
     It takes a snapshot before training and then every `every` epochs or batches. Four
-    scalars, each a mean over the samples, go into Keras's `logs` at the end of each epoch,
-    so that `History`, the progress bar and the callbacks that come after this one in
-    `callbacks=[...]` see them:
+    scalars of the Jacobian that `of` names, by default that of the encoder, each a mean
+    over the samples, go into Keras's `logs` at the end of each epoch, so that `History`,
+    the progress bar and the callbacks that come after this one in `callbacks=[...]` see
+    them:
 
     - `tangent_norm`: $\|J\|_F$, how strongly the code follows the input;
     - `tangent_dimension`: the participation ratio of the singular values;
@@ -257,6 +258,7 @@ class TangentAnalyzer(Watch):
         if not self._has_recipients:
             return self._of(step, scalars)
         arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
+        arrays.pop("inputs", None)  # the samples, which all snapshots share
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
 
     def _takes_lanczos(self, watched):

@@ -26,6 +26,6 @@ def overview(space: Any) -> "Figure":
     of = f" of the {space.of}" if space.of else ""
     figure = figure_of_size(1.0 * (shown + 1) + 3.6, height, f"Tangent space{of}")
     left, right = figure.subplots(1, 2, width_ratios=[shown + 1, 2.8])
-    tangents(space, None, k=shown, ax=left)
-    spectrum(space, ax=right)
+    tangents(space, None, k=shown, title="", ax=left)
+    spectrum(space, title="", ax=right)
     return figure

@@ -1,6 +1,7 @@
 """Titles of the quantities that `fit` reports, in figures and on pages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 TITLES = {"contractive_penalty": "contractive penalty, mean ‖J‖²"}
 # What `TangentAnalyzer` reports as `<prefix>_<name>`.
@@ -27,6 +28,21 @@ def title_of(name: str, reported: Collection[str]) -> str:
     if last in TANGENT_TITLES and _is_of_tangents(prefix, reported):
         return f"{_in_words(prefix)} {TANGENT_TITLES[last]}"
     return TITLES.get(name, _in_words(name))
+
+
+def title_of_spaces(what: str, spaces: Mapping[str, Any]) -> str | None:
+    """A title that says what tangent spaces are of.
+
+    Args:
+        what: The first words.
+        spaces: By names; anything else may stand among them.
+
+    Returns:
+        `None` where they do not say it, or differ.
+    """
+    parts = {getattr(space, "of", None) for space in spaces.values()}
+    part = parts.pop() if len(parts) == 1 else None
+    return f"{what} of the {part}" if part else None
 
 
 def _is_of_tangents(prefix, reported):

@@ -10,6 +10,7 @@ from keras_manifold._map.function import Map
 from keras_manifold.plot._look import Look
 from keras_manifold.plot._mosaics import mosaic
 from keras_manifold.plot._samples import common_range, samples_of, symmetric_range
+from keras_manifold.plot._titles import title_of_spaces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +45,8 @@ def tangents(
         images: The samples themselves, `(n, *input_shape)`, to be shown before their
             tangents; `None` for those that the space keeps.
         labels: One per sample, such as classes, written before its row.
-        title: Text above the figure.
+        title: Text above the figure; `None` for what the vectors are of, such as "Tangent
+            vectors of the encoder", `""` for none.
         ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
         figsize: Width and height of the figure in inches; `None` for what it needs.
         cmap: Name of a matplotlib colour map for images of one channel; `None` for grey,
@@ -116,7 +118,7 @@ def tangents(
         row_labels=names if any(names) else None,
         cell_labels=cell_texts,
         row_notes=notes,
-        title=title,
+        title=title_of_spaces("Tangent vectors", spaces) if title is None else title,
         ax=ax,
         figsize=figsize,
         look=look,

@@ -8,7 +8,7 @@ import numpy as np
 from keras_manifold._storage.snapshots import STEP
 from keras_manifold.plot._figures import axes_of, figure_of_size
 from keras_manifold.plot._palette import category
-from keras_manifold.plot._titles import title_of
+from keras_manifold.plot._titles import title_of, title_of_spaces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ def spectrum(
         singular_values: Array of shape `(m,)` or `(n, m)`, a `TangentSpace`, or a mapping
             from names to any of these, drawn side by side. For several samples the line
             is the median and the band runs from the smallest to the largest.
-        title: Text above the figure.
+        title: Text above the figure; `None` for what tangent spaces are of, `""` for none.
         ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
         figsize: Width and height of the figure in inches.
 
@@ -44,6 +44,8 @@ def spectrum(
     named = (
         singular_values if isinstance(singular_values, Mapping) else {"": singular_values}
     )
+    if title is None:
+        title = title_of_spaces("Singular values", named)
     figure, ax = axes_of(ax, title, figsize, lambda: _figure_of_spectra(title, figsize))
     for colour, (name, values) in enumerate(named.items()):
         values = np.asarray(getattr(values, "singular_values", values), "float64")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 # Figures of one name that are kept: the first, the last, and evenly some between.
-_MOST_PICTURES = 16
+_MOST_PICTURES = 8
 
 
 class Files:

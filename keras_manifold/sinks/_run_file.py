@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_manifold._storage.files import replacing
-
-RUN_FILE = "run.json"
+from keras_manifold._storage.snapshots import RUN_FILE
 
 # What each callback has of its own. The first that has them stands for all at the top.
 _OWN = ("of", "k", "samples", "every", "unit")

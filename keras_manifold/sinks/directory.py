@@ -44,10 +44,11 @@ _LONGEST_PAGE = 60.0
 class DirectorySink:
     """Writes numbers, arrays and figures into a folder.
 
-    Of each name's figures at most 16 are kept. Arrays that do not change, `input` and
+    Of each name's figures at most 8 are kept. Arrays that do not change, `input` and
     `noisy_input` and `labels`, stand once in `<prefix>_samples.npz`; vectors and
-    reconstructions of all but the last snapshot have half precision, which is 5e-4 of each
-    entry. `TangentSpace.load` and `arrays` put them together again.
+    reconstructions of all but the last snapshot have half precision, in steps of at most
+    1/256 of their standard deviation. `TangentSpace.load` and `arrays` put them together
+    again.
     `run.json` says with what the run was made: see `claim`.
     Figures become `<name>_<step>.png`, arrays `<name>_<step>.npz`, and all numbers rows of
     `<prefix>_scalars.csv`, one a step, with the header `step,<names>`. The page

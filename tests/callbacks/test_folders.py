@@ -63,6 +63,12 @@ def test_runs_of_one_second_have_folders_of_their_own(tmp_path, monkeypatch):
     assert found == ["run_now", "run_now_2", "run_now_3"]
 
 
+def test_fits_that_run_side_by_side_keep_their_folders(tmp_path):
+    first, second = {}, {}
+    folders = [folder_of(tmp_path / "{time}", fit) for fit in (first, second, first)]
+    assert folders[0] == folders[2] != folders[1]
+
+
 def test_the_first_line_says_where_the_page_is_as_progress_is_printed(
     digits, tmp_path, capsys
 ):
@@ -104,6 +110,7 @@ def test_a_long_run_keeps_few_pictures_and_small_arrays(digits, tmp_path):
         km.TangentSpace.load(tmp_path / f"tangent_space_{step:04d}.npz") for step in (3, 20)
     ]
     assert [space.half_precision for space in spaces] == [True, False]
+    assert [space.of for space in spaces] == ["encoder"] * 2
     for space, accuracy in zip(spaces, (1e-3, 1e-5)):
         np.testing.assert_array_equal(space.inputs, x[:2])
         flat = space.vectors.reshape(2, 2, -1)

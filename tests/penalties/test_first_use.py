@@ -94,6 +94,7 @@ def test_a_constant_has_the_derivative_0_without_a_word(recwarn):
     assert not [w for w in recwarn if "exactly 0" in str(w.message)]
 
 
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize`")
 def test_quantised_layers_are_refused_by_name():
     encoder = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="narrow")])
     encoder.quantize("int8")

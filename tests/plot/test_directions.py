@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +15,17 @@ def test_tangents_of_one_sample_are_in_rows_of_eight_with_their_singular_values(
     assert texts(figure)[:3] == ["σ₁ = 10.", "σ₂ = 9.0", "σ₃ = 8.0"]
     assert "σ₁₀ = 1.0" in texts(figure)
     assert is_complete(figure)
+
+
+def test_figures_say_of_which_part_they_are_unless_they_have_a_title(space):
+    of_encoder = replace(space, of="encoder")
+    for figure, title in (
+        (plot.tangents(of_encoder), "Tangent vectors of the encoder"),
+        (plot.tangents(of_encoder, title=""), ""),
+        (plot.spectrum(of_encoder), "Singular values of the encoder"),
+        (plot.spectrum({"a": of_encoder, "b": space}), ""),
+    ):
+        assert figure.get_suptitle() == title
 
 
 def test_tangents_of_all_samples_or_several_models_are_a_row_each(

@@ -141,6 +141,7 @@ def alone(digits):
     return sink.told, losses
 
 
+@pytest.mark.filterwarnings("ignore:Training begins at step 0")  # of the folder
 def test_it_changes_nothing_and_serves_one_fit_after_another(trained_with, alone, digits):
     beside = Complete()
     losses = fit(digits, [trained_with, beside])["loss"]

@@ -1,6 +1,7 @@
 """What a callback saw: names, drawings, and files that NumPy alone reads and writes."""
 
 import dataclasses
+import io
 import threading
 import zipfile
 
@@ -130,6 +131,23 @@ def test_values_come_as_arrays_drawings_and_numbers():
     assert found[0][1] == {"a": pytest.approx(np.ones(2))}
     assert [value for _, value in found[1:]] == [drawing, 0.5, 2.0]
     assert list(Snapshot("s", 1, scalars={"x": 0.5}).values()) == [("x", 0.5)]
+
+
+def test_small_files_have_steps_where_vectors_are_long_and_half_precision_where_not(rng):
+    found = {}
+    for length in (400, 4):
+        vectors = np.linalg.qr(rng.normal(size=(5, length, 3)))[0].swapaxes(1, 2)
+        file = io.BytesIO()
+        Snapshot("s", 1, {"vectors": vectors.astype("float32")}).write_small(file)
+        stored = np.load(io.BytesIO(file.getvalue()))["vectors"]
+        assert stored.dtype == "float16"
+        error = np.abs(stored.astype("float64") - vectors).max() / vectors.std()
+        gram = np.einsum("nki,nli->nkl", *2 * [stored.astype("float64")])
+        np.testing.assert_allclose(gram, [np.eye(3)] * 5, atol=1e-3)
+        found[length] = error, len(file.getvalue()) / vectors.size
+    assert 2e-4 < found[400][0] < 1 / 512
+    assert found[400][1] < 1.8, "bytes per entry, of 2"
+    assert found[4][0] < 5e-4 * 3
 
 
 def test_a_drawing_is_made_once_and_only_if_asked_for():

@@ -91,7 +91,7 @@ declare global {
     values: Record<string, [number, number | null][]>;
   }
 
-  type Setup = Record<string, unknown>;
+  type Setup = Record<string, unknown> & { watches?: Record<string, { of?: string }> };
 
   type Fragment = Snapshot | Scalars | { kind: "setup"; values: Setup } | { kind: "unreadable" };
 

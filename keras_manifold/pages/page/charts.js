@@ -126,7 +126,7 @@ function listen(chart, clicked, dragged) {
 
 // What the lines of a chart mean.
 /** @param {[text: string, colour: string, isDashed?: boolean][]} entries */
-function key(entries) {
+function key(entries, areDots = false) {
   return element(
     "ul",
     { class: "key" },
@@ -137,9 +137,10 @@ function key(entries) {
         .attr("viewBox", "0 0 28 10")
         .attr("aria-hidden", "true")
         .append("path")
-        .attr("d", "M1 5h26")
+        .attr("d", areDots ? "M22 5h0" : "M1 5h26")
         .attr("stroke", colour)
-        .attr("stroke-width", 2.5)
+        .attr("stroke-width", areDots ? 9 : 2.5)
+        .attr("stroke-linecap", areDots ? "round" : null)
         .attr("stroke-dasharray", isDashed ? "5 3" : null);
       item.append(text);
       return item;

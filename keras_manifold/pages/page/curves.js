@@ -33,6 +33,7 @@ function panelsOf(all) {
     });
   }
   for (const prefix of namesIn(all, "tangents")) {
+    const part = ofPart(all, prefix);
     /** @type {(suffix: string) => boolean} */
     const has = (suffix) => names.includes(`${prefix}_${suffix}`);
     /** @type {(suffix: string, label?: string, isDashed?: boolean) => Series} */
@@ -42,20 +43,20 @@ function panelsOf(all) {
       isDashed,
     });
     if (has("dimension"))
-      panels.push({ title: tangentTitle(prefix, "dimension"), series: [one("dimension")] });
+      panels.push({ title: tangentTitle(prefix, "dimension", part), series: [one("dimension")] });
     if (has("norm") || has("top")) {
       const series = [
         one("norm", SHARED.tangentTitles.norm),
         one("top", SHARED.tangentTitles.top, true),
       ];
       panels.push({
-        title: `${inWords(prefix)} norm`,
+        title: `${inWords(prefix)} norm${part}`,
         series: series.filter(({ name }) => names.includes(name)),
       });
     }
     if (has("drift")) {
       panels.push({
-        title: tangentTitle(prefix, "drift"),
+        title: tangentTitle(prefix, "drift", part),
         series: [one("drift")],
         isAngle: true,
       });

@@ -229,9 +229,23 @@ function inWords(name) {
 /** @type {(count: number, word: string) => string} */
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
-// The title of what TangentAnalyzer reports as `<prefix>_<name>`.
-/** @type {(prefix: string, name: string) => string} */
-const tangentTitle = (prefix, name) => `${inWords(prefix)} ${SHARED.tangentTitles[name]}`;
+// Whose Jacobian a callback looked at, " of the encoder", where all runs say the same.
+/**
+ * @param {Run[]} all
+ * @param {string} prefix
+ */
+function ofPart(all, prefix) {
+  const parts = all.map((run) => run.setup?.watches?.[prefix]?.of);
+  const [part] = parts;
+  return part && parts.every((other) => other === part) ? ` of the ${part}` : "";
+}
+
+// The title of what TangentAnalyzer reports as `<prefix>_<name>`, with its unit last.
+/** @type {(prefix: string, name: string, part?: string) => string} */
+function tangentTitle(prefix, name, part = "") {
+  const [what, ...unit] = SHARED.tangentTitles[name].split(", ");
+  return [`${inWords(prefix)} ${what}${part}`, ...unit].join(", ");
+}
 
 /** @type {(index: number) => string} */
 const letterOf = (index) => String.fromCharCode(65 + (index % 26));

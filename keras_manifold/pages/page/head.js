@@ -15,6 +15,9 @@ function showHead() {
   byId("facts").textContent = `${facts.join(" · ")}.`;
   byId("written").textContent = written.toLocaleString();
   byId("summary").textContent = isComparison ? comparison() : changes(runs[0]);
+  const part = ofPart(runs, state.tangents);
+  byId("tangents-title").textContent = `Tangent vectors${part}`;
+  byId("spectrum-title").textContent = `Spectrum${part}`;
   const notes = [missingPictures(), unreadableFiles()].filter(Boolean);
   byId("notes").hidden = notes.length === 0;
   byId("notes").textContent = notes.join(" ");
@@ -113,7 +116,8 @@ function changes(run) {
     const found = ends(run, name);
     if (!found || found.first.step === found.last.step) continue;
     if (name === "loss" && told.length) continue;
-    const words = name === "val_loss" ? "validation loss" : inWords(name);
+    const part = name.endsWith("loss") ? "" : ofPart(runs, state.tangents);
+    const words = name === "val_loss" ? "validation loss" : inWords(name) + part;
     const [from, to] = [found.first.value, found.last.value];
     const verb = to < from ? "fell" : to > from ? "rose" : "stayed";
     const lost = found.lostAt === undefined ? "" : `, and is not finite from ${at(found.lostAt)}`;
@@ -136,7 +140,7 @@ function comparison() {
   const told = [];
   for (const [name, words] of [
     ["val_loss", "validation loss"],
-    [`${state.tangents}_dimension`, `${inWords(state.tangents)} dimension`],
+    [`${state.tangents}_dimension`, `${inWords(state.tangents)} dimension${ofPart(runs, state.tangents)}`],
   ]) {
     const found = groups.flatMap((group) => {
       const all = group.runs.map((run) => ends(run, name));

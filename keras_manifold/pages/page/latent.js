@@ -1,6 +1,8 @@
 // Latent codes of the samples, as points of a plane.
 "use strict";
 
+const byNumberAndName = new Intl.Collator(undefined, { numeric: true }).compare;
+
 /** @param {number} width */
 function latentFigures(width) {
   return shownRuns().flatMap((run) => {
@@ -9,9 +11,9 @@ function latentFigures(width) {
     if (!snapshot?.codes) return [];
     const figure = element("figure", {}, ...headingOf(run));
     const points = latentPoints(snapshots, snapshot);
-    const labels = [...new Set(points.map((p) => p.label))];
+    const labels = [...new Set(points.map((p) => p.label))].sort(byNumberAndName);
     const isColoured = labels.length > 1 && labels.length <= SHARED.categories;
-    if (isColoured) figure.append(key(labels.map((label, i) => [label, colourOf(i)])));
+    if (isColoured) figure.append(key(labels.map((label, i) => [label, colourOf(i)]), true));
     const chart = latentChart(points, {
       width,
       domains: latentDomains(snapshots, snapshot),

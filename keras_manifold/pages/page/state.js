@@ -101,6 +101,11 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// A name that may be broken after its underscores.
+/** @param {string} name */
+const breakable = (name) =>
+  name.split(/(?<=_)/).flatMap((part, i) => (i ? [element("wbr"), part] : [part]));
+
 // A button that does something.
 /**
  * @param {string | Node} content
