@@ -2,22 +2,17 @@
 
     python benchmarks/geodesics.py speed   # 50 pairs, 64 steps, 16 codes
     python benchmarks/geodesics.py digits  # ratios, retrainings, nearest neighbours
-    python benchmarks/geodesics.py memory  # peak of 1,000 pairs, outputs of 784 and 12,288
-    python benchmarks/geodesics.py         # all
+    python benchmarks/geodesics.py         # both
 
 Adam is 1,000 compiled steps in one loop on JAX, at the better of two rates. Both take
 turns, so that they see the same machine. Results go to `benchmarks/results/geodesics_*.md`.
 """
 
 import os
-import resource
-import subprocess
 import sys
 import time
-import warnings
 
-if sys.argv[1:2] != ["--peak"]:
-    os.environ["KERAS_BACKEND"] = "jax"
+os.environ["KERAS_BACKEND"] = "jax"
 
 import keras
 import numpy as np
@@ -31,10 +26,8 @@ PAIRS, STEPS, CODES, ROUNDS = 50, 64, 16, 5
 
 
 def main():
-    if sys.argv[1:2] == ["--peak"]:
-        return peak(*map(int, sys.argv[2:]))
-    for part in sys.argv[1:] or ["speed", "digits", "memory"]:
-        {"speed": speed, "digits": digits, "memory": memory}[part]()
+    for part in sys.argv[1:] or ["speed", "digits"]:
+        {"speed": speed, "digits": digits}[part]()
 
 
 def data():
@@ -141,50 +134,6 @@ def speed():
         f"{np.mean(curves.straight_lengths / curves.lengths):.3f} times as long.",
     ]
     written("geodesics_speed.md", "Geodesics beside Adam on the energy", how, lines)
-
-
-# Memory
-
-
-def memory():
-    lines = [
-        "| outputs | steps | backend | peak beyond that of a prediction, MiB | s |",
-        "|--:|--:|---|--:|--:|",
-    ]
-    for outputs, steps in ((784, 32), (12288, 8)):
-        for backend in ("tensorflow", "jax", "torch"):
-            command = [sys.executable, __file__, "--peak", str(outputs), str(steps)]
-            environment = os.environ | {"KERAS_BACKEND": backend}
-            run = subprocess.run(
-                command, env=environment, stdout=subprocess.PIPE, check=True, text=True
-            )
-            peak_of_it, seconds = run.stdout.splitlines()[-1].split()
-            lines.append(
-                f"| {outputs:,} | {steps} | {backend} | {peak_of_it} | {seconds} |"
-            )
-    how = (
-        f"1,000 pairs, {CODES} codes, a dense decoder with 128 hidden units, two "
-        "iterations at most: more need no more memory. A process each; resident memory at "
-        "its peak, less that after one prediction."
-    )
-    written("geodesics_memory.md", "Memory of geodesics", how, lines)
-
-
-def peak(outputs, steps):
-    """Prints MiB and seconds of two iterations in this process."""
-    keras.utils.set_random_seed(0)
-    decoder = keras.Sequential(
-        [keras.Input((CODES,)), keras.layers.Dense(128, "elu"), keras.layers.Dense(outputs)]
-    )
-    start, stop = np.random.default_rng(0).normal(size=(2, 1000, CODES)).astype("float32")
-    decoder.predict(start, verbose=0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
-    with warnings.catch_warnings(action="ignore"):  # two iterations are too few for some
-        km.geodesics(decoder, start, stop, steps=steps, max_iterations=2, verbose=0)
-    seconds = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(round((after - before) / 1024), round(seconds))
 
 
 # Digits

@@ -5,8 +5,8 @@
 A row is one function with `@oracle`: it returns our largest error on the backend of Keras
 that is in use. Where another package offers the quantity, `peers=` has functions that
 return its error on the same case with its defaults. Writes benchmarks/results/oracles.md,
-which docs/oracles.md shows. `pip install --no-deps stochman latent-geometry` for the peers;
-one that is missing is said to be.
+which docs/oracles.md shows. `pip install --no-deps stochman` for the peer; where
+it is missing the table says so.
 """
 
 import json
@@ -331,30 +331,6 @@ def stochman_on_great_circles(rng):
     return largest(lengths.numpy(), angles)
 
 
-def latent_geometry_on_great_circles(rng):
-    """Latent-geometry 1.1.0, `shortest_path`, by its curve at 1,000 points."""
-    import torch
-    from latent_geometry.manifold import LatentManifold
-    from latent_geometry.mapping import TorchModelMapping
-    from latent_geometry.metric import EuclideanMetric
-
-    class Sphere(torch.nn.Module):
-        def forward(self, points):
-            below = (points**2).sum(-1, keepdim=True) + 1
-            return torch.cat([2 * points, below - 2], -1) / below
-
-    start, stop, angles = great_circles(rng, 20, 3)
-    mapping = TorchModelMapping(Sphere(), (2,), (3,))
-    manifold = LatentManifold(mapping, EuclideanMetric())
-    lengths = []
-    for a, b in zip(start, stop):
-        path = manifold.shortest_path(a, b)
-        points = np.array([path(t) for t in np.linspace(0, 1, 1000)])
-        outputs = sphere_in_numpy(points)[0]
-        lengths.append(np.linalg.norm(np.diff(outputs, axis=0), axis=1).sum())
-    return largest(np.array(lengths), angles)
-
-
 def lengths_of_great_circles(rng, size):
     import keras_manifold as km
 
@@ -369,7 +345,6 @@ def lengths_of_great_circles(rng, size):
     peers=(
         adam_on_great_circles(3),
         stochman_on_great_circles,
-        latent_geometry_on_great_circles,
     ),
 )
 def great_circles_in_3(rng):
