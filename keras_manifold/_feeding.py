@@ -86,7 +86,7 @@ def check_one_input(encoder: Any, x: Any) -> None:
     Raises:
         ValueError: If `x` is a list of batches, or holds samples that are not batched.
     """
-    inputs = getattr(encoder, "inputs", None) or ()
+    inputs: Any = getattr(encoder, "inputs", None) or ()
     if len(inputs) != 1:
         return
     if isinstance(x, (list, tuple)) and len(x) > 1 and hasattr(x[0], "shape"):

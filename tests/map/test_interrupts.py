@@ -12,6 +12,14 @@ from keras_manifold._map.interrupts import interrupts_deferred
 X = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_raises():
+    # A process in the background ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt():
     signal.raise_signal(signal.SIGINT)
 
