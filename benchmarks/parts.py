@@ -5,7 +5,7 @@
 Trains the network of examples/manifolds.py, with fewer steps, on a circle, a sphere and a
 Swiss roll in 20 dimensions, 6 codes, plainly, with noise, and with a penalty on the
 encoder, and compares the leading tangent vectors and the local dimension with the truth at
-points held out. It is what the default of `of` was decided by. Results go to
+points held out. Results go to
 `benchmarks/results/parts.md`.
 """
 
