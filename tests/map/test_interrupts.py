@@ -1,3 +1,4 @@
+import contextlib
 import signal
 import threading
 
@@ -64,16 +65,14 @@ def test_interrupts_while_jacobians_are_computed_leave_the_model_usable():
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     before = km.jacobian(model, X)
 
-    def work(timer):
-        timer.start()
-        while True:
-            km.jacobian(model, X)
-
     for delay in (0.0005, 0.001, 0.002, 0.004, 0.008):
         timer = threading.Timer(delay, interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            work(timer)
-        timer.join()
+        # An interrupt may be lost in what ignores all errors, such as a destructor.
+        with contextlib.suppress(KeyboardInterrupt):
+            timer.start()
+            while timer.is_alive():
+                km.jacobian(model, X)
+            timer.join()
         np.testing.assert_allclose(km.jacobian(model, X), before)
         ops.convert_to_numpy(model.weights[0].value)
 
