@@ -22,7 +22,7 @@ def axes_of(ax, title, figsize, make):
     if ax is None:
         figure = make()
         return figure, figure.subplots()
-    if not hasattr(ax, "get_figure"):
+    if not hasattr(ax, "plot") or not hasattr(ax, "get_figure"):
         raise TypeError(
             "`ax` must be the axes of a matplotlib figure, as `figure.subplots()` makes "
             f"them, or None. Received: ax={ax!r} of type {type(ax).__name__}."
