@@ -8,12 +8,13 @@ Fashion-MNIST, half a minute on two cores, and photographs the page that compare
 """
 
 import argparse
+import io
 import shutil
 import time
 from pathlib import Path
 
 import keras
-from matplotlib.figure import Figure
+from PIL import Image
 
 import keras_manifold as km
 
@@ -33,7 +34,7 @@ def main():
         name: km.tangent_space(model, x_test[:8], verbose=0)
         for name, model in models.items()
     }
-    drawn(models, spaces).savefig(out / "tangents.png", dpi=110)
+    drawn(models, spaces).save(out / "tangents.png")
     page = km.report([out / name for name in models], out / "compare.html")
     photographed(page, out / "page.png")
     for name, space in spaces.items():
@@ -64,18 +65,22 @@ def trained(x, x_test, test_labels, out):
 
 
 def drawn(models, spaces, index=SHOWN):
-    """Tangent vectors of one garment by each model, above a walk along the first."""
-    figure = Figure(figsize=(9.6, 7.6), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=[3, 3.4])
-    km.plot.tangents(spaces, index=index, k=8, ax=above)
-    km.plot.walk(
-        spaces["denoising"],
-        model=models["denoising"],
-        index=index,
-        directions=2,
-        ax=below,
-    )
-    return figure
+    """Tangent vectors of one garment by each model, above a walk along the first two."""
+    walk = {"model": models["denoising"], "index": index, "directions": 2}
+    figures = [
+        km.plot.tangents(spaces, index=index, k=8, figsize=(9.6, 4.2)),
+        km.plot.walk(spaces["denoising"], figsize=(9.6, 4.2), **walk),
+    ]
+    parts = []
+    for figure in figures:
+        with io.BytesIO() as file:
+            figure.savefig(file, dpi=110)
+            parts.append(Image.open(file).convert("RGB"))
+    size = max(part.width for part in parts), sum(part.height for part in parts)
+    picture = Image.new("RGB", size, "white")
+    for part, top in zip(parts, (0, parts[0].height)):
+        picture.paste(part, ((size[0] - part.width) // 2, top))
+    return picture
 
 
 def photographed(page, file):

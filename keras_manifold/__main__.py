@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from keras_manifold.pages import report
 from keras_manifold.pages._server import PORT, serve
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "report":
-            print(report(_runs(options.runs), options.output))
+            folders, labels = _runs(options.runs)
+            print(report(folders, options.output, labels=labels))
         else:
             serve(options.folder, options.port)
     except (ValueError, TypeError, OSError) as error:
@@ -52,7 +54,10 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     page.add_argument(
-        "runs", nargs="+", metavar="RUN", help="folder of a run, or LABEL=FOLDER"
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run, or LABEL=FOLDER; those of one label become mean and spread",
     )
     page.add_argument(
         "-o",
@@ -74,13 +79,19 @@ def _parser():
 
 
 def _runs(words):
-    """Folders, or a mapping from labels where each word has one."""
-    pairs = [word.partition("=") for word in words]
-    if all(label and folder for label, _, folder in pairs):
-        labels = [label for label, _, _ in pairs]
-        if len(set(labels)) == len(labels):
-            return {label: folder for label, _, folder in pairs}
-    return list(words)
+    """Folders, and their labels, or `None` where no word has one."""
+    folders, labels = [], []
+    for word in words:
+        label, equals, folder = word.partition("=")
+        # A folder may have that character in its name.
+        if not (label and equals and folder) or Path(word).is_dir():
+            label, folder = None, word
+        folders.append(folder)
+        labels.append(label)
+    if not any(labels):
+        return folders, None
+    names = [Path(folder).resolve().name for folder in folders]
+    return folders, [label or name for label, name in zip(labels, names)]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_manifold.__main__ import main
+from keras_manifold.pages._server import Server
 
 
 @pytest.fixture
@@ -33,6 +34,24 @@ def test_it_compares_runs_by_their_labels(run, tmp_path, capsys):
     assert main(words) == 0
     assert '{"label":"plain"' in page.read_text()
     assert capsys.readouterr().out == f"{page}\n"
+
+
+def test_words_that_are_folders_are_not_split_and_labels_may_repeat(run, tmp_path, capsys):
+    folder, other = run("lr=0"), run("two")
+    assert main(["report", folder]) == 0
+    page = tmp_path / "compare.html"
+    assert main(["report", f"a={folder}", f"a={other}", other, "-o", str(page)]) == 0
+    text = page.read_text()
+    assert text.count('{"label":"a"') == 2
+    assert '{"label":"two"' in text
+
+
+def test_a_port_that_is_taken_is_named(tmp_path, capsys):
+    with Server(tmp_path, 0) as server:
+        assert main(["serve", str(tmp_path), "--port", str(server.server_port)]) == 1
+    told = capsys.readouterr().err
+    assert f"Port {server.server_port} can't be used" in told
+    assert "or 0 for any" in told
 
 
 def test_errors_go_to_standard_error_with_an_exit_code(run, tmp_path, capsys):

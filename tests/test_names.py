@@ -65,7 +65,7 @@ def test_names_were_found():
         "AutoEncoder.dense",
         "plot.tangents",
         "report",
-        "callbacks.DirectorySink",
+        "sinks.DirectorySink",
     } <= names
     assert len(WRITTEN) > 100
 

@@ -370,6 +370,7 @@ def policy(request):
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.filterwarnings("ignore:.*computes in b?float16")
 # The spacing of numbers in the forward pass, with room for a few roundings in a row.
 @pytest.mark.parametrize(
     ("policy", "tolerance"),

@@ -28,6 +28,11 @@ def replacing(path):
     path = Path(path)
     if path.is_symlink():  # the link stays, and what it leads to is replaced
         path = path.resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"Expected a folder to write {path.name} in. Received: {str(path.parent)!r}, "
+            "which is none. Make it first: os.makedirs(...)."
+        )
     remove_unfinished(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else None
     aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")

@@ -14,7 +14,16 @@ _PAGE = "index.html"
 _LOCALHOST = "127.0.0.1"
 # A run is a folder with this page, at most so many folders down.
 _DEEPEST = 4
-_SECONDS = 5  # after which the list looks again
+_SILENT = 600  # seconds without news, after which a run may have ended
+# The list looks again every five seconds, unless somebody is at one of its links.
+_FOLLOW = (
+    "<script>setInterval(() => "
+    "document.activeElement === document.body && location.reload(), 5000)</script>"
+)
+_LOOK = (
+    "<style>body{font:16px/1.6 system-ui,sans-serif;max-width:44rem;margin:2rem auto;"
+    "padding:0 1rem}li{overflow-wrap:anywhere}</style>"
+)
 _SHOWN = (".html", ".png", ".npz", ".csv", ".json")
 
 
@@ -41,7 +50,13 @@ class Server(ThreadingHTTPServer):
             )
         if not 0 <= port < 2**16:
             raise ValueError(f"`port` must be in [0, 65535]. Received: port={port}.")
-        super().__init__((_LOCALHOST, port), _Handler)
+        try:
+            super().__init__((_LOCALHOST, port), _Handler)
+        except OSError as error:
+            raise OSError(
+                f"Port {port} can't be used: {error}. Choose another one, or 0 for any "
+                "that is free."
+            ) from error
 
     @property
     def address(self) -> str:
@@ -72,9 +87,14 @@ def runs_below(folder: Path) -> list[Path]:
     """Folders with a page of a run, the newest first."""
     found = []
     for depth in range(_DEEPEST + 1):
-        found += [page for page in folder.glob("*/" * depth + _PAGE) if page.is_file()]
-    newest = sorted(found, key=lambda page: page.stat().st_mtime, reverse=True)
+        found += [page for page in folder.glob("*/" * depth + _PAGE) if is_ours(page)]
+    newest = sorted(found, key=_changed, reverse=True)
     return [page.parent for page in newest]
+
+
+def is_ours(page: Path) -> bool:
+    """Whether a file is a page that `report` or a callback has written."""
+    return b'name="generator" content="keras_manifold"' in _beginning(page)
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -110,7 +130,10 @@ class _Handler(SimpleHTTPRequestHandler):
                 return None
             file /= _PAGE
         is_within = file.resolve().is_relative_to(self.server.folder)
-        return file if is_within and file.is_file() and file.suffix in _SHOWN else None
+        if not is_within or not file.is_file() or file.suffix not in _SHOWN:
+            return None
+        is_of_run = is_ours(file) or is_ours(file.parent / _PAGE)
+        return file if is_of_run else None
 
     def _list(self):
         folder = self.server.folder
@@ -123,10 +146,9 @@ class _Handler(SimpleHTTPRequestHandler):
         title = f"Runs of {html.escape(folder.name)}"
         return (
             '<!doctype html><html lang="en"><meta charset="utf-8">'
-            f'<meta http-equiv="refresh" content="{_SECONDS}">'
             '<meta name="viewport" content="width=device-width">'
             '<meta name="color-scheme" content="light dark">'
-            f"<title>{title}</title><main><h1>{title}</h1>{listed}</main>"
+            f"<title>{title}</title>{_LOOK}<main><h1>{title}</h1>{listed}</main>{_FOLLOW}"
         ).encode()
 
     def _send(self, body):
@@ -158,8 +180,30 @@ def _name(run, folder):
 
 
 def _age(page):
-    with open(page, "rb") as file:
-        is_running = b'data-running="true"' in file.read(4096)
-    minutes = int(time.time() - page.stat().st_mtime) // 60
-    ago = "now" if minutes == 0 else f"{minutes} min ago"
-    return f"({'running, ' if is_running else ''}{ago})"
+    seconds = max(0.0, time.time() - _changed(page))
+    ago = "now" if seconds < 60 else f"{_in_words(seconds)} ago"
+    if b'data-running="true"' not in _beginning(page):
+        return f"({ago})"
+    return f"({'running' if seconds < _SILENT else 'it may have ended'}, {ago})"
+
+
+def _in_words(seconds):
+    for name, size in {"days": 86400, "h": 3600}.items():
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {name}"
+    return f"{seconds // 60:.0f} min"
+
+
+def _beginning(page):
+    try:
+        with open(page, "rb") as file:
+            return file.read(4096)
+    except OSError:  # a run may be deleted meanwhile
+        return b""
+
+
+def _changed(page):
+    try:
+        return page.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -110,9 +110,10 @@ def _coloured(share, signed, cmap):
         return colours_of(share, signed=signed)
     import matplotlib
 
-    if cmap not in matplotlib.colormaps:
+    is_map = callable(cmap) and hasattr(cmap, "N")
+    if not is_map and (not isinstance(cmap, str) or cmap not in matplotlib.colormaps):
         raise ValueError(
-            "`cmap` must be the name of a matplotlib colour map, such as "
+            "`cmap` must be a matplotlib colour map or its name, such as "
             f'"viridis", or None. Received: cmap={cmap!r}.'
         )
-    return matplotlib.colormaps[cmap](share)[..., :3]
+    return (cmap if is_map else matplotlib.colormaps[cmap])(share)[..., :3]

@@ -54,7 +54,12 @@ def _notebook() -> Any:
 def _opened(figure):
     """Whether the system's viewer has the figure."""
     import io
+    import os
 
     from PIL import Image, ImageShow
+
+    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not has_screen:
+        return False
 
     return ImageShow.show(Image.open(io.BytesIO(rendered(figure))))

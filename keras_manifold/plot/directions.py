@@ -182,7 +182,10 @@ def _shape_of_samples(spaces):
 
 
 def _chosen(index, count):
-    samples = range(count) if index is None else np.atleast_1d(index)
+    if index is None or isinstance(index, slice):
+        samples = np.arange(count)[index or slice(None)]
+    else:
+        samples = np.atleast_1d(index)
     if len(samples) == 0:
         raise ValueError(
             f"`index` must name at least one of {count} samples. Received: index={index!r}."

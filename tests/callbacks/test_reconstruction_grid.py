@@ -107,7 +107,8 @@ def test_history_holds_the_squared_errors_of_every_look(digits, tmp_path):
         found = arrays(tmp_path / f"reconstruction_{step:04d}.npz")
         for name, row in (("mse", "reconstruction"), ("denoised_mse", "denoised")):
             expected = np.square(found[row].astype("float64") - x).mean()
-            assert grid.history[f"reconstruction_{name}"][index] == pytest.approx(expected)
+            seen = grid.history[f"reconstruction_{name}"][index]
+            assert seen == pytest.approx(expected, rel=1e-3)  # half precision in the file
 
 
 def test_a_model_of_keras_alone_is_watched(digits, tmp_path):

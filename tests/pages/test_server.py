@@ -1,9 +1,13 @@
 import http.client
+import os
 import threading
+import time
 
 import pytest
 
 from keras_manifold.pages._server import Server
+
+OURS = '<meta name="generator" content="keras_manifold">'
 
 
 @pytest.fixture
@@ -30,15 +34,18 @@ def test_it_lists_runs_and_follows_those_that_run(get, tmp_path):
     assert "No runs yet" in get("/")[1]
     run = tmp_path / "runs" / "a & b" / "one"
     run.mkdir(parents=True)
-    (run / "index.html").write_text('<html data-running="true">first')
+    (run / "index.html").write_text(OURS + '<html data-running="true">first')
     status, page = get("/")
     assert status == 200
     assert 'href="/a%20%26%20b/one/">a &amp; b/one</a> (running, now)' in page
-    assert 'http-equiv="refresh"' in page
-    assert get("/a%20%26%20b/one/") == (200, '<html data-running="true">first')
-    (run / "index.html").write_text("second")
+    assert "location.reload()" in page
+    assert get("/a%20%26%20b/one/")[1].endswith("first")
+    old = time.time() - 3 * 86400
+    os.utime(run / "index.html", (old, old))
+    assert "(it may have ended, 3 days ago)" in get("/")[1]
+    (run / "index.html").write_text(OURS + "second")
     (run / "x_0001.png").write_bytes(b"png")
-    assert get("/a%20%26%20b/one/")[1] == "second"
+    assert get("/a%20%26%20b/one/")[1] == OURS + "second"
     assert get("/a%20%26%20b/one/x_0001.png") == (200, "png")
     assert "running" not in get("/")[1]
 
@@ -48,6 +55,9 @@ def test_nothing_outside_the_folder_is_served(get, tmp_path):
     (runs / "link.html").symlink_to(tmp_path / "secret.html")
     (runs / ".hidden.html").write_text("hidden")
     (runs / "weights.keras").write_text("weights")
+    (runs / "site").mkdir()
+    (runs / "site" / "index.html").write_text("somebody else's")
+    (runs / "site" / "secret.json").write_text("{}")
     for path in (
         "/../secret.html",
         "/%2e%2e/secret.html",
@@ -56,6 +66,8 @@ def test_nothing_outside_the_folder_is_served(get, tmp_path):
         "/link.html",
         "/.hidden.html",
         "/weights.keras",
+        "/site/",
+        "/site/secret.json",
         "/missing/",
         "/%00.html",
     ):

@@ -3,6 +3,7 @@
 import base64
 import io
 import pickle
+import sys
 import textwrap
 
 import numpy as np
@@ -80,9 +81,16 @@ def test_outside_a_notebook_the_systems_viewer_gets_it(monkeypatch):
         return len(opened) == 1
 
     monkeypatch.setattr(ImageShow, "show", show)
+    monkeypatch.setenv("DISPLAY", ":0")
     figure = plot.spectrum([3.0, 2.0, 1.0])
     figure.show()
     assert opened == [(660, 432)]
     with pytest.raises(RuntimeError, match=r"Received: neither.*savefig"):
         figure.show()
     figure.show(warn=False)
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    if sys.platform.startswith("linux"):
+        with pytest.raises(RuntimeError, match="Received: neither"):
+            plot.spectrum([3.0, 2.0, 1.0]).show()
+        assert len(opened) == 3
