@@ -153,7 +153,7 @@ class TwoHalves(keras.Model):
 
     def call(self, inputs, training=None):
         penalised = self._changeable.penalised
-        is_of_others = training is not None and not penalised.in_step and not in_analysis()
+        is_of_others = training and not penalised.in_step and not in_analysis()
         if penalised.penalties and is_of_others:  # who make the loss of `losses`
             self.add_loss(penalised.term(inputs))
         noise = self.noise if training else None

@@ -18,6 +18,8 @@ _OF_ENTRIES = (
     losses.MeanSquaredLogarithmicError,
     losses.Poisson,
 )
+# Reductions for which one side more among the entries changes no value.
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
 def is_mean_of_entries(loss: Any) -> bool:
@@ -29,6 +31,8 @@ def is_mean_of_entries(loss: Any) -> bool:
         loss: What `compile` got, for one output.
     """
     loss = keras.losses.get(loss)
+    if getattr(loss, "reduction", "mean") not in _MEANS or getattr(loss, "axis", -1) != -1:
+        return False
     if isinstance(loss, _OF_ENTRIES):
         return True
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
@@ -85,7 +89,7 @@ def weighed(
             f"weights of shape {(None, *sides)} for targets of shape {(None, *of_target)}."
         )
     if of_entries is None:
-        of_entries = isinstance(found, _OF_ENTRIES)
+        of_entries = isinstance(found, _OF_ENTRIES) and is_mean_of_entries(found)
     if not of_entries:
         raise ValueError(
             "Weights of entries need a loss that is a mean over the entries of the last "

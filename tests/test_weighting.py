@@ -36,6 +36,20 @@ def test_weights_of_another_shape_are_refused():
         weighed(ops.ones((4, 3)), "mse", y, y)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.MeanSquaredError(reduction="sum"),
+        keras.losses.BinaryCrossentropy(axis=1),
+    ],
+    ids=["sum", "axis"],
+)
+def test_losses_whose_values_one_side_more_would_change_are_no_means(loss):
+    assert not is_mean_of_entries(loss)
+    with pytest.raises(ValueError, match="Weights of entries need a loss that is a mean"):
+        weighed(ops.ones((4, 5, 3)), loss, ops.zeros((4, 5, 3)), ops.zeros((4, 5, 3)))
+
+
 def own(y, y_pred):
     return ops.mean(ops.abs(y - y_pred) ** 3, axis=-1)
 

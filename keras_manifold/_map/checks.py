@@ -9,8 +9,9 @@ from keras import ops
 
 from keras_manifold import autodiff
 
-# The process in which this package first computed, and Keras with it.
-_first_process: int | None = None
+# The process in which this package first computed, and Keras with it; on JAX, that which
+# imported it, as JAX may have computed for others before.
+_first_process: int | None = os.getpid() if keras.backend.backend() == "jax" else None
 
 
 def check_process():
@@ -183,14 +184,16 @@ def check_finite_derivatives(name, derivatives, indices=None):
     """
     finite = np.isfinite(derivatives).all(axis=1)
     if not finite.all():
-        indices = np.arange(len(finite)) if indices is None else np.asarray(indices)
-        bad = np.unique(indices[~finite])
+        bad = np.flatnonzero(~finite)
+        if indices is None:
+            where = f"at sample {bad[0]} and at {len(bad) - 1} others beside it"
+        else:
+            where = f"at sample {np.min(indices[bad])}, of {len(finite)} looked at"
         raise FloatingPointError(
             f"`{name}` must have a finite derivative at each sample. Received: NaN or "
-            f"infinite entries at sample {bad[0]} and at "
-            f"{len(bad) - 1} others beside it. Roots, norms and logarithms have "
-            "none at 0, as of a silent clip or a black image: add a small number inside "
-            "them, as in sqrt(x + 1e-6). Or weights have overflowed: look at the loss."
+            f"infinite entries {where}. Roots, norms and logarithms have none at 0, as of "
+            "a silent clip or a black image: add a small number inside them, as in "
+            "sqrt(x + 1e-6). Or weights have overflowed: look at the loss."
         )
 
 

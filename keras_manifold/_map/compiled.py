@@ -130,11 +130,14 @@ class Compiled(keras.Model):
             return super().predict_on_batch(x)
 
 
-def _state(layer):
+def _state(layer, above=()):
     """What may change of a layer that is compiled, other than its values."""
-    parts = list(map(_state, getattr(layer, "layers", ())))
+    if id(layer) in above:  # layers may refer to each other
+        return id(layer)
+    above = (*above, id(layer))
+    parts = [_state(part, above) for part in getattr(layer, "layers", ())]
     settings = {
-        name: _seen(value)
+        name: _seen(value, above)
         for name, value in vars(layer).items()
         if name[0] != "_" and name not in _OF_TRAINING
     }
@@ -142,16 +145,16 @@ def _state(layer):
     return id(layer), layer.dtype_policy.name, variables, parts, settings
 
 
-def _seen(value):
+def _seen(value, above):
     """Equal for values that calls can't tell apart, as far as that is known."""
     if isinstance(value, keras.Layer):
-        return _state(value) if not hasattr(value, "layers") else id(value)
+        return _state(value, above) if not hasattr(value, "layers") else id(value)
     if isinstance(value, keras.Variable):  # on some backends it is a tensor, too
         return id(value)
     if value is None or isinstance(value, (str, bool, numbers.Number)):
         return repr(value)
     if isinstance(value, (tuple, list)):
-        return [_seen(entry) for entry in value[:_ENTRIES_SEEN]]
+        return [_seen(entry, above) for entry in value[:_ENTRIES_SEEN]]
     is_tensor = ops.is_tensor(value)
     if isinstance(value, np.ndarray) or is_tensor:
         if math.prod(value.shape) > _ENTRIES_READ:

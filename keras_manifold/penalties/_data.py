@@ -24,16 +24,18 @@ def telling_samples(x: Any) -> tuple[np.ndarray, np.ndarray] | None:
 
     Returns:
         Tuple of five samples, `(5, *input_shape)`, in floating point, and their indices;
-        `None` where `x` is no array of finite numbers.
+        `None` where `x` is no array of numbers.
     """
     if isinstance(x, keras.KerasTensor) or not (
         isinstance(x, np.ndarray) or ops.is_tensor(x)
     ):
         return None
-    x = ops.convert_to_numpy(x)
-    if x.dtype.kind not in "biuf" or x.ndim < 2 or x.size == 0:
+    if len(x.shape) < 2 or 0 in x.shape:
         return None
-    flat = x.reshape(len(x), -1)[: max(1, _MOST_ENTRIES // math.prod(x.shape[1:]))]
+    x = ops.convert_to_numpy(x[: max(1, _MOST_ENTRIES // math.prod(x.shape[1:]))])
+    if x.dtype.kind not in "biuf":
+        return None
+    flat = x.reshape(len(x), -1)
     largest, smallest = flat.max(axis=1), flat.min(axis=1)
     size = np.maximum(np.abs(largest.astype("float64")), np.abs(smallest.astype("float64")))
     spread = largest.astype("float64") - smallest
@@ -43,5 +45,4 @@ def telling_samples(x: Any) -> tuple[np.ndarray, np.ndarray] | None:
     samples = x[indices]
     if samples.dtype.kind != "f":
         samples = samples.astype("float32")
-    is_finite = np.isfinite(size[indices]).all()
-    return (samples.astype(keras.config.floatx()), indices) if is_finite else None
+    return samples.astype(keras.config.floatx()), indices

@@ -34,7 +34,7 @@ class FiniteLosses(keras.callbacks.Callback):
             f"`{'` and `'.join(bad)}` in epoch {epoch + 1}: {logs[bad[0]]}. Either the "
             "derivative that is penalised is not finite at a sample, as that of a root, a "
             "norm or a logarithm at 0 (a silent clip, a black image): "
-            "`keras_manifold.jacobian(model.encoder, x)` names the sample. Or weights have "
-            "overflowed: take a smaller learning rate.",
+            "`keras_manifold.jacobian(model.encoder, x)` names the sample. Or `x` holds "
+            "NaN. Or weights have overflowed: take a smaller learning rate.",
             stacklevel=2,
         )

@@ -2,11 +2,11 @@
 
 import contextlib
 import threading
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
@@ -14,6 +14,7 @@ from keras_manifold._arguments import Part
 from keras_manifold._map.function import Map
 from keras_manifold._map.plain import functional_class, is_plain
 from keras_manifold.penalties._data import telling_samples
+from keras_manifold.penalties._weighted import WeightedPenalty
 from keras_manifold.penalties.protocol import Penalty
 
 
@@ -49,11 +50,10 @@ class PenalisedLoss:
         self.trackers = [keras.metrics.Mean(name=name) for name in (name, *penalties)]
         self._map_of = map_of
         self._mean_of_values = _MeanOfValues(name="mean_of_values")
-        self._checked: weakref.ref | None = None
         self._step = threading.local()  # replicas of `tf.distribute` have a thread each
         if self.penalties:
             functional_class()  # here, not within a compiled step
-        for penalty in self.penalties.values():
+        for penalty in self._differentiated():
             map_of(penalty.of).check_as_declared()
 
     def check_data(self, x: Any) -> None:
@@ -64,24 +64,29 @@ class PenalisedLoss:
 
         Raises:
             FloatingPointError: If a derivative is not finite at a sample.
+            ValueError: If a part whose layers declare no shape mixes samples.
         """
-        known = self._checked() if self._checked is not None else None
-        found = telling_samples(x) if self.penalties and x is not known else None
+        found = telling_samples(x) if self.penalties else None
         if found is None:
             return
         samples, indices = found
-        for part in {penalty.of for penalty in self.penalties.values()}:
+        for part in {penalty.of for penalty in self._differentiated()}:
             points = samples
             if part == "decoder":
                 codes = self._map_of("encoder")(ops.convert_to_tensor(samples))
                 points = ops.convert_to_numpy(codes)
             function = self._map_of(part)
-            if not all(getattr(f, "built", True) for f in function.functions):
-                function(ops.convert_to_tensor(points))
-            with self.gradients_named():
+            is_new = not all(getattr(f, "built", True) for f in function.functions)
+            with self.gradients_named(), _not_finite_named(samples, indices):
+                if is_new:  # its layers declared no shape before
+                    function(keras.Input(points.shape[1:], dtype=points.dtype.name))
                 function.check_derivatives(points, indices)
-        with contextlib.suppress(TypeError):  # of tensors of some backends
-            self._checked = weakref.ref(x)
+                if is_new:
+                    function.check_penalised(points)
+
+    def _differentiated(self):
+        """The penalties of which it is known that they are made of derivatives."""
+        return [p for p in self.penalties.values() if isinstance(p, WeightedPenalty)]
 
     def begin(self, x: Any) -> None:
         """Begins a step, whose inputs are `x`."""
@@ -177,6 +182,22 @@ class PenalisedLoss:
         """What Keras multiplies a loss with: 1, or 1 / replicas under `tf.distribute`."""
         one = ops.ones((1,))
         return self._mean_of_values(one, one)
+
+
+@contextlib.contextmanager
+def _not_finite_named(samples, indices):
+    """In which a derivative that is not finite, as the sample is not, is said to be so."""
+    try:
+        yield
+    except FloatingPointError as error:
+        is_finite = np.isfinite(samples).reshape(len(samples), -1).all(axis=1)
+        if is_finite.all():
+            raise
+        raise FloatingPointError(
+            "`x` must be finite where a derivative is penalised. Received: NaN or infinite "
+            f"entries in x[{np.min(indices[~is_finite])}]. Remove such samples, or replace "
+            "the entries: np.nan_to_num(x)."
+        ) from error
 
 
 class _MeanOfValues(keras.losses.Loss):

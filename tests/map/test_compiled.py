@@ -72,6 +72,14 @@ def test_tuples_arrays_and_whole_numbers_are_seen_too(kind):
     assert slope(layer) == 5
 
 
+def test_layers_may_refer_to_each_other():
+    first, second = Scale(2.0), Scale(3.0)
+    first.__dict__["other"], second.__dict__["other"] = second, first
+    assert slope(first) == 2
+    first.factor = 4.0
+    assert slope(first) == 4
+
+
 def test_a_layer_that_is_adapted_again_is_seen():
     layer = layers.Normalization(axis=None)
     for spread in (2.0, 5.0):

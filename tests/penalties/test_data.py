@@ -96,24 +96,42 @@ def test_of_what_is_no_array_of_numbers_nothing_is_seen(x):
     assert telling_samples(x) is None
 
 
-def test_samples_that_are_not_finite_are_left_to_other_checks():
+def test_samples_that_are_not_finite_are_named():
     x = CLIPS.copy()
     x[3, 3] = np.inf
-    assert telling_samples(x) is None
+    model = model_of(Norms(), contractive_penalty=0.1)
+    with pytest.raises(FloatingPointError, match=r"`x` must be finite where.*in x\[3\]"):
+        model.fit(x, verbose=0)
 
 
-def test_data_are_looked_at_once():
-    calls = []
-
-    class Counting(keras.Layer):
-        def call(self, x):
-            calls.append(x.shape[0])
-            return x
-
-    model = model_of(Counting(), contractive_penalty=0.1)
+@pytest.mark.parametrize("front", [Magnitudes, Norms])
+def test_layers_that_declare_no_shape_are_looked_at_and_stay_as_they_are(front):
+    x = CLIPS.copy()
+    x[23] = 0.0
+    model = model_of(front(), is_built=False, contractive_penalty=1e-6)
+    with pytest.raises(FloatingPointError, match="at sample 23"):
+        model.fit(x, verbose=0)
     model.fit(CLIPS, verbose=0)
-    calls.clear()
-    model.fit(CLIPS, verbose=0)
-    assert 5 not in calls
-    model.fit(CLIPS.copy(), verbose=0)
-    assert 5 in calls
+    assert model.encoder.input_shape == (None, 8)
+
+
+def test_layers_that_declare_no_shape_may_mix_no_samples():
+    centred = layers.Lambda(lambda x: x - ops.mean(x, axis=0, keepdims=True))
+    model = model_of(centred, is_built=False, contractive_penalty=1e-6)
+    with pytest.raises(ValueError, match="each sample on its own"):
+        model.fit(CLIPS, verbose=0)
+
+
+def test_a_penalty_without_derivatives_is_asked_for_none():
+    class Sparse(keras.layers.Layer):
+        def __init__(self):
+            super().__init__(name="sparse")
+            self.built, self.weight, self.of = True, 0.1, "encoder"
+
+        def __call__(self, function, x):
+            return ops.sum(ops.abs(function(x)), axis=-1)
+
+    x = np.abs(CLIPS)
+    x[31, 2] = 0.0
+    model = model_of(layers.Activation(ops.sqrt), penalties=[Sparse()])
+    assert np.isfinite(model.fit(x, verbose=0).history["sparse"]).all()
