@@ -148,7 +148,7 @@ def test_a_forked_worker_trains_or_says_why_not(is_first):
     )
     assert run.returncode == 0, run.stderr[-2000:]
     for line in run.stdout.splitlines():
-        if is_first:
+        if is_first and keras.backend.backend() != "jax":
             assert line == "trained"
         else:
             assert "must not be forked after it has computed" in line

@@ -33,7 +33,7 @@ codes = keras.ops.convert_to_numpy(model.encode(x[:1500]))
 # %% [markdown]
 # Of a hundred pairs, take the two whose straight line is longest beside the geodesic.
 
-# %%
+# %% alt="Two pairs of handwritten digits, each with ten images along the geodesic and ten along the straight line of codes: the straight lines stand still and jump, the geodesics change step by step."
 start, stop = np.random.default_rng(1).choice(1500, (2, 100), replace=False)
 paths = km.geodesics(model, codes[start], codes[stop], steps=32, verbose=0)
 ratios = paths.straight_lengths / paths.lengths
@@ -50,7 +50,7 @@ km.plot.curves(bent, model, frames=10)
 # straight lines (dashed) climb over such ridges, the geodesics go around. An ellipse is what
 # the decoder moves by one length in every direction.
 
-# %%
+# %% alt="Codes of digits as coloured points over a map that is bright where a step of the code changes the image much; ellipses, and two dashed straight lines beside the geodesics that go around bright ridges."
 km.plot.latent_map(model, codes, labels[:1500], curves=bent, x=x[:1500])
 
 # %% [markdown]

@@ -17,7 +17,8 @@ _first_process: int | None = os.getpid() if keras.backend.backend() == "jax" els
 def check_process():
     """Refuses to compute in a forked copy of a process that has computed.
 
-    The copy has none of the threads that compute, and may wait for them for ever.
+    The copy has none of the threads that compute, and may wait for them for ever. On JAX a
+    copy of a process that has imported it is refused, as nothing tells whether it computed.
     """
     global _first_process
     process = os.getpid()
@@ -25,9 +26,9 @@ def check_process():
         _first_process = process
     if process != _first_process:
         raise RuntimeError(
-            "A process must not be forked after it has computed with Keras: the copy "
-            "has no threads to compute with, and may wait for ever. Received: a call in "
-            f"process {process}, forked from process {_first_process}. Start workers anew, "
+            "A process must not be forked after it has computed with Keras, or imported "
+            "JAX: the copy may wait for ever for threads that it lacks. Received: a call "
+            f"in process {process}, forked from process {_first_process}. Start workers anew, "
             'as with multiprocessing.get_context("spawn"), and make the model in them.'
         )
 
