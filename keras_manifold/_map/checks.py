@@ -29,7 +29,7 @@ def check_process():
             "A process must not be forked after it has computed with Keras, or imported "
             "JAX: the copy may wait for ever for threads that it lacks. Received: a call "
             f"in process {process}, forked from process {_first_process}. Start workers "
-            'anew, as with multiprocessing.get_context("spawn"), and make the model in them.'
+            "anew, as multiprocessing.get_context('spawn') does, and make models in them."
         )
 
 
