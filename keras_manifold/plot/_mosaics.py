@@ -65,7 +65,7 @@ def mosaic(
         figsize,
         lambda: _empty_figure(
             *(grid, title, row_labels, has_heads, any(row_notes or ()), figsize),
-            below=bool(names or look.channel_names),
+            below=_inches_below(look),
         ),
     )
     places = [
@@ -156,11 +156,17 @@ def _grid_of(cells, *, has_labels, entries=0):
     )
 
 
+def _inches_below(look):
+    """Room for the names of entries, which stand upright, or for a key of channels."""
+    longest = max(map(len, look.feature_names or ()), default=0)
+    return max(0.05 * longest + 0.1 if longest else 0.0, 0.8 if look.channel_names else 0.0)
+
+
 def _empty_figure(grid, title, row_labels, has_heads, has_notes, figsize, *, below):
     height, width = (side * grid.inches for side in grid.shape)
     size = width + (1.7 if row_labels else 0.9), height + (0.7 if title else 0.3)
     if figsize is not None or below:
-        width, height = figsize or (size[0], size[1] + 0.8)
+        width, height = figsize or (size[0], size[1] + below)
         return figure_of_size(width, height, title)
     if row_labels:  # of any length
         return figure_of_size(*size, title)
