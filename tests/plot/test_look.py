@@ -1,5 +1,6 @@
 """What the caller of a plot may say of the samples."""
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -56,8 +57,10 @@ def test_a_colour_map_has_its_colours(pixels):
     found = pixels(plot.image_grid(x, cmap="viridis"))
     np.testing.assert_allclose(found[0, 0], [0.267, 0.005, 0.329], atol=5e-3)
     np.testing.assert_allclose(found[0, 1], [0.993, 0.906, 0.144], atol=5e-3)
-    with pytest.raises(ValueError, match=r"`cmap` must be the name.*cmap='nothing'"):
+    with pytest.raises(ValueError, match=r"`cmap` must be a matplotlib.*cmap='nothing'"):
         plot.image_grid(x, cmap="nothing")
+    same = plot.image_grid(x, cmap=matplotlib.colormaps["viridis"])
+    np.testing.assert_array_equal(pixels(same), found)
 
 
 def test_entries_and_channels_bear_their_names(rng, texts, is_complete):

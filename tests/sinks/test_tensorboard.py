@@ -19,11 +19,6 @@ from keras_manifold.callbacks import TensorBoardSink
 from keras_manifold.plot.lines import spectrum
 
 pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
-# TensorBoard's own reader leaves its files open.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO"),
-]
 
 
 def fit(digits, callbacks, epochs=2, model=None, **options):
