@@ -162,6 +162,7 @@ def parts_and_inputs(model, x):
     }
 
 
+@pytest.mark.filterwarnings("ignore")  # of the exporters
 @pytest.mark.skipif(
     BACKEND == "torch", reason="Keras exports none there: see test_limits.py"
 )
@@ -175,6 +176,7 @@ def test_an_exported_saved_model_gives_the_same(part, digits, tmp_path, tf):
         np.testing.assert_allclose(loaded.serve(batch), expected, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore")  # of the exporters
 @pytest.mark.parametrize("part", ["model", "encoder", "decoder"])
 def test_an_exported_onnx_model_gives_the_same(part, digits, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="of the extra `dev`")
