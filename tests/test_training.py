@@ -277,6 +277,7 @@ def test_how_steps_are_run_changes_no_loss(options, digits):
         assert values == pytest.approx(expected[name], rel=1e-4), name
 
 
+@pytest.mark.filterwarnings("ignore")  # of what PyTorch's compiler sees
 @pytest.mark.parametrize("chunk_size", [None, 2])
 def test_compiled_steps_train_as_others(chunk_size, digits):
     # Without random numbers, of which XLA draws others than TensorFlow's own kernels.
