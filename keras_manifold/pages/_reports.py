@@ -13,13 +13,12 @@ from keras_manifold._storage.files import replacing
 from keras_manifold.pages._angles import angles_between
 from keras_manifold.pages._fragments import is_result, result_files
 from keras_manifold.pages._lines import as_json, lines_of
-from keras_manifold.pages._template import page_around
+from keras_manifold.pages._template import is_ours, page_around
 
 _PAGE = "index.html"
 # What numbers and pictures of a page may take, so that with its scripts, 0.6 MB, it stays
 # below 8 MB. Only pictures are left out to that end.
 _MOST_BYTES = 7_200_000
-_GENERATOR = b'<meta name="generator" content="keras_manifold">'
 
 
 def report(
@@ -206,13 +205,11 @@ def _check_is_a_file_name(path):
 
 
 def _check_is_ours(page):
-    if page.exists():
-        with open(page, "rb") as file:
-            if _GENERATOR not in file.read(4096):
-                raise FileExistsError(
-                    "The page of a run is its index.html, but another page has that name. "
-                    f"Received: {os.fspath(page)!r}. Rename it."
-                )
+    if page.exists() and not is_ours(page):
+        raise FileExistsError(
+            "The page of a run is its index.html, but another page has that name. "
+            f"Received: {os.fspath(page)!r}. Rename it."
+        )
 
 
 def _title(labels):

@@ -8,6 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from os import PathLike
 from pathlib import Path
 
+from keras_manifold.pages._template import beginning_of, is_ours
+
 PORT = 8000
 
 _PAGE = "index.html"
@@ -90,11 +92,6 @@ def runs_below(folder: Path) -> list[Path]:
         found += [page for page in folder.glob("*/" * depth + _PAGE) if is_ours(page)]
     newest = sorted(found, key=_changed, reverse=True)
     return [page.parent for page in newest]
-
-
-def is_ours(page: Path) -> bool:
-    """Whether a file is a page that `report` or a callback has written."""
-    return b'name="generator" content="keras_manifold"' in _beginning(page)
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -182,7 +179,7 @@ def _name(run, folder):
 def _age(page):
     seconds = max(0.0, time.time() - _changed(page))
     ago = "now" if seconds < 60 else f"{_in_words(seconds)} ago"
-    if b'data-running="true"' not in _beginning(page):
+    if b'data-running="true"' not in beginning_of(page):
         return f"({ago})"
     return f"({'running' if seconds < _SILENT else 'it may have ended'}, {ago})"
 
@@ -194,16 +191,8 @@ def _in_words(seconds):
     return f"{seconds // 60:.0f} min"
 
 
-def _beginning(page):
-    try:
-        with open(page, "rb") as file:
-            return file.read(4096)
-    except OSError:  # a run may be deleted meanwhile
-        return b""
-
-
 def _changed(page):
     try:
         return page.stat().st_mtime
-    except OSError:
+    except OSError:  # a run may be deleted meanwhile
         return 0.0

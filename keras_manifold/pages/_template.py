@@ -6,12 +6,30 @@ import hashlib
 import html
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from keras_manifold.pages._lines import as_json
 from keras_manifold.plot import _palette
 from keras_manifold.plot._kinds import MOST_BARS
 from keras_manifold.plot._titles import TANGENT_TITLES, TITLES
+
+_GENERATOR = b'<meta name="generator" content="keras_manifold">'
+_BEGINNING = 4096  # bytes, in which a page says what it is
+
+
+def beginning_of(page: Path) -> bytes:
+    """The first bytes of a page; none of one that can't be read, or is not there."""
+    try:
+        with open(page, "rb") as file:
+            return file.read(_BEGINNING)
+    except OSError:
+        return b""
+
+
+def is_ours(page: Path) -> bool:
+    """Whether a file is a page that `report` or a callback has written."""
+    return _GENERATOR in beginning_of(page)
 
 
 def page_around(values: Mapping[str, str]) -> tuple[bytes, bytes]:
