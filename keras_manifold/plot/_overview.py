@@ -28,4 +28,6 @@ def overview(space: Any) -> "Figure":
     left, right = figure.subplots(1, 2, width_ratios=[shown + 1, 2.8])
     tangents(space, None, k=shown, title="", ax=left)
     spectrum(space, title="", ax=right)
+    if len(space.singular_values) > 1:
+        right.set_xlabel("index  (median, range)")
     return figure

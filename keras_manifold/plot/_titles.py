@@ -13,20 +13,24 @@ TANGENT_TITLES = {
 }
 
 
-def title_of(name: str, reported: Collection[str]) -> str:
+def title_of(
+    name: str, reported: Collection[str], runs: Mapping[str, Any] | None = None
+) -> str:
     """The title of a quantity.
 
     Args:
         name: As it is in `logs`.
         reported: All that was reported: of these, a prefix is known to be one of
             `TangentAnalyzer` by what comes with it.
+        runs: Who reported it, by names: callbacks say what their tangents are of.
 
     Returns:
         Its words.
     """
     prefix, _, last = name.rpartition("_")
     if last in TANGENT_TITLES and _is_of_tangents(prefix, reported):
-        return f"{_in_words(prefix)} {TANGENT_TITLES[last]}"
+        words = f"{_in_words(prefix)} {TANGENT_TITLES[last]}"
+        return title_of_spaces(words, runs or {}) or words
     return TITLES.get(name, _in_words(name))
 
 

@@ -235,13 +235,13 @@ def walk(
             keeps.
         model: Keras model that reconstructs samples, such as an `AutoEncoder`, or any
             callable from NumPy arrays to NumPy arrays. `None` for the straight lines only.
-        index: Sample from which to walk.
+        index: Sample from which to walk; -1 for the last.
         directions: Leading tangent vectors along which to walk, at least 1; more than
             there are means all.
         reach: Greatest distance $|t|$, in units of the input, above 0. `None` for half the
             norm of the sample.
         steps: Samples in a row, at least 2; an odd number has the sample in the middle.
-        title: Text above the figure.
+        title: Text above the figure; `None` for what the vectors are of, `""` for none.
         ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
         figsize: Width and height of the figure in inches; `None` for what it needs.
         cmap: Name of a matplotlib colour map for images of one channel; `None` for grey,
@@ -256,7 +256,9 @@ def walk(
         `matplotlib.figure.Figure`, all on one scale: that of the sample for images.
 
     Raises:
+        TypeError: If `index` is not a whole number.
         ValueError: If `space` and `x` do not match, or a number is out of range.
+        IndexError: If there is no sample `index`.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -280,12 +282,11 @@ def walk(
             "`space` must be that of the samples `x`. Received: vectors of shape "
             f"{space.vectors.shape} and x of shape {x.shape}."
         )
-    index = check_count("index", index, least=0)
-    if index >= len(x):
-        raise ValueError(
-            f"`index` must be below the number of samples, {len(x)}. "
-            f"Received: index={index}."
+    if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+        raise TypeError(
+            f"`index` must be a whole number, of one sample. Received: index={index!r}."
         )
+    (index,) = _chosen(index, len(x))
     vectors = np.asarray(space.vectors[index][: check_count("directions", directions)])
     steps = check_count("steps", steps, least=2)
     if reach is None:
@@ -311,7 +312,9 @@ def walk(
         row_labels=labels,
         row_notes=[row.note(limits, signed=False) for row in drawn],
         column_labels=[f"t = {t:.2g}".replace("-", "−") for t in distances],
-        title=title,
+        title=title_of_spaces("Along tangent vectors", {"": space})
+        if title is None
+        else title,
         ax=ax,
         figsize=figsize,
         look=look,

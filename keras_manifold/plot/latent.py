@@ -26,6 +26,9 @@ def curves(
     frames: int = 9,
     straight: bool = True,
     title: str | None = None,
+    ax: Any = None,
+    figsize: tuple[float, float] | None = None,
+    **look: Any,
 ) -> "Figure":
     """Curves in codes, or what a decoder makes of them.
 
@@ -40,11 +43,17 @@ def curves(
         frames: Decoded samples in a row, at least 2.
         straight: Whether straight lines are shown too.
         title: Text above the figure.
+        ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
+        figsize: Width and height of the figure in inches; `None` for what it needs.
+        **look: Of decoded samples, as in
+            [`image_grid`][keras_manifold.plot.image_grid]: `cmap`, `image_shape`, `bands`,
+            `feature_names`, `channel_names`.
 
     Returns:
         `matplotlib.figure.Figure`.
 
     Raises:
+        TypeError: If a keyword is none of these, or codes are drawn, which have no look.
         ValueError: If points are not of the shape above, or `frames` is out of range.
         FloatingPointError: If they are not finite.
 
@@ -61,7 +70,12 @@ def curves(
     share = np.linspace(0, 1, points.shape[1]).reshape(1, -1, *(1,) * (points.ndim - 2))
     lines = (1 - share) * points[:, :1] + share * points[:, -1:]
     if model is None:
-        return _in_codes(points, lines if straight else None, title)
+        if look:
+            raise TypeError(
+                f"{', '.join(look)}: only decoded samples have a look, which need a "
+                "`model`. Received: model=None."
+            )
+        return _in_codes(points, lines if straight else None, title, ax, figsize)
     at = np.linspace(0, points.shape[1] - 1, frames).round().astype(int)
     rows, labels = [], []
     lengths = getattr(curves, "lengths", None), getattr(curves, "straight_lengths", None)
@@ -70,7 +84,9 @@ def curves(
             if straight or of is points:
                 rows.append(decoded(model, of[i, at].astype("float32")))
                 labels.append(name if length is None else f"{name}\n{length[i]:.3g}")
-    return image_grid(rows, row_labels=labels, title=title)
+    return image_grid(
+        rows, row_labels=labels, title=title, ax=ax, figsize=figsize, **look
+    )
 
 
 def latent_map(
@@ -285,10 +301,12 @@ def _draw_paths(ax, paths, lines):
         ax.plot(*path[[0, -1]].T, ls="", marker="o", ms=4, color=category(0), zorder=5)
 
 
-def _in_codes(points, lines, title):
+def _in_codes(points, lines, title, ax, figsize):
     flat = points.reshape(*points.shape[:2], -1)
-    figure = figure_of_size(4.6, 4.2, title)
-    ax = figure.subplots()
+    size = figsize or (4.6, 4.2)
+    figure, ax = axes_of(
+        ax, title, figsize, lambda: figure_of_size(size[0], size[1], title)
+    )
     if flat.shape[2] == 1:
         share = np.linspace(0, 1, flat.shape[1])
         for i, path in enumerate(flat):

@@ -99,7 +99,8 @@ def learning_curves(
         history: What `fit` returned, its `history` dict, a callback of ours or its
             `history`, or a mapping from names to any of these, drawn in one panel in
             different colours. What a callback saw is drawn at its snapshots, with a marker
-            at each.
+            at each; of the callback itself the axes say its unit, and the titles what its
+            tangent vectors are of.
         keys: Quantities to show; `None` for all. Validation (`val_...`) is drawn dashed
             in the panel of its training quantity.
         title: Text above the figure.
@@ -120,7 +121,8 @@ def learning_curves(
         >>> [axes.get_title() for axes in figure.axes]
         ['loss']
     """
-    named = _named_histories(history)
+    runs = _named_runs(history)
+    named = {name: getattr(run, "history", run) for name, run in runs.items()}
     reported = list(dict.fromkeys(key for run in named.values() for key in run))
     if keys is None:
         keys = [key for key in reported if key != STEP and not key.startswith("val_")]
@@ -138,8 +140,9 @@ def learning_curves(
             if f"val_{key}" in run:
                 has_validation = True
                 _curve(ax, run[f"val_{key}"], category(colour), "--", None, None)
-        ax.set_title(title_of(key, reported), fontsize="medium")
-        ax.set_xlabel("epoch")
+        shown = {name: run for name, run in runs.items() if key in named[name]}
+        ax.set_title(title_of(key, reported, shown), fontsize="medium")
+        ax.set_xlabel(_unit_of(shown.values()))
         ax.grid(alpha=0.3)
     handles = axes[0].get_legend_handles_labels()[0] if any(named) else []
     if has_validation:
@@ -184,12 +187,17 @@ def _curve(ax, values, colour, dashes, name, steps):
     ax.plot(at, values, color=colour, linestyle=dashes, lw=1.4, marker=marker, label=name)
 
 
-def _named_histories(history):
-    history = getattr(history, "history", history)
+def _unit_of(runs):
+    """What the steps of runs count: of a callback it is known, else epochs."""
+    units = {getattr(run, "unit", "epoch") for run in runs}
+    return " or ".join(sorted(units)) or "epoch"
+
+
+def _named_runs(history):
+    if hasattr(history, "history"):
+        return {"": history}
     is_one_run = not any(
         isinstance(value, Mapping) or hasattr(value, "history")
         for value in history.values()
     )
-    if is_one_run:
-        return {"": history}
-    return {name: getattr(run, "history", run) for name, run in history.items()}
+    return {"": history} if is_one_run else history

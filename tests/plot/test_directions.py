@@ -80,7 +80,9 @@ def test_a_walk_moves_the_sample_along_its_vectors_and_through_the_model(
 def test_walks_of_few_directions_through_a_callable_from_a_black_image(texts, is_complete):
     x = np.zeros((2, 4, 4, 1))
     space = TangentSpace(np.ones((2, 2, 4, 4, 1)), np.ones((2, 2)), np.ones((2, 2, 3)))
-    figure = plot.walk(space, x, model=lambda images: images[:, ::-1])
+    space = replace(space, of="encoder")
+    figure = plot.walk(space, x, model=lambda images: images[:, ::-1], index=-1)
+    assert figure.get_suptitle() == "Along tangent vectors of the encoder"
     assert {"x + t v₁", "x + t v₂"} <= set(texts(figure))
     assert is_complete(figure)
 
@@ -91,8 +93,9 @@ def test_walks_of_few_directions_through_a_callable_from_a_black_image(texts, is
         ({"x": np.zeros((3, 4, 4, 1))}, "must be that of the samples"),
         ({"x": np.zeros((2, 5, 4, 1))}, "must be that of the samples"),
         ({"directions": 0}, "at least 1.* directions=0"),
-        ({"index": 2}, "below the number of samples, 2.* index=2"),
-        ({"index": -1}, "at least 0.* index=-1"),
+        ({"index": 2}, r"in \[0, 1\], as there are 2 samples.* index=2"),
+        ({"index": -3}, "index=-3"),
+        ({"index": None}, "a whole number, of one sample.* index=None"),
         ({"steps": 2.5}, "steps=2.5"),
         ({"reach": 0.0}, "reach=0.0"),
         ({"reach": float("nan")}, "reach=nan"),
@@ -102,7 +105,7 @@ def test_walks_of_few_directions_through_a_callable_from_a_black_image(texts, is
 def test_walks_that_lead_nowhere_are_refused(arguments, message):
     x = np.ones((2, 4, 4, 1))
     space = TangentSpace(np.ones((2, 2, 4, 4, 1)), np.ones((2, 2)), np.ones((2, 2, 3)))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError, IndexError), match=message):
         plot.walk(**({"space": space, "x": x, "directions": 1} | arguments))
 
 

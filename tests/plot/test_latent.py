@@ -43,6 +43,10 @@ def test_decoded_frames_are_rows_with_lengths(curves):
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert len(labels) == 6
     assert labels[1] == f"straight\n{curves.straight_lengths[0]:.3g}"
+    wide = km.plot.curves(curves, decoder, figsize=(3, 2), cmap="viridis")
+    assert wide.get_size_inches().tolist() == [3, 2]
+    with pytest.raises(TypeError, match=r"cmap: only decoded samples .*model=None"):
+        km.plot.curves(curves, cmap="viridis")
     with pytest.raises(ValueError, match="frames=1"):
         km.plot.curves(curves, decoder, frames=1)
 

@@ -45,6 +45,24 @@ def test_learning_curves_take_a_history_object_and_a_choice_of_keys():
         plot.learning_curves(History(), keys=["accuracy"])
 
 
+def test_learning_curves_of_callbacks_say_their_unit_and_what_is_watched():
+    class Analyzer:
+        history = {"step": [0, 30], "tangent_norm": [2.0, 1.0], "mine": [1, 2]}  # noqa: RUF012
+        unit, of = "batch", "decoder"
+
+    figure = plot.learning_curves(Analyzer())
+    assert [ax.get_title() for ax in figure.axes] == [
+        "tangent norm, ‖J‖_F of the decoder",
+        "mine",
+    ]
+    assert {ax.get_xlabel() for ax in figure.axes} == {"batch"}
+    losses = {"loss": [1.0, 0.5], "tangent_norm": [2.0, 1.0]}
+    figure = plot.learning_curves({"watched": Analyzer(), "reported": losses})
+    labels = {ax.get_title(): ax.get_xlabel() for ax in figure.axes}
+    assert labels["tangent norm, ‖J‖_F"] == "batch or epoch"
+    assert labels["loss"] == "epoch"
+
+
 def test_every_function_returns_a_figure(space):
     for figure in (
         plot.image_grid(np.zeros((1, 1, 2, 2))),

@@ -87,10 +87,11 @@ def test_plots_draw_into_axes_of_others(rng):
         plot.image_grid(space.inputs[None], ax=axes[0, 2]),
         plot.spectrum(space, ax=axes[1, 0]),
         plot.learning_curves({"loss": [2, 1], "mse": [1, 2]}, axes=axes[1, 1:]),
+        plot.curves(rng.normal(size=(2, 5, 2)), ax=figure.add_axes((0, 0, 0.1, 0.1))),
     ]
     assert all(found is figure for found in drawn)
     assert axes[0, 0].get_title() == "one"
-    assert all(ax.has_data() for ax in axes.flat)
+    assert all(ax.has_data() for ax in figure.axes)
     assert plot.spectrum(space, figsize=(3, 2)).get_size_inches().tolist() == [3, 2]
     assert plot.tangents(space, figsize=(3, 2)).get_size_inches().tolist() == [3, 2]
     with pytest.raises(TypeError, match=r"`ax` must be the axes .*Received: ax=1"):
