@@ -1,6 +1,7 @@
 """What a penalty checks once of each function that it is called with."""
 
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ class FirstUse:
     """Checks functions at their first samples, and takes them on trust afterwards."""
 
     def __init__(self):
-        self._known: set[tuple] = set()
+        self._known: dict[tuple, list[Callable]] = {}  # and what still refers to them
 
     def check(self, function: Map, x: Any) -> None:
         """Checks a function that has not been seen, where `x` has values.
@@ -31,13 +32,15 @@ class FirstUse:
         Raises:
             ValueError, TypeError, FloatingPointError: See `Map.check_penalised`.
         """
-        key = tuple(map(_identity, function.functions))
-        if key in self._known or not _has_values(function, x) or x.shape[0] == 0:
+        made_of = [part for called in function.functions for part in _made_of(called)]
+        key = tuple(map(id, made_of))
+        is_known = key in self._known and all(at() is not None for at in self._known[key])
+        if is_known or not _has_values(function, x) or x.shape[0] == 0:
             return
         function.check_penalised(ops.convert_to_numpy(x[:_SAMPLES]))
         if len(self._known) >= _MOST_KEPT:
             self._known.clear()
-        self._known.add(key)
+        self._known[key] = [*map(_reference, made_of)]
 
 
 def _has_values(function, x):
@@ -46,13 +49,19 @@ def _has_values(function, x):
     return autodiff.is_concrete(x) and all(map(autodiff.is_concrete, weights))
 
 
-def _identity(function: Callable) -> tuple:
-    """Equal for functions that are made of the same code and the same things."""
+def _made_of(function: Callable) -> tuple:
+    """The code of a function and what it holds: the same for one that is made anew."""
     if isinstance(function, types.FunctionType):
-        cells = function.__closure__ or ()
-        contents = [id(cell.cell_contents) for cell in cells]
-        defaults = map(id, function.__defaults__ or ())
-        return (function.__code__, *contents, *defaults)
+        contents = [cell.cell_contents for cell in function.__closure__ or ()]
+        return (function.__code__, *contents, *(function.__defaults__ or ()))
     if isinstance(function, types.MethodType):
-        return id(function.__self__), function.__func__
-    return (id(function),)
+        return function.__self__, function.__func__
+    return (function,)
+
+
+def _reference(held: Any) -> Callable:
+    """Returns an object, or `None` once it is gone, whose id another may then have."""
+    try:
+        return weakref.ref(held)
+    except TypeError:  # numbers and tuples: few bytes, which may stay
+        return lambda: (held,)

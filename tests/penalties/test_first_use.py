@@ -59,6 +59,35 @@ def test_a_function_is_checked_once():
     assert counts[0] > counts[2] - counts[1] == 1
 
 
+class Held:
+    def __init__(self, mixes):
+        self.mixes = mixes
+
+
+def test_a_function_that_holds_something_new_at_an_old_address_is_checked():
+    penalty = km.ContractivePenalty(1.0)
+
+    def value_of(held):
+        made = lambda x: centred(x) if held.mixes else x  # noqa: E731
+        return penalty(made, ops.convert_to_tensor(X))
+
+    addresses, first = set(), []
+    for _ in range(20):
+        held = Held(mixes=False)
+        addresses.add(id(held))
+        value_of(held)
+        del held
+    for _ in range(1000):
+        held = Held(mixes=True)
+        if id(held) in addresses:
+            break
+        first.append(held)
+    else:
+        pytest.fail("no object was made at the address of an earlier one")
+    with pytest.raises(ValueError, match="must map each sample on its own"):
+        value_of(held)
+
+
 @pytest.mark.parametrize(
     "function",
     [ops.sqrt, lambda x: ops.sqrt(ops.sum(x * x, axis=-1, keepdims=True)), ops.log],
