@@ -3,10 +3,15 @@
 import contextlib
 import glob
 import os
+import platform
 import stat
 import threading
 import time
+import zlib
 from pathlib import Path
+
+# Tells machines that share a folder apart, without their names.
+_HOST = zlib.crc32(platform.node().encode())
 
 
 @contextlib.contextmanager
@@ -35,7 +40,8 @@ def replacing(path):
         )
     remove_unfinished(path)
     mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else None
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    writer = f"{_HOST}.{os.getpid()}.{threading.get_ident()}"
+    aside = path.with_name(f".{path.name}.{writer}")
     try:
         with open(aside, "wb") as file:
             if mode is not None:
@@ -55,12 +61,14 @@ def remove_unfinished(path, *, older_than=60.0):
     """
     path = Path(path)
     for aside in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        process, _, thread = aside.name.removeprefix(f".{path.name}.").partition(".")
-        if process.isdecimal() and (not thread or thread.isdecimal()):
-            with contextlib.suppress(OSError):
-                is_old = time.time() - aside.stat().st_mtime >= older_than
-                if is_old or (thread and _has_ended(int(process))):
-                    aside.unlink()
+        writer = aside.name.removeprefix(f".{path.name}.").split(".")
+        if not all(part.isdecimal() for part in writer):
+            continue
+        with contextlib.suppress(OSError):
+            is_old = time.time() - aside.stat().st_mtime >= older_than
+            is_of_here = len(writer) == 3 and int(writer[0]) == _HOST
+            if is_old or (is_of_here and _has_ended(int(writer[1]))):
+                aside.unlink()
 
 
 def _has_ended(process):

@@ -84,9 +84,7 @@ def curves(
             if straight or of is points:
                 rows.append(decoded(model, of[i, at].astype("float32")))
                 labels.append(name if length is None else f"{name}\n{length[i]:.3g}")
-    return image_grid(
-        rows, row_labels=labels, title=title, ax=ax, figsize=figsize, **look
-    )
+    return image_grid(rows, row_labels=labels, title=title, ax=ax, figsize=figsize, **look)
 
 
 def latent_map(

@@ -1,9 +1,11 @@
 """Files that are whole or not there, and locks."""
 
 import os
+import platform
 import subprocess
 import sys
 import threading
+import zlib
 
 import filelock
 import pytest
@@ -128,9 +130,17 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next_write(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".result.npz.own", "result.npz"]
 
 
-def test_what_another_process_is_writing_stays(tmp_path):
+HERE = zlib.crc32(platform.node().encode())
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [f"{HERE}.{os.getppid()}.1", f"{HERE + 1}.999999999.1"],
+    ids=["of this machine", "of another"],
+)
+def test_what_another_process_is_writing_stays_on_any_machine(writer, tmp_path):
     path = tmp_path / "result"
-    aside = tmp_path / f".result.{os.getppid()}.1"
+    aside = tmp_path / f".result.{writer}"
     aside.write_bytes(b"half")
     with replacing(path):
         pass
