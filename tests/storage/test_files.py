@@ -10,7 +10,11 @@ import zlib
 import filelock
 import pytest
 
+from keras_manifold._storage import files
 from keras_manifold._storage.files import locked, replacing
+
+# For processes that are started to be killed: the module alone is there at once.
+WITHOUT_KERAS = os.environ | {"PYTHONPATH": os.path.dirname(files.__file__)}
 
 
 def test_the_file_is_there_once_all_of_it_is_written(tmp_path):
@@ -83,12 +87,12 @@ def test_any_thread_may_release_a_lock(tmp_path):
 
 def test_a_lock_ends_with_its_process(tmp_path):
     code = (
-        "import sys; from keras_manifold._storage.files import locked; "
-        "lock = locked(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+        "import sys; import files; "
+        "lock = files.locked(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, tmp_path / "lock"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as other:
+    with subprocess.Popen(command, env=WITHOUT_KERAS, **pipes) as other:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(BlockingIOError, match="Another run holds"):
             locked(tmp_path / "lock")
@@ -109,9 +113,8 @@ def test_a_link_stays_one_and_what_it_leads_to_keeps_its_permissions(tmp_path):
 
 
 KILLED = """
-import os, signal, sys
-from keras_manifold._storage.files import replacing
-with replacing(sys.argv[1]) as file:
+import files, os, signal, sys
+with files.replacing(sys.argv[1]) as file:
     file.write(b"half")
     file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -122,7 +125,7 @@ with replacing(sys.argv[1]) as file:
 def test_what_a_killed_process_has_left_is_removed_by_the_next_write(tmp_path):
     path = tmp_path / "result.npz"
     for _ in range(2):
-        subprocess.run([sys.executable, "-c", KILLED, str(path)])
+        subprocess.run([sys.executable, "-c", KILLED, str(path)], env=WITHOUT_KERAS)
     (tmp_path / ".result.npz.own").write_bytes(b"of somebody else")
     assert len(os.listdir(tmp_path)) == 2
     with replacing(path) as file:
