@@ -15,6 +15,12 @@ from hypothesis import settings
 
 import keras_manifold
 
+if keras.backend.backend() == "tensorflow":
+    import tensorflow
+
+    # As for XLA: graphs of small networks take longer to optimise than to run.
+    tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 # Compiling takes longer than any deadline on the first example.
 settings.register_profile("default", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("default")

@@ -45,7 +45,9 @@ def trained(samples, **regularisation):
     keras.utils.set_random_seed(0)
     with scope():
         model = km.AutoEncoder.dense((4, 4, 1), 3, units=(8,), **regularisation)
-        model.compile(keras.optimizers.Adam(1e-2), loss="mse", weighted_metrics=["mae"])
+        model.compile(
+            keras.optimizers.SGD(0.1, momentum=0.9), loss="mse", weighted_metrics=["mae"]
+        )
     handed_on = []
     watched = {
         "directory": f"{folder}/{samples} {'-'.join(regularisation)}",

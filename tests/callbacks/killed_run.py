@@ -24,7 +24,7 @@ rng = np.random.default_rng(0)
 x = rng.uniform(size=(40, 4, 4, 1)).astype("float32")
 keras.utils.set_random_seed(0)
 model = km.AutoEncoder.dense((4, 4, 1), 2, units=(4,))
-model.compile(keras.optimizers.Adam(1e-2), loss="mse")
+model.compile(keras.optimizers.SGD(0.1), loss="mse")
 
 
 class Seen(keras.callbacks.Callback):

@@ -13,7 +13,7 @@ WATCHES = {"tangent": km.TangentAnalyzer, "reconstruction": km.ReconstructionGri
 def model_of(steps_per_execution=1):
     model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,))
     model.compile(
-        keras.optimizers.Adam(1e-2), loss="mse", steps_per_execution=steps_per_execution
+        keras.optimizers.SGD(0.1), loss="mse", steps_per_execution=steps_per_execution
     )
     return model
 

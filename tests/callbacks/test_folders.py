@@ -23,21 +23,21 @@ def watches(digits, folder, **options):
 def test_a_second_run_overwrites_what_bears_its_prefix_and_nothing_else(digits, tmp_path):
     (tmp_path / "tangent_notes_2024.png").write_bytes(b"mine")
     other = km.ReconstructionGrid(digits[:2], directory=tmp_path, prefix="tangent_other")
-    fit(model_of(), digits, [*watches(digits, tmp_path), other], epochs=4)
+    fit(model_of(), digits, [*watches(digits, tmp_path), other], epochs=2)
     with pytest.raises(
         ValueError, match=r'such as "runs/\{time\}", or pass overwrite=True'
     ):
         fit(model_of(), digits, watches(digits, tmp_path), epochs=2)
-    history = fit(model_of(), digits, watches(digits, tmp_path, overwrite=True), epochs=2)
-    assert column(tmp_path, "loss") == dict(zip((1, 2), history.history["loss"]))
+    history = fit(model_of(), digits, watches(digits, tmp_path, overwrite=True), epochs=1)
+    assert column(tmp_path, "loss") == dict(zip((1,), history.history["loss"]))
     names = set(os.listdir(tmp_path))
     steps = {name[-8:-4] for name in names if re.fullmatch(r"tangent_space_\d+.npz", name)}
-    assert steps == {"0000", "0001", "0002"}
+    assert steps == {"0000", "0001"}
     assert (tmp_path / "tangent_notes_2024.png").read_bytes() == b"mine"
-    assert "tangent_other_0004.npz" in names
+    assert "tangent_other_0002.npz" in names
     page = (tmp_path / "index.html").read_text()
-    assert "tangent_space_0002.npz" in page
-    assert "tangent_space_0003.npz" not in page
+    assert "tangent_space_0001.npz" in page
+    assert "tangent_space_0002.npz" not in page
 
 
 def test_a_folder_with_the_time_is_new_and_shared_by_the_callbacks_of_a_fit(
@@ -102,12 +102,12 @@ def test_labels_are_on_figures_and_in_the_files(digits, tmp_path):
 def test_a_long_run_keeps_few_pictures_and_small_arrays(digits, tmp_path):
     x = digits[:4]
     model = model_of()
-    fit(model, digits, watches(x, tmp_path), epochs=20)
+    fit(model, digits, watches(x, tmp_path), epochs=12)
     pictures = sorted(int(p.stem[-4:]) for p in tmp_path.glob("tangent_vectors_*.png"))
-    assert len(pictures) <= 16
-    assert {0, 20} <= set(pictures)
+    assert len(pictures) <= 8
+    assert {0, 12} <= set(pictures)
     spaces = [
-        km.TangentSpace.load(tmp_path / f"tangent_space_{step:04d}.npz") for step in (3, 20)
+        km.TangentSpace.load(tmp_path / f"tangent_space_{step:04d}.npz") for step in (3, 12)
     ]
     assert [space.half_precision for space in spaces] == [True, False]
     assert [space.of for space in spaces] == ["encoder"] * 2

@@ -14,14 +14,14 @@ import pytest
 import keras_manifold as km
 
 SCRIPT = Path(__file__).parent / "killed_run.py"
-# Of a tenth of a second at least: more than five kills of `DELAY` seconds at most leave.
-EPOCHS = 24
 DELAY = 0.4
+# Of a tenth of a second at least: with as many for each kill, no run ends before its last.
+EPOCHS = 4
 
 
-def killed(folder, unit, place, delay):
+def killed(folder, unit, place, epochs, delay):
     """Starts the run, kills it `delay` seconds after its first epoch has begun."""
-    command = [sys.executable, SCRIPT, folder, unit, str(place), str(EPOCHS)]
+    command = [sys.executable, SCRIPT, folder, unit, str(place), str(epochs)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if line.startswith("epoch"):
@@ -48,9 +48,9 @@ def check_whole(folder):
         assert len({len(row) for row in rows}) == 1, path
 
 
-def check_complete(folder, unit, histories):
+def check_complete(folder, unit, epochs, histories):
     in_epoch = 1 if unit == "epoch" else 4
-    ends = [in_epoch * epoch for epoch in range(EPOCHS + 1)]
+    ends = [in_epoch * epoch for epoch in range(epochs + 1)]
     looks = set(range(0, ends[-1] + 1, 1 if unit == "epoch" else 3))
     with open(folder / "seen.jsonl") as file:
         seen = {}
@@ -77,14 +77,15 @@ def check_complete(folder, unit, histories):
 
 def run_with_kills(folder, unit, place, kills, seed):
     draw = random.Random(seed)
+    epochs = EPOCHS * (1 + kills)
     for _ in range(kills):
-        killed(folder, unit, place, draw.uniform(0.0, DELAY))
+        killed(folder, unit, place, epochs, draw.uniform(0.0, DELAY))
         check_whole(folder)
-    histories = killed(folder, unit, place, None)
+    histories = killed(folder, unit, place, epochs, None)
     check_whole(folder)
     hidden = {path.name for path in folder.glob(".*")}
     assert {".tangent.lock", ".reconstruction.lock"} <= hidden
-    for prefix, lost in check_complete(folder, unit, histories):
+    for prefix, lost in check_complete(folder, unit, epochs, histories):
         # Where BackupAndRestore comes first, it may save an epoch whose numbers a kill
         # then keeps from us: Keras does not tell them again.
         is_behind = place == 0 or (place == 1 and prefix == "reconstruction")
@@ -110,10 +111,11 @@ def test_a_run_without_a_kill_is_the_same_as_one_with(tmp_path):
     for name, delays in {"killed": [DELAY, None], "whole": [None]}.items():
         (tmp_path / name).mkdir()
         for delay in delays:
-            found = killed(tmp_path / name, "epoch", 2, delay)
+            found = killed(tmp_path / name, "epoch", 2, 2 * EPOCHS, delay)
         histories.append(found[0])
     assert histories[0]["step"] == histories[1]["step"]
     for name in ("tangent_norm", "tangent_drift"):
         assert histories[0][name] == pytest.approx(histories[1][name], rel=1e-3, abs=1e-5)
-    space = km.TangentSpace.load(tmp_path / "killed" / f"tangent_space_{EPOCHS:04d}.npz")
+    last = f"tangent_space_{2 * EPOCHS:04d}.npz"
+    space = km.TangentSpace.load(tmp_path / "killed" / last)
     assert space.vectors.shape == (2, 2, 4, 4, 1)

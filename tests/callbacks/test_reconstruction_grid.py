@@ -11,7 +11,7 @@ from keras_manifold._storage.snapshots import Snapshot
 
 def trained(digits, callback, epochs=2, **options):
     model = km.AutoEncoder.dense((8, 8, 1), latent_dim=5, units=(16,), **options)
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     history = model.fit(
         digits[:100], epochs=epochs, callbacks=[callback], verbose=0
     ).history
@@ -120,7 +120,7 @@ def test_a_model_of_keras_alone_is_watched(digits, tmp_path):
             keras.layers.Reshape((8, 8, 1)),
         ]
     )
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     grid = km.ReconstructionGrid(digits[:5], directory=tmp_path)
     model.fit(digits[:100], digits[:100], callbacks=[grid], verbose=0)
     found = arrays(tmp_path / "reconstruction_0001.npz")["reconstruction"]
@@ -132,7 +132,7 @@ def test_a_model_of_keras_alone_is_watched(digits, tmp_path):
 def classifier():
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
     model.add(keras.layers.Dense(3))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     return model
 
 

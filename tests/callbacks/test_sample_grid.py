@@ -12,7 +12,7 @@ import keras_manifold as km
 
 def denoising(noise=0.3):
     model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,), noise=noise)
-    model.compile(keras.optimizers.Adam(1e-2), loss="mse")
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
     return model
 
 

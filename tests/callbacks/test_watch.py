@@ -149,7 +149,7 @@ def test_a_plain_model_is_watched_through_the_encoder_that_is_given(digits, tmp_
     )
     inputs = keras.Input((8, 8, 1))
     model = keras.Model(inputs, decoder(encoder(inputs)))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
 
     def encode(x):
         return encoder(x, training=False)
@@ -200,7 +200,7 @@ def test_a_part_that_is_missing_is_told_before_the_first_batch(
     of, options, message, digits
 ):
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Dense(1)])
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     before = model.get_weights()[0]
     watch = km.TangentAnalyzer(digits[:2], of=of, **options)
     with pytest.raises(ValueError, match=message):
@@ -248,7 +248,7 @@ def test_the_layers_are_not_traced_again_after_the_first_look(digits, tmp_path):
     )
     decoder = keras.Sequential([keras.layers.Dense(64), keras.layers.Reshape((8, 8, 1))])
     model = km.AutoEncoder(encoder, decoder)
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     watches = [kind(digits[:2], directory=tmp_path) for kind in WATCHES.values()]
     fit(model, digits, [*watches, count], epochs=4)
     assert counts[0] > 0

@@ -118,7 +118,7 @@ def test_what_the_callbacks_write_is_what_the_page_shows(
     tmp_path, digits, half_a_level, tile, fragments_of
 ):
     model = km.AutoEncoder.dense((8, 8, 1), 3, noise=km.NoiseInjection("gaussian", 0.2))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     watch = km.TangentAnalyzer(digits[:4], k=3, directory=tmp_path)
     grid = km.ReconstructionGrid(digits[:5], directory=tmp_path)
     model.fit(digits[:256], epochs=2, callbacks=[watch, grid], verbose=0)

@@ -202,7 +202,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path, monkeypatc
 
 def test_the_page_of_a_run_shows_what_the_folder_holds(digits, tmp_path):
     model = km.AutoEncoder.dense((8, 8, 1), 2, units=(4,))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     written = []
 
     class Reader(keras.callbacks.Callback):
@@ -224,7 +224,7 @@ def test_the_page_of_a_run_shows_what_the_folder_holds(digits, tmp_path):
 def test_a_page_that_is_somebody_elses_is_left_alone(digits, tmp_path):
     (tmp_path / "index.html").write_text("<p>mine")
     model = km.AutoEncoder.dense((8, 8, 1), 2, units=(4,))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     watch = km.ReconstructionGrid(digits[:3], directory=tmp_path)
     with pytest.warns(UserWarning, match="The page of .* another page has that name"):
         model.fit(digits[:50], epochs=3, callbacks=[watch], verbose=0)
@@ -236,7 +236,7 @@ def test_a_page_that_is_somebody_elses_is_left_alone(digits, tmp_path):
 def trained(digits):
     """Callable that trains with callbacks."""
     model = km.AutoEncoder.dense((8, 8, 1), 2, units=(4,))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
 
     def fit(*callbacks, **options):
         return model.fit(digits[:50], callbacks=callbacks, verbose=0, **options)

@@ -14,7 +14,7 @@ CELL = """
 
     x = np.random.default_rng(0).uniform(size=(20, 4, 4, 1)).astype("float32")
     model = km.AutoEncoder.dense((4, 4, 1), 2, units=(4,))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     sink = km.callbacks.NotebookSink()
     def watches():
         return [

@@ -24,7 +24,7 @@ pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
 def fit(digits, callbacks, epochs=2, model=None, **options):
     if model is None:
         model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,))
-        model.compile("adam", loss="mse")
+        model.compile("sgd", loss="mse")
     history = model.fit(
         digits[:50], epochs=epochs, callbacks=callbacks, verbose=0, **options
     )
@@ -142,7 +142,7 @@ def test_a_run_that_resumes_is_shown_without_gap_or_double(digits, tmp_path):
     stop_at = (2, 1)
     interrupted = callbacks()
     model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,))
-    model.compile("adam", loss="mse")
+    model.compile("sgd", loss="mse")
     with pytest.raises(KeyboardInterrupt):
         fit(digits, interrupted, epochs=4, model=model)
     stop_at = None
@@ -245,7 +245,7 @@ def test_no_tensorflow_is_imported(tmp_path):
 
         x = np.random.default_rng(0).uniform(size=(20, 4, 4, 1)).astype("float32")
         model = km.AutoEncoder.dense((4, 4, 1), 2, units=(4,))
-        model.compile("adam", loss="mse")
+        model.compile("sgd", loss="mse")
         options = {"directory": sys.argv[1], "log_dir": sys.argv[1] + "/logs"}
         kinds = km.TangentAnalyzer, km.ReconstructionGrid
         watch = [kind(x[:2], **options) for kind in kinds]
