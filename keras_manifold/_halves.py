@@ -211,18 +211,28 @@ class TwoHalves(keras.Model):
     def _before_fit(self, given):
         """Checks the data for penalties, and watches whether losses stay finite."""
         check_records_gradients()
-        penalised = self._changeable.penalised
+        penalties = self._changeable.penalised.penalties
         callbacks = given.get("callbacks")
-        if not penalised.penalties or not self.compiled:
+        if not penalties or not self.compiled:
             return given
+        self._check_data(given["x"])
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            own = FiniteLosses(tuple(penalties))
+            given["callbacks"] = [*keras.tree.flatten(callbacks or []), own]
+        return given
+
+    def _before_step(self, given):
+        """Checks the first batch after `compile` for penalties."""
+        check_records_gradients()
+        if self.compiled and self.train_function is None:
+            self._check_data(given["x"])
+        return given
+
+    def _check_data(self, x):
         strategy = getattr(self, "distribute_strategy", None)
         replicas = getattr(strategy, "num_replicas_in_sync", 1)
         if replicas == 1 and keras.distribution.distribution() is None:
-            penalised.check_data(given["x"])
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            own = FiniteLosses(tuple(penalised.penalties))
-            given["callbacks"] = [*keras.tree.flatten(callbacks or []), own]
-        return given
+            self._changeable.penalised.check_data(x)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = self._target(x, y, y_pred)

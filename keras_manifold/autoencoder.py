@@ -11,7 +11,7 @@ from keras_manifold import architectures
 from keras_manifold._arguments import Verbose
 from keras_manifold._feeding import bound, keeping_variables
 from keras_manifold._halves import TwoHalves
-from keras_manifold._map.checks import check_process, check_records_gradients
+from keras_manifold._map.checks import check_process
 from keras_manifold._reconstructing import squared_errors
 from keras_manifold.penalties import ContractivePenalty, Penalty
 
@@ -331,8 +331,7 @@ class AutoEncoder(TwoHalves):
         """
         others = (sample_weight, class_weight, return_dict)
         given = bound(super().train_on_batch, x, y, others, {})
-        check_records_gradients()
-        return super().train_on_batch(**self._prepared(given))
+        return super().train_on_batch(**self._before_step(self._prepared(given)))
 
     def reconstruction_errors(
         self,

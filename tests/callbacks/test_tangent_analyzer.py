@@ -9,7 +9,7 @@ import keras_manifold as km
 
 def trained(digits, callbacks, *, epochs=3, model=None, **fit_options):
     model = model or km.AutoEncoder.dense((8, 8, 1), latent_dim=5, units=(16,))
-    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    model.compile(keras.optimizers.Adam(1e-2), loss="mse")
     history = model.fit(
         digits[:200],
         epochs=epochs,
@@ -183,7 +183,7 @@ def test_weights_that_become_nan_give_nan_scalars_and_one_warning_and_may_recove
 def test_inputs_that_are_no_images_are_watched_too(rng, tmp_path):
     x = rng.normal(size=(40, 6)).astype("float32")
     model = km.AutoEncoder.dense((6,), 2, units=(8,), output_activation=None)
-    model.compile("sgd", loss="mse")
+    model.compile("adam", loss="mse")
     watch = km.TangentAnalyzer(x[:3], directory=tmp_path)
     grid = km.ReconstructionGrid(x[:3], directory=tmp_path)
     model.fit(x, epochs=1, callbacks=[watch, grid], verbose=0)

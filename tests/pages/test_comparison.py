@@ -49,7 +49,7 @@ def test_what_differs_in_the_setup_comes_first(three, browse):
     assert table.locator("tbody tr").all_inner_texts() == ["seed\t0\t1\t0"]
     page.locator("#setup .rest summary").click()
     same = page.locator("#setup .rest tbody tr").all_inner_texts()
-    assert same == ["\t".join(["optimizer", *["SGD(rate 0.1)"] * 3])]
+    assert same == ["\t".join(["optimizer", *["Adam(rate 0.01)"] * 3])]
 
 
 def test_numbers_and_charts_are_saved(three, browse, tmp_path):

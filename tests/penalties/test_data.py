@@ -62,6 +62,19 @@ def test_one_silent_clip_is_named_before_any_weight_changes(front, is_built, pen
     assert np.isfinite(model.evaluate(CLIPS, verbose=0)).all()
 
 
+def test_the_first_batch_is_looked_at_too():
+    x = CLIPS[:8].copy()
+    x[5] = 0.0
+    model = model_of(Magnitudes(), contractive_penalty=1e-6)
+    model.build((None, 8))
+    before = model.get_weights()
+    with pytest.raises(FloatingPointError, match="at sample 5"):
+        model.train_on_batch(x)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.train_on_batch(CLIPS[:8])
+
+
 def test_roots_of_single_zeros_are_named():
     x = np.abs(CLIPS)
     x[31, 2] = 0.0
