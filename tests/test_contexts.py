@@ -140,7 +140,11 @@ AFTER = "model = km.AutoEncoder.dense(64, 4)\ntrained(model)\nrun(None)\nrun(mod
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no forks")
-@pytest.mark.parametrize("is_first", [True, False], ids=["nothing", "a model"])
+@pytest.mark.parametrize(
+    "is_first",
+    [pytest.param(True, marks=pytest.mark.slow), False],
+    ids=["nothing", "a model"],
+)
 def test_a_forked_worker_trains_or_says_why_not(is_first):
     code = textwrap.dedent(FORKED) + (BEFORE if is_first else AFTER)
     run = subprocess.run(

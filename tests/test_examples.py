@@ -148,6 +148,7 @@ def test_watching_writes_files(tmp_path):
     assert {"tangent_vectors_0002.png", "reconstruction_scalars.csv"} <= names
 
 
+@pytest.mark.slow  # as those below: each imports everything anew; one stands for them
 def test_watching_writes_event_files(tmp_path):
     pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
     folder, _ = watching("tensorboard", tmp_path)
@@ -155,6 +156,7 @@ def test_watching_writes_event_files(tmp_path):
     assert b"tangent_drift" in events.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow|sqlalchemy")
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 def test_watching_logs_numbers_and_figures_to_mlflow(tmp_path):
@@ -171,6 +173,7 @@ def test_watching_logs_numbers_and_figures_to_mlflow(tmp_path):
     assert {"reconstruction_0002.png", "tangent_spectrum_0000.png"} <= names
 
 
+@pytest.mark.slow
 def test_watching_logs_to_weights_and_biases(tmp_path):
     pytest.importorskip("wandb", reason="not in an extra: large")
     folder, _ = watching("wandb", tmp_path)
@@ -178,6 +181,7 @@ def test_watching_logs_to_weights_and_biases(tmp_path):
     assert list(run.glob("files/media/images/tangent_vectors_2_*.png"))
 
 
+@pytest.mark.slow
 def test_watching_prints_where_there_is_no_notebook(tmp_path):
     pytest.importorskip("IPython", reason="of the extra `tools`")
     _, printed = watching("notebook", tmp_path)

@@ -7,7 +7,7 @@ import keras_manifold as km
 
 
 def compiled(model):
-    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    model.compile(keras.optimizers.Adam(1e-2), loss="mse")
     return model
 
 

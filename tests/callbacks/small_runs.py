@@ -1,6 +1,7 @@
 """Runs of a second, for the tests of what both callbacks do."""
 
 import csv
+import functools
 
 import keras
 
@@ -11,11 +12,29 @@ WATCHES = {"tangent": km.TangentAnalyzer, "reconstruction": km.ReconstructionGri
 
 
 def model_of(steps_per_execution=1):
+    """An untrained model: the same one each time, whose steps need no compiling again."""
+    model, at_first = _reused(steps_per_execution)
+    for variable, value in at_first:
+        variable.assign(value)
+    return model
+
+
+def new_model(steps_per_execution=1):
+    """Another one, for `BackupAndRestore`: Keras keeps in a model where it goes on."""
+    keras.utils.set_random_seed(0)
     model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,))
     model.compile(
-        keras.optimizers.SGD(0.1), loss="mse", steps_per_execution=steps_per_execution
+        keras.optimizers.SGD(1.0), loss="mse", steps_per_execution=steps_per_execution
     )
     return model
+
+
+@functools.cache
+def _reused(steps_per_execution):
+    model = new_model(steps_per_execution)
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    return model, [(variable, keras.ops.copy(variable.value)) for variable in variables]
 
 
 def fit(model, digits, callbacks, epochs=3, **options):

@@ -8,7 +8,7 @@ import threading
 import keras
 import numpy as np
 import pytest
-from small_runs import WATCHES, column, fit, model_of, rows
+from small_runs import WATCHES, column, fit, model_of, new_model, rows
 
 import keras_manifold as km
 
@@ -160,10 +160,10 @@ def test_backup_and_restore_resumes_in_any_order(first, digits, tmp_path):
     keras.utils.set_random_seed(0)
     _, through = callbacks()
     with pytest.raises(KeyboardInterrupt):
-        fit(model_of(), digits, [*through, Interrupt(2)])
+        fit(new_model(), digits, [*through, Interrupt(2)])
     del through
     watches, through = callbacks()
-    fit(model_of(), digits, through, epochs=4)
+    fit(new_model(), digits, through, epochs=4)
     for prefix, watch in zip(WATCHES, watches):
         assert watch.history["step"] == [0, 1, 2, 3, 4]
         assert list(column(tmp_path, "loss", prefix)) == [1, 2, 3, 4]

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from small_runs import model_of
 
 import keras_manifold as km
 from keras_manifold.plot._rendering import png_of
@@ -96,8 +97,7 @@ def trained_with(request, tmp_path):
 
 def fit(digits, sinks, epochs=2, callbacks=(), watches=None, **options):
     keras.utils.set_random_seed(0)
-    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,))
-    model.compile("sgd", loss="mse")
+    model = model_of()
     if watches is None:
         watches = [
             km.ReconstructionGrid(digits[:2], sinks=sinks),

@@ -13,6 +13,7 @@ import urllib.request
 import keras
 import numpy as np
 import pytest
+from small_runs import model_of
 
 import keras_manifold as km
 from keras_manifold.callbacks import TensorBoardSink
@@ -23,8 +24,7 @@ pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
 
 def fit(digits, callbacks, epochs=2, model=None, **options):
     if model is None:
-        model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,))
-        model.compile("sgd", loss="mse")
+        model = model_of()
     history = model.fit(
         digits[:50], epochs=epochs, callbacks=callbacks, verbose=0, **options
     )
