@@ -2,7 +2,10 @@
 
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, get_args
+
+import numpy as np
 
 Part = Literal["encoder", "decoder", "reconstruction"]
 Unit = Literal["epoch", "batch"]
@@ -54,6 +57,17 @@ def check_choice(name: str, value: Choice, choices: Any) -> Choice:
         known = " or ".join(f'"{choice}"' for choice in choices)
         raise ValueError(f"`{name}` must be {known}. Received: {name}={value!r}.")
     return value
+
+
+def check_image_shape(image_shape: Any, sample: Sequence[int]) -> tuple[int, ...]:
+    """The shape as a tuple, refused unless it has as many entries as a sample."""
+    shape = tuple(check_count("image_shape", size) for size in np.atleast_1d(image_shape))
+    if math.prod(shape) != math.prod(sample):
+        raise ValueError(
+            "`image_shape` must have as many entries as a sample. Received: "
+            f"image_shape={image_shape} for samples of shape {tuple(sample)}."
+        )
+    return shape
 
 
 def check_verbose(value: Any) -> None:

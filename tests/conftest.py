@@ -1,11 +1,18 @@
+import atexit
 import itertools
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow's convolutions of channels-first images; on newer CPUs it is on by default.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Small networks take XLA longer to optimise than to run.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# What one test has compiled no other compiles again; each worker has a folder of its own.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="keras_manifold_")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import keras
 import numpy as np
@@ -14,6 +21,8 @@ import shapes
 from hypothesis import settings
 
 import keras_manifold
+
+atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], True)
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow

@@ -188,10 +188,8 @@ def test_errors_of_reconstructions_are_those_of_each_sample_and_entry(digits):
 def test_an_autoencoder_with_feature_maps_as_codes_is_watched_as_any_other(rng):
     encoder = keras.Sequential(
         [
-            keras.Input((8, 8, 1)),
-            layers.Conv2D(3, 3, activation="tanh", padding="same"),
-            layers.MaxPooling2D(2, padding="same"),
-            layers.Conv2D(2, 3, padding="same"),
+            keras.Input((4, 4, 1)),
+            layers.Conv2D(2, 3, activation="tanh", padding="same"),
             layers.MaxPooling2D(2, padding="same"),
         ]
     )
@@ -200,18 +198,16 @@ def test_an_autoencoder_with_feature_maps_as_codes_is_watched_as_any_other(rng):
             keras.Input((2, 2, 2)),
             layers.Conv2D(3, 3, activation="tanh", padding="same"),
             layers.UpSampling2D(2),
-            layers.Conv2D(3, 3, activation="tanh", padding="same"),
-            layers.UpSampling2D(2),
             layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
         ]
     )
     penalty = km.ContractivePenalty(0.01, probes="exact")
     model = compiled(km.AutoEncoder(encoder, decoder, contractive_penalty=penalty))
-    x = rng.uniform(size=(4, 8, 8, 1)).astype("float32")
+    x = rng.uniform(size=(4, 4, 4, 1)).astype("float32")
     watches = [km.TangentAnalyzer(x[:2], k=3, of=of, prefix=of) for of in PARTS]
     model.fit(x, verbose=0, callbacks=watches)
     flat = keras.Sequential([encoder, layers.Flatten()])
-    jacobian = km.jacobian(flat, x).reshape(4, 8, 64)
+    jacobian = km.jacobian(flat, x).reshape(4, 8, 16)
     expected = np.linalg.svd(jacobian, compute_uv=False)
     space = km.tangent_space(model, x)
     assert space.code_vectors.shape == (4, 8, 2, 2, 2)

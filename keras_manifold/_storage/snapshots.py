@@ -46,6 +46,9 @@ _LONG = 64
 
 # What a run was made with.
 RUN_FILE = "run.json"
+# What it says of each callback by its prefix, besides how many samples it watches.
+OF, IMAGE_SHAPE = "of", "image_shape"
+OWN_FACTS = (OF, "k", "every", "unit", IMAGE_SHAPE)
 
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
@@ -235,15 +238,32 @@ def part_beside(path: PathLike[str]) -> str | None:
     Args:
         path: File of a snapshot, of which `Snapshot.is_named` is true.
     """
+    part = _fact_beside(path, OF)
+    return part if part in get_args(Part) else None
+
+
+def image_shape_beside(path: PathLike[str]) -> tuple[int, ...] | None:
+    """In which shape samples are drawn, as `run.json` beside a snapshot says, or `None`.
+
+    Args:
+        path: File of a snapshot, of which `Snapshot.is_named` is true.
+    """
+    shape = _fact_beside(path, IMAGE_SHAPE)
+    if isinstance(shape, list) and all(isinstance(size, int) for size in shape):
+        return tuple(shape)
+    return None
+
+
+def _fact_beside(path, name):
     path = Path(path)
     prefix = path.name.rpartition("_")[0].removesuffix(f"_{_SPACE}")
     try:
-        part = json.loads(path.with_name(RUN_FILE).read_text("utf-8"))
-        for name in ("watches", prefix, "of"):
-            part = part[name]
+        fact = json.loads(path.with_name(RUN_FILE).read_text("utf-8"))
+        for key in ("watches", prefix, name):
+            fact = fact[key]
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return part if part in get_args(Part) else None
+    return fact
 
 
 def _rounded(array, name):

@@ -12,11 +12,12 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import plot
-from keras_manifold._arguments import Unit, check_choice, check_count
+from keras_manifold._arguments import Unit, check_choice, check_count, check_image_shape
 from keras_manifold._storage.snapshots import (
     EPOCH,
     INPUT,
     LABELS,
+    OWN_FACTS,
     STEP,
     Drawing,
     Snapshot,
@@ -61,6 +62,7 @@ class Watch(keras.callbacks.Callback):
         sinks: Any = (),
         prefix: str,
         labels: Any = None,
+        image_shape: Any = None,
         overwrite: bool = False,
         say_where: Any = None,
     ):
@@ -85,6 +87,9 @@ class Watch(keras.callbacks.Callback):
             floating_samples(first_samples(x, _MOST_SHOWN))
         )  # a copy: the user's array may change
         self.labels: Any = _checked_labels(labels, len(self.x))
+        if image_shape is not None:
+            image_shape = check_image_shape(image_shape, self.x.shape[1:])
+        self.image_shape: tuple[int, ...] | None = image_shape
         self.overwrite: bool = overwrite
         self.say_where: Any = say_where
         self.every: int = check_count("every", every)
@@ -182,8 +187,14 @@ class Watch(keras.callbacks.Callback):
         labels = self.labels
         if labels is not None:
             labels = [str(label) for label in labels[: len(images[0])]]
-        named = {"row_labels": row_labels, "column_labels": labels, "title": title}
-        return Drawing(plot.image_grid, images, **named)
+        return Drawing(
+            plot.image_grid,
+            images,
+            row_labels=row_labels,
+            column_labels=labels,
+            title=title,
+            image_shape=self.image_shape,
+        )
 
     def _samples(self):
         """Arrays that are the same in all snapshots."""
@@ -210,8 +221,7 @@ class Watch(keras.callbacks.Callback):
 
     def _facts(self):
         """What `run.json` says of this run."""
-        own = {"every": self.every, "unit": self.unit, "of": None, "k": None}
-        own |= {name: getattr(self, name) for name in ("of", "k") if hasattr(self, name)}
+        own = {name: getattr(self, name, None) for name in OWN_FACTS}
         return {**setup_of(self.model, self.x, self.params), **own}
 
     def _begin(self, epoch):

@@ -56,6 +56,8 @@ class ReconstructionGrid(Watch):
         reconstruction: Model or callable from samples to their reconstructions. `None` for
             the output of the trained model.
         labels: One per sample, such as its class: on figures, in the files and on the page.
+        image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
+            flattened: on figures and on the page. Files hold them as they are.
         overwrite: Whether a new run replaces what another one left under this `prefix` in
             `directory`, and nothing else; otherwise it is refused.
         say_where: Whether `fit` prints where the page is; `None` for as it prints its
@@ -103,6 +105,7 @@ class ReconstructionGrid(Watch):
         prefix: str = "reconstruction",
         reconstruction: Callable | None = None,
         labels: Sequence[Any] | None = None,
+        image_shape: Sequence[int] | None = None,
         overwrite: bool = False,
         say_where: bool | None = None,
     ):
@@ -115,6 +118,7 @@ class ReconstructionGrid(Watch):
             sinks=sinks,
             prefix=prefix,
             labels=labels,
+            image_shape=image_shape,
             overwrite=overwrite,
             say_where=say_where,
         )

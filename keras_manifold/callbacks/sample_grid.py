@@ -47,6 +47,8 @@ class SampleGrid(Watch):
         denoiser: Model or callable from noisy to clean samples. `None` for the trained
             model.
         labels: One per sample, such as its class: on figures, in the files and on the page.
+        image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
+            flattened: on figures and on the page. Files hold them as they are.
         overwrite: Whether a new run replaces what another one left under this `prefix` in
             `directory`, and nothing else; otherwise it is refused.
         say_where: Whether `fit` prints where the page is; `None` for as it prints its
@@ -94,6 +96,7 @@ class SampleGrid(Watch):
         prefix: str = "samples",
         denoiser: Callable | None = None,
         labels: Sequence[Any] | None = None,
+        image_shape: Sequence[int] | None = None,
         overwrite: bool = False,
         say_where: bool | None = None,
     ):
@@ -106,6 +109,7 @@ class SampleGrid(Watch):
             sinks=sinks,
             prefix=prefix,
             labels=labels,
+            image_shape=image_shape,
             overwrite=overwrite,
             say_where=say_where,
         )

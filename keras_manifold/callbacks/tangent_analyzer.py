@@ -130,6 +130,8 @@ class TangentAnalyzer(Watch):
         also: Names of further scalars, `"decoder_distortion"` and `"denoiser_dimension"`:
             see above. They bear another `prefix` than `"tangent"` like all names.
         labels: One per sample, such as its class: on figures, in the files and on the page.
+        image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
+            flattened: on figures and on the page. Files hold them as they are.
         overwrite: Whether a new run replaces what another one left under this `prefix` in
             `directory`, and nothing else; otherwise it is refused.
         say_where: Whether `fit` prints where the page is; `None` for as it prints its
@@ -181,6 +183,7 @@ class TangentAnalyzer(Watch):
         decoder: Callable | None = None,
         also: Sequence[OfModel] = (),
         labels: Sequence[Any] | None = None,
+        image_shape: Sequence[int] | None = None,
         overwrite: bool = False,
         say_where: bool | None = None,
     ):
@@ -193,6 +196,7 @@ class TangentAnalyzer(Watch):
             sinks=sinks,
             prefix=prefix,
             labels=labels,
+            image_shape=image_shape,
             overwrite=overwrite,
             say_where=say_where,
         )
@@ -356,6 +360,7 @@ class TangentAnalyzer(Watch):
                 index=range(len(images)),
                 labels=None if self.labels is None else self.labels[: len(images)],
                 title=f"Tangent vectors of the {self.of}, {when}",
+                image_shape=self.image_shape,
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}
 

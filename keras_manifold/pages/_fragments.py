@@ -104,13 +104,14 @@ def _fragment(path, pictures):
     if path.suffix == ".csv":
         is_ours = _holds_numbers(path)
         return {"kind": "scalars", "values": _scalars(path)} if is_ours else None
+    shape = snapshots.image_shape_beside(path)
     with Snapshot.open(path) as snapshot:
         if snapshot.kind is None:
             return None
         if snapshot.kind == "tangents":
-            fragment = _tangents(snapshot.prefix, snapshot.arrays, pictures)
+            fragment = _tangents(snapshot.prefix, snapshot.arrays, shape, pictures)
         else:
-            fragment = _reconstructions(snapshot.arrays, pictures)
+            fragment = _reconstructions(snapshot.arrays, shape, pictures)
         about = {"kind": snapshot.kind, "name": snapshot.prefix, "step": snapshot.step}
     return {**about, **fragment}
 
@@ -151,8 +152,15 @@ def _number(cell):
     return value if math.isfinite(value) else None
 
 
-def _tangents(name, arrays, pictures):
-    vectors = arrays[VECTORS][:_MOST_SHOWN, :_MOST_SHOWN]
+def _as_drawn(values, shape, before=1):
+    """Samples in the shape in which they are drawn, `before` axes before it."""
+    if shape is None or math.prod(shape) != math.prod(values.shape[before:]):
+        return values
+    return values.reshape(*values.shape[:before], *shape)
+
+
+def _tangents(name, arrays, shape, pictures):
+    vectors = _as_drawn(arrays[VECTORS][:_MOST_SHOWN, :_MOST_SHOWN], shape, before=2)
     singular_values = arrays[SINGULAR_VALUES]
     spectrum = arrays.get(SPECTRUM, singular_values)
     exact = spectrum.astype("float64")
@@ -163,7 +171,7 @@ def _tangents(name, arrays, pictures):
         DIMENSION: local_dimension(exact).mean(),
         TOP: exact[:, 0].mean(),
     }
-    inputs = arrays[INPUT][:_MOST_SHOWN] if INPUT in arrays else None
+    inputs = _as_drawn(arrays[INPUT][:_MOST_SHOWN], shape) if INPUT in arrays else None
     labels = arrays[LABELS][:_MOST_CODES] if LABELS in arrays else None
     return {
         "samples": len(spectrum),
@@ -184,8 +192,8 @@ def _tangents(name, arrays, pictures):
     }
 
 
-def _reconstructions(arrays, pictures):
-    rows = {row: arrays[row] for row in ROWS if row in arrays}
+def _reconstructions(arrays, shape, pictures):
+    rows = {row: _as_drawn(arrays[row], shape) for row in ROWS if row in arrays}
     shown = [row[:_MOST_SHOWN] for row in rows.values()]
     errors = {
         made: _mean_squared_error(rows[made], rows[INPUT])[:_MOST_SHOWN]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_manifold._arguments import check_image_shape
 from keras_manifold.plot._kinds import channel_axis, kind_of
 
 
@@ -33,13 +34,7 @@ class Look(NamedTuple):
             ValueError: If they don't have that many entries, or no such channels.
         """
         if self.image_shape is not None:
-            shape = tuple(self.image_shape)
-            if math.prod(shape) != math.prod(values.shape[1:]):
-                raise ValueError(
-                    "`image_shape` must have as many entries as a sample. Received: "
-                    f"image_shape={self.image_shape} for samples of shape "
-                    f"{values.shape[1:]}."
-                )
+            shape = check_image_shape(self.image_shape, values.shape[1:])
             values = values.reshape(len(values), *shape)
         if self.bands is not None:
             values = _bands_of(values, self.bands)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from keras_manifold._storage.files import replacing
-from keras_manifold._storage.snapshots import RUN_FILE
+from keras_manifold._storage.snapshots import OWN_FACTS, RUN_FILE
 
 # What each callback has of its own. The first that has them stands for all at the top.
-_OWN = ("of", "k", "samples", "every", "unit")
+_OWN = (*OWN_FACTS, "samples")
 # By file: the `params` of the `fit` that wrote it last.
 _last_fit: dict[Path, Any] = {}
 
@@ -33,8 +33,8 @@ class RunFile:
 
         Args:
             prefix: Of the callback.
-            facts: What JSON can hold; its own ones are `of`, `k`, `samples`, `every` and
-                `unit`.
+            facts: What JSON can hold; its own ones are `samples` and those of
+                `OWN_FACTS`.
             step: At which training begins. At 0 it is a new run, above it resumes one.
             fit: The `params` of the callback, which all callbacks of one `fit` share.
 

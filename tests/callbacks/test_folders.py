@@ -9,7 +9,9 @@ import pytest
 from small_runs import column, fit, model_of
 
 import keras_manifold as km
+from keras_manifold._storage.snapshots import Snapshot
 from keras_manifold.callbacks._folders import folder_of
+from keras_manifold.pages._fragments import content
 
 
 def watches(digits, folder, **options):
@@ -97,6 +99,39 @@ def test_labels_are_on_figures_and_in_the_files(digits, tmp_path):
     assert [text.get_text() for text in ax.get_xticklabels()] == ["zero", "one"]
     with pytest.raises(ValueError, match=r"`labels` must be one per sample of `x`, 2 in"):
         km.TangentAnalyzer(digits[:2], labels=[1])
+
+
+def test_flattened_images_are_drawn_as_images_on_figures_and_pages(digits, tmp_path):
+    x = digits[:20].reshape(20, 64)
+    model = km.AutoEncoder.dense(64, latent_dim=3, units=(8,))
+    model.compile("sgd", "mse")
+    got = {}
+    options = {
+        "directory": tmp_path,
+        "image_shape": (8, 8),
+        "sinks": [lambda name, value, step: got.update({name: value})],
+    }
+    model.fit(x, verbose=0, callbacks=watches(x, tmp_path, **options))
+    assert got["tangent_vectors"].axes[0].images
+    assert got["reconstruction"].axes[0].images
+    for name, part in (("tangent_space_0001", "inputs"), ("reconstruction_0001", "input")):
+        with Snapshot.open(tmp_path / f"{name}.npz") as snapshot:
+            assert snapshot.arrays["input"].shape == (2, 64)
+        fragment = content(tmp_path / f"{name}.npz").fragment
+        sprites = [fragment["pictures"], fragment.get(part)]
+        if part == "input":
+            sprites = [*fragment["pictures"].values()]
+        for sprite in sprites:
+            assert (sprite["kind"], sprite["height"], sprite["width"]) == ("image", 8, 8)
+    assert km.TangentSpace.load(tmp_path / "tangent_space_0001.npz").vectors.shape == (
+        2,
+        2,
+        64,
+    )
+    with pytest.raises(
+        ValueError, match=r"`image_shape` must have as many entries.*\(9, 8\)"
+    ):
+        km.ReconstructionGrid(x, image_shape=(9, 8))
 
 
 def test_a_long_run_keeps_few_pictures_and_small_arrays(digits, tmp_path):
