@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_manifold._arguments import check_image_shape
-from keras_manifold.plot._kinds import channel_axis, kind_of
+from keras_manifold.plot._kinds import Kind, channel_axis, kind_of
 
 
 class Look(NamedTuple):
@@ -18,7 +18,8 @@ class Look(NamedTuple):
         bands: Three channels of many that are red, green and blue, or one that is grey.
         cmap: Name of a matplotlib colour map for images of one channel.
         feature_names: One per entry of a table.
-        channel_names: One per channel of a series.
+        channel_names: One per channel of a series; of two axes, one of which has as many
+            entries, they say that it is one.
     """
 
     image_shape: Sequence[int] | None = None
@@ -41,9 +42,19 @@ class Look(NamedTuple):
         self._check_names(values.shape[1:])
         return values
 
+    def named_channels(self, shape: Sequence[int]) -> int | None:
+        """Which axis of two the names of channels are of: such samples are series."""
+        if self.channel_names is None or len(shape) != 2:
+            return None
+        count = len(self.channel_names)
+        return next((axis for axis in (1, 0) if shape[axis] == count), None)
+
     def _check_names(self, shape):
-        kind = kind_of(shape)
-        entries, axis = math.prod(shape), channel_axis(shape)
+        axis = self.named_channels(shape)
+        kind: Kind = "series"
+        if axis is None:
+            kind, axis = kind_of(shape), channel_axis(shape)
+        entries = math.prod(shape)
         channels = 1 if axis is None else shape[axis]
         for name, names, of, count in (
             ("feature_names", self.feature_names, "table", entries),

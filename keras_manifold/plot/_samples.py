@@ -69,8 +69,11 @@ def samples_of(values: Any, look: Look = PLAIN) -> Samples:
             "absolute values, or real and imaginary parts as two channels."
         )
     values = look.shaped(values)
-    kind = kind_of(values.shape[1:])
-    planes = planes_of(values)
+    axis = look.named_channels(values.shape[1:])
+    if axis is None:
+        kind, planes = kind_of(values.shape[1:]), planes_of(values)
+    else:
+        kind, planes = "series", np.moveaxis(values, 1 + axis, 1)[:, :, None]
     most = _MOST_PIXELS if kind == "image" else _MOST_ENTRIES
     every = max(1, -(-max(planes.shape[2:]) // most))
     return Samples(kind, planes[:, :, ::every, ::every].astype("float64"), look)

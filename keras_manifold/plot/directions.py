@@ -55,7 +55,8 @@ def tangents(
             flattened.
         bands: Which three channels of many are red, green and blue, or which one is grey.
         feature_names: One name per entry of a table, written below the bars.
-        channel_names: One name per channel of a series.
+        channel_names: One name per channel of a series; of samples with two axes, such as
+            `(60, 10)`, they say that these are no images.
 
     Returns:
         `matplotlib.figure.Figure`. Zero is white, positive entries red, negative ones
@@ -250,7 +251,8 @@ def walk(
             flattened.
         bands: Which three channels of many are red, green and blue, or which one is grey.
         feature_names: One name per entry of a table, written below the bars.
-        channel_names: One name per channel of a series.
+        channel_names: One name per channel of a series; of samples with two axes, such as
+            `(60, 10)`, they say that these are no images.
 
     Returns:
         `matplotlib.figure.Figure`, all on one scale: that of the sample for images.

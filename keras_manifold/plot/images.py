@@ -54,7 +54,8 @@ def image_grid(
             flattened.
         bands: Which three channels of many are red, green and blue, or which one is grey.
         feature_names: One name per entry of a table, written below the bars.
-        channel_names: One name per channel of a series.
+        channel_names: One name per channel of a series; of samples with two axes, such as
+            `(60, 10)`, they say that these are no images.
 
     Returns:
         `matplotlib.figure.Figure`.

@@ -71,6 +71,12 @@ def test_entries_and_channels_bear_their_names(rng, texts, is_complete):
     figure = plot.walk(space_of((50, 2), rng), channel_names=["left", "right"])
     (key,) = [a for a in figure.axes[0].get_children() if hasattr(a, "legend_handles")]
     assert [t.get_text() for t in key.get_texts()] == ["left", "right"]
+    short = space_of((20, 10), rng)
+    assert plot.walk(short).axes[0].images, "by its shape alone"
+    series = plot.walk(short, channel_names=[f"sensor {i}" for i in range(10)])
+    assert not series.axes[0].images
+    (key,) = [a for a in series.axes[0].get_children() if hasattr(a, "legend_handles")]
+    assert key.get_texts()[9].get_text() == "sensor 9"
     with pytest.raises(ValueError, match=r"`feature_names` must be 5 names.*\['a'\]"):
         plot.tangents(space_of((5,), rng), feature_names=["a"])
     with pytest.raises(ValueError, match=r"`channel_names` .* a series.*as a table"):
