@@ -16,6 +16,8 @@ _MOST_CELLS = 100
 _PICTURE_INCHES = (0.85, 1.7)  # width, and the most height
 _PANEL_INCHES = 1.2
 _PANEL_SHAPE = (27, 48)  # in units of their own
+# Names of channels in a line of their key.
+_MOST_BESIDE = 6
 
 
 class _Grid(NamedTuple):
@@ -128,7 +130,7 @@ def _name_entries(ax, grid, look):
             handles=handles,
             loc="upper center",
             bbox_to_anchor=(0.5, 0.0),
-            ncols=min(len(handles), 6),
+            ncols=min(len(handles), _MOST_BESIDE),
             frameon=False,
             fontsize="small",
         )
@@ -159,7 +161,8 @@ def _grid_of(cells, *, has_labels, entries=0):
 def _inches_below(look):
     """Room for the names of entries, which stand upright, or for a key of channels."""
     longest = max(map(len, look.feature_names or ()), default=0)
-    return max(0.05 * longest + 0.1 if longest else 0.0, 0.8 if look.channel_names else 0.0)
+    lines = -(-len(look.channel_names or ()) // _MOST_BESIDE)
+    return max(0.05 * longest + 0.1 if longest else 0.0, 0.22 * lines + 0.15 * bool(lines))
 
 
 def _empty_figure(grid, title, row_labels, has_heads, has_notes, figsize, *, below):
