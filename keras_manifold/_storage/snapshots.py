@@ -23,6 +23,7 @@ SINGULAR_VALUES = "singular_values"
 CODE_VECTORS = "code_vectors"
 SPECTRUM = "spectrum"  # all singular values, where vectors are the leading ones
 CODES = "codes"
+METRIC = "metric"  # of the decoder at the codes, where it was asked for
 # Arrays of reconstructions, in the order in which they are shown. A tangent space has the
 # first, too.
 INPUT = "input"

@@ -22,6 +22,7 @@ from keras_manifold._storage.snapshots import (
     DIMENSION,
     DRIFT,
     INPUT,
+    METRIC,
     NORM,
     NORM_ERROR,
     SINGULAR_VALUES,
@@ -44,6 +45,8 @@ from keras_manifold.tangent import TangentSpace, tangent_space
 OfModel = Literal["decoder_distortion", "denoiser_dimension"]
 # Draws of noise around each sample, and their seed: the same at all snapshots.
 _DRAWS, _SEED = 8, 0
+# Entries of a code up to which the metric is kept: that of more would fill the files.
+_MOST_CODES = 16
 
 
 class TangentAnalyzer(Watch):
@@ -67,7 +70,9 @@ class TangentAnalyzer(Watch):
       of the decoder's metric $G = J^\top J$, means over the codes of the samples: what
       [`IsometryPenalty`][keras_manifold.IsometryPenalty] estimates (with `mixing=None`). At
       least one over the entries of a code, and that of an isometry up to scale. Costs a
-      pass per entry of a code.
+      pass per entry of a code. The page then draws an ellipse of the metric around each
+      code: from centre to edge the decoder's output moves by one length. The npz files
+      have it as `metric`, for up to 16 entries of a code.
     - `denoiser_dimension`: the local dimension at the scale of the model's noise, by
       `"stein"` of [`dimension_curve`][keras_manifold.dimension_curve] from 8 draws, the
       same at all snapshots. The noise must be Gaussian, of one level, not clipped; NaN
@@ -230,9 +235,12 @@ class TangentAnalyzer(Watch):
             space = tangent_space(
                 watched, self.x, of=self.of, k=k, batch_size=len(self.x), verbose=0
             )
-            also: dict[str, Any] = {
-                name: getattr(self, f"_{name}")(watched) for name in self.also
-            }
+            metric = self._decoder_metric(watched)
+            also: dict[str, Any] = {}
+            if metric is not None:
+                also[DECODER_DISTORTION] = _distortion(metric)
+            if DENOISER_DIMENSION in self.also:
+                also[DENOISER_DIMENSION] = self._denoiser_dimension()
         except FloatingPointError as error:
             if not self._has_warned:
                 warnings.warn(
@@ -264,6 +272,8 @@ class TangentAnalyzer(Watch):
             return self._of(step, scalars)
         arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
         arrays.pop("inputs", None)  # the samples, which all snapshots share
+        if metric is not None and metric.shape[1] <= _MOST_CODES:
+            arrays[METRIC] = metric.astype("float32")
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
 
     def _takes_lanczos(self, watched):
@@ -312,15 +322,16 @@ class TangentAnalyzer(Watch):
                 )
         return SimpleNamespace(encoder=encoder, decoder=decoder)
 
-    def _decoder_distortion(self, watched):
+    def _decoder_metric(self, watched):
+        """The decoder's metric at the codes of the samples, where it is asked for."""
+        if DECODER_DISTORTION not in self.also:
+            return None
         codes = Map(watched.encoder).values(self.x).astype("float32")
         if not np.isfinite(codes).all():
             raise FloatingPointError("the codes are not finite.")
-        metric = pullback_metric(watched.decoder, codes)
-        stretch = np.trace(metric, axis1=1, axis2=2).mean()
-        return np.square(metric).sum(axis=(1, 2)).mean() / stretch**2 if stretch else 0.0
+        return pullback_metric(watched.decoder, codes)
 
-    def _denoiser_dimension(self, watched):
+    def _denoiser_dimension(self):
         model = self.model
         if not np.min(model.noise.level) > 0:
             return np.nan
@@ -368,6 +379,11 @@ class TangentAnalyzer(Watch):
         scalars = self._full_scalars(scalars)
         name = space_name(self.prefix)
         return Snapshot(name, step, arrays or {}, drawings or {}, scalars)
+
+
+def _distortion(metric):
+    stretch = np.trace(metric, axis1=1, axis2=2).mean()
+    return np.square(metric).sum(axis=(1, 2)).mean() / stretch**2 if stretch else 0.0
 
 
 _ARTICLED = {"encoder": "an `encoder`", "decoder": "a `decoder`"}

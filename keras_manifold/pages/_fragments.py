@@ -18,6 +18,7 @@ from keras_manifold._storage.snapshots import (
     EPOCH,
     INPUT,
     LABELS,
+    METRIC,
     NORM,
     RECONSTRUCTION,
     ROWS,
@@ -37,6 +38,7 @@ from keras_manifold.plot._samples import common_range, symmetric_range
 _MOST_SHOWN = 16  # samples, and vectors of each
 _MOST_VALUES = 128  # singular values of each sample
 _MOST_CODES = 256  # points of the latent space
+_LONGEST = 8  # axis of an ellipse around a code, in median small ones
 
 SETUP = "run.json"  # what the run was made with, and when
 
@@ -187,7 +189,7 @@ def _tangents(name, arrays, shape, pictures):
         },
         "pictures": _kept(sprite_of(vectors, ranges, signed=True), pictures),
         "inputs": None if inputs is None else _unsigned(inputs, [inputs], pictures),
-        "codes": _codes(arrays[CODES]) if CODES in arrays else None,
+        "codes": _codes(arrays[CODES], arrays.get(METRIC)) if CODES in arrays else None,
         "labels": None if labels is None else [str(label) for label in labels.tolist()],
     }
 
@@ -226,11 +228,15 @@ def _kept(sprite, pictures):
     return {**sprite, "picture": name}
 
 
-def _codes(codes):
-    """Codes as points of a plane: two numbers each, or their first principal components."""
+def _codes(codes, metric):
+    """Codes as points of a plane: two numbers each, or their first principal components.
+
+    With the decoder's metric, `(n, size, size)`, also an ellipse around each.
+    """
     shape = codes.shape[1:]
     flat = codes.reshape(len(codes), -1)[:_MOST_CODES].astype("float64")
     size, share = flat.shape[1], None
+    components = np.eye(size)
     if size > 2 and np.isfinite(flat).all():
         flat = flat - flat.mean(axis=0)
         _, values, components = np.linalg.svd(flat, full_matrices=False)
@@ -247,7 +253,32 @@ def _codes(codes):
         "share": share,
         # Four digits are enough for a picture.
         "points": [[_rounded(value) for value in point] for point in flat.tolist()],
+        "ellipses": None if metric is None else _ellipses(metric, components),
     }
+
+
+def _ellipses(metric, components):
+    """Ellipses of one length of the output, in a plane of codes.
+
+    Returns:
+        For each sample the entries `[a, b, c]` of the matrix [[a, b], [b, c]] that makes
+        its ellipse of the unit circle, all on the scale on which the smaller axis has a
+        median of 1; `None` where the plane is none or the metric is not of these codes.
+    """
+    size = components.shape[1]
+    if len(components) != 2 or metric.shape[1:] != (size, size):
+        return None
+    metric = components @ metric[:_MOST_CODES].astype("float64") @ components.T
+    if not np.isfinite(metric).all():
+        return None
+    values, axes = np.linalg.eigh(metric)
+    if not values.max() > 0:
+        return None
+    # Where the decoder follows nothing, an ellipse would be without end.
+    semi = 1 / np.sqrt(np.maximum(values, 1e-6 * values.max()))
+    semi = np.minimum(semi / np.median(semi.min(axis=1)), _LONGEST)
+    matrices = (axes * semi[:, None]) @ np.swapaxes(axes, 1, 2)
+    return [[_rounded(m[0, 0]), _rounded(m[0, 1]), _rounded(m[1, 1])] for m in matrices]
 
 
 def _rounded(value):

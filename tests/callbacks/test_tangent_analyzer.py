@@ -254,6 +254,22 @@ def test_decoder_distortion_is_that_of_a_linear_decoder_by_hand():
     assert found[3.0, 1.0] == pytest.approx([0.82, 0.82], rel=1e-5)
 
 
+def test_the_decoders_metric_is_in_the_files_where_its_distortion_is_asked_for(tmp_path):
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    model = km.AutoEncoder(keras.layers.Dense(2), linear((3.0, 1.0)))
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    for also in (["decoder_distortion"], []):
+        folder = tmp_path / str(len(also))
+        watch = km.TangentAnalyzer(x, also=also, directory=folder)
+        model.fit(x, epochs=1, callbacks=[watch], verbose=0)
+        with np.load(folder / "tangent_space_0001.npz") as arrays:
+            assert ("metric" in arrays) == bool(also)
+            if also:
+                expected = [np.diag([9.0, 1.0])] * 5
+                np.testing.assert_allclose(arrays["metric"], expected, atol=1e-5)
+        assert len(km.TangentSpace.load(folder / "tangent_space_0001.npz")) == 5
+
+
 def test_denoiser_dimension_counts_the_directions_that_a_projection_keeps():
     """Decoder after encoder is the projection onto two of four axes."""
     x = np.random.default_rng(0).normal(size=(200, 4))

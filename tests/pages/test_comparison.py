@@ -110,11 +110,14 @@ def test_curves_have_a_logarithmic_axis_and_a_zoom_that_tells_what_is_cut(
 def test_latent_codes_are_points_that_choose_samples(tmp_path, browse, write_tangents):
     arrays = write_tangents(tmp_path, 1)
     codes = np.float32([[0, 0], [1, 0], [1, 1]])
-    np.savez(tmp_path / "tangent_space_0001.npz", **arrays, codes=codes)
+    metric = np.repeat(np.diag(np.float32([4, 1]))[None], 3, axis=0)
+    np.savez(tmp_path / "tangent_space_0001.npz", **arrays, codes=codes, metric=metric)
     page = browse(km.report(tmp_path))
     chart = page.locator("#latent .chart svg")
     dots = chart.locator("g[aria-label=dot]").first.locator("circle")
     assert dots.count() == 3
+    assert chart.locator("g[aria-label=line] path").count() == 3, "an ellipse each"
+    assert "from centre to edge" in page.inner_text("#latent figcaption")
     dots.nth(2).click(force=True)
     page.wait_for_selector("#sample-2:checked")
     page.wait_for_selector('.vectors button[aria-label*="of sample 3,"]')

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import keras_manifold as km
+from keras_manifold.pages._fragments import content
 
 
 def test_numbers_of_a_snapshot_stand_in_the_page_in_full_precision(
@@ -102,6 +103,34 @@ def test_the_log_of_keras_counts_epochs_from_zero(tmp_path, digits, fragments_of
         [1, history.history["loss"][0]],
         [2, history.history["loss"][1]],
     ]
+
+
+def test_ellipses_around_codes_are_those_of_the_metric_in_the_plane_that_is_shown(
+    tmp_path, write_tangents, fragments_of
+):
+    """Semi-axes 1/2 and 1 of the metric diag(4, 1): twice as long as wide."""
+    arrays = write_tangents(tmp_path, 1, samples=4)
+    quarter = np.sqrt(0.5) * np.array([[1, -1], [1, 1]])
+    turned = quarter @ np.diag([4.0, 1.0]) @ quarter.T
+    plane = np.random.default_rng(0).normal(size=(4, 2)) * [5, 1]
+    for codes, metric, expected in (
+        (plane, np.diag([4.0, 1.0]), [1, 0, 2]),
+        (plane, turned, [1.5, -0.5, 1.5]),
+        # The third code does not vary: the plane is that of the others, its axis longest.
+        ([[-3, 0, 7], [3, 0, 7], [0, -1, 7], [0, 1, 7]], np.diag([4.0, 1, 9]), [1, 0, 2]),
+        (plane, np.zeros((2, 2)), None),
+        (plane, np.full((2, 2), np.nan), None),
+        (plane, np.eye(3), None),
+        (plane[:, :1], np.eye(1), None),
+    ):
+        metrics = np.repeat(np.asarray(metric, "float32")[None], 4, axis=0)
+        path = tmp_path / "tangent_space_0001.npz"
+        np.savez(path, **arrays, codes=np.float32(codes), metric=metrics)
+        found = content(path).fragment["codes"]["ellipses"]
+        if expected is None:
+            assert found is None
+        else:
+            np.testing.assert_allclose(found, [expected] * 4, atol=2e-3)
 
 
 def test_files_of_others_are_left_out(tmp_path, write_tangents, fragments_of):

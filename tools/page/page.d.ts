@@ -59,6 +59,8 @@ declare global {
     shape: number[];
     share: number | null;
     points: Numbers[];
+    /** Of each a symmetric matrix, `[a, b, c]`, that makes its ellipse of the unit circle. */
+    ellipses: [number, number, number][] | null;
   }
 
   interface TangentSnapshot extends SnapshotBase {

@@ -10,7 +10,8 @@ function latentFigures(width) {
     const snapshot = snapshotAt(snapshots, state.step);
     if (!snapshot?.codes) return [];
     const figure = element("figure", {}, ...headingOf(run));
-    const points = latentPoints(snapshots, snapshot);
+    const signs = latentSigns(snapshots, snapshot);
+    const points = latentPoints(snapshot, signs);
     const labels = [...new Set(points.map((p) => p.label))].sort(byNumberAndName);
     const isColoured = labels.length > 1 && labels.length <= SHARED.categories;
     if (isColoured) figure.append(key(labels.map((label, i) => [label, colourOf(i)]), true));
@@ -18,6 +19,8 @@ function latentFigures(width) {
       width,
       domains: latentDomains(snapshots, snapshot),
       axes: latentAxes(snapshot.codes),
+      ellipses: snapshot.codes.ellipses ?? [],
+      turn: signs[0] * signs[1],
       colour: (label) => colourOf(isColoured ? labels.indexOf(label) : run.group),
     });
     const box = boxOf(chart, latentSummary(snapshot, points, labels));
@@ -33,9 +36,8 @@ function latentFigures(width) {
 /**
  * @param {TangentSnapshot[]} snapshots
  * @param {TangentSnapshot} wanted
- * @returns {LatentPoint[]}
  */
-function latentPoints(snapshots, wanted) {
+function latentSigns(snapshots, wanted) {
   let signs = [1, 1];
   for (let i = 1; i <= snapshots.indexOf(wanted); i++) {
     const [before, now] = [snapshots[i - 1].codes, snapshots[i].codes];
@@ -45,6 +47,15 @@ function latentPoints(snapshots, wanted) {
       return product < 0 ? -sign : sign;
     });
   }
+  return signs;
+}
+
+/**
+ * @param {TangentSnapshot} wanted
+ * @param {number[]} signs
+ * @returns {LatentPoint[]}
+ */
+function latentPoints(wanted, signs) {
   return (wanted.codes?.points ?? []).map((point, i) => ({
     sample: i,
     x: point[0] == null ? null : point[0] * signs[0],
@@ -81,9 +92,9 @@ function latentAxes({ share, shape }) {
 
 /**
  * @param {LatentPoint[]} points
- * @param {{width: number, domains: [Interval, Interval], axes: string[], colour: (label: string) => string}} options
+ * @param {{width: number, domains: [Interval, Interval], axes: string[], colour: (label: string) => string, ellipses: [number, number, number][], turn: number}} options
  */
-function latentChart(points, { width, domains, axes, colour }) {
+function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
   const size = Math.min(width, 560);
   const chosen = points.filter((p) => p.sample === state.sample);
   const numbered = points.filter((p) => p.sample < samplesShown() && p.x != null);
@@ -97,6 +108,14 @@ function latentChart(points, { width, domains, axes, colour }) {
     x: { domain: domains[0], label: axes[0], labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: axisNumber },
     y: { domain: domains[1], label: axes[1], labelArrow: "none", grid: true, ticks: axes[1] ? 5 : [], tickFormat: axisNumber },
     marks: [
+      Plot.line(outlines(points, ellipses, turn, 0.022 * (domains[0][1] - domains[0][0])), {
+        ...place,
+        z: "sample",
+        curve: "linear-closed",
+        stroke: (p) => colour(p.label),
+        strokeOpacity: 0.8,
+        strokeWidth: 1,
+      }),
       Plot.dot(points, { ...place, fill: (p) => colour(p.label), fillOpacity: 0.75, r: 4.5 }),
       Plot.text(numbered, { ...place, text: (p) => String(p.sample + 1), dx: 8, textAnchor: "start", fontSize: 11 }),
       Plot.dot(chosen, { ...place, stroke: "currentColor", strokeWidth: 2, r: 8 }),
@@ -121,6 +140,24 @@ function latentChart(points, { width, domains, axes, colour }) {
   return chart;
 }
 
+// Ellipses around points: the decoder's output moves by one length from centre to edge.
+/**
+ * @param {LatentPoint[]} points
+ * @param {[number, number, number][]} ellipses
+ * @param {number} turn -1 where one of the two axes is flipped
+ * @param {number} size
+ */
+function outlines(points, ellipses, turn, size) {
+  return ellipses.flatMap(([a, b, c], i) => {
+    const { x, y, ...point } = points[i];
+    if (x === null || y === null) return [];
+    return d3.range(32).map((step) => {
+      const [cos, sin] = [Math.cos((step * Math.PI) / 16), Math.sin((step * Math.PI) / 16)];
+      return { ...point, x: x + size * (a * cos + turn * b * sin), y: y + size * (turn * b * cos + c * sin) };
+    });
+  });
+}
+
 /**
  * @param {TangentSnapshot} snapshot
  * @param {LatentPoint[]} points
@@ -140,8 +177,12 @@ function latentSummary(snapshot, points, labels) {
 
 /** @param {TangentSnapshot} snapshot */
 function latentNote(snapshot) {
-  const { share, shape, points } = /** @type {Codes} */ (snapshot.codes);
+  const { share, shape, points, ellipses } = /** @type {Codes} */ (snapshot.codes);
   const notes = [];
+  if (ellipses)
+    notes.push(
+      "Ellipses: from centre to edge the decoder's output moves by one length, the same for all; where all are alike, distances in this plane are those of the output, up to a factor.",
+    );
   if (share !== null)
     notes.push(
       `First two principal components of codes of shape (${shape.join(", ")}), ${formatted(100 * share, 2)} % of their variance; of each snapshot its own.`,
