@@ -3,8 +3,8 @@
 import math
 import numbers
 import platform
+import sys
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import keras
@@ -96,13 +96,8 @@ def _name(loss):
 
 def _versions():
     names = ("keras_manifold", "keras", "numpy", keras.backend.backend())
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-            continue
-    return found
+    found = {name: str(sys.modules[name].__version__) for name in names}
+    return {"python": platform.python_version(), **found}
 
 
 def _seed():

@@ -37,6 +37,7 @@ def test_a_run_says_what_it_was_made_with(tmp_path, digits):
     assert 0 < run["seconds"] < 600
     assert run["backend"] == BACKEND
     assert run["versions"]["keras"] == keras.__version__
+    assert run["versions"]["keras_manifold"] == km.__version__
     assert run["versions"]["python"] == platform.python_version()
     assert (run["data"], run["samples"]) == ([8, 8, 1], 5)
     assert run["seed"] == 7 or BACKEND == "jax", "Keras draws from NumPy there"
