@@ -5,8 +5,6 @@ import numbers
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, get_args
 
-import numpy as np
-
 Part = Literal["encoder", "decoder", "reconstruction"]
 Unit = Literal["epoch", "batch"]
 Verbose = Literal["auto"] | int
@@ -61,13 +59,18 @@ def check_choice(name: str, value: Choice, choices: Any) -> Choice:
 
 def check_image_shape(image_shape: Any, sample: Sequence[int]) -> tuple[int, ...]:
     """The shape as a tuple, refused unless it has as many entries as a sample."""
-    shape = tuple(check_count("image_shape", size) for size in np.atleast_1d(image_shape))
-    if math.prod(shape) != math.prod(sample):
+    sizes = image_shape if isinstance(image_shape, (tuple, list)) else [image_shape]
+    if not all(isinstance(size, numbers.Integral) and int(size) > 0 for size in sizes):
+        raise ValueError(
+            "`image_shape` must be whole numbers above 0, such as (28, 28). Received: "
+            f"image_shape={image_shape!r}."
+        )
+    if math.prod(sizes) != math.prod(sample):
         raise ValueError(
             "`image_shape` must have as many entries as a sample. Received: "
             f"image_shape={image_shape} for samples of shape {tuple(sample)}."
         )
-    return shape
+    return tuple(map(int, sizes))
 
 
 def check_verbose(value: Any) -> None:

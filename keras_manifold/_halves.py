@@ -63,6 +63,7 @@ class TwoHalves(keras.Model):
     def __setattr__(self, name, value):
         if name == "optimizer":  # by `compile`, which Keras wants to be its own
             forget_compiled(self)
+            object.__setattr__(self, "_data_are_checked", False)
         if name in _CHANGEABLE:  # Keras takes no new layer once a model is built
             object.__setattr__(self, name, value)
             return
@@ -75,6 +76,7 @@ class TwoHalves(keras.Model):
         super().__setattr__(name, value)
 
     def _change(self, name, value):
+        self._data_are_checked = False
         self._changeable.change({name: value}, trained=self.built and self.compiled)
         for kind in ("train", "test", "predict"):
             if getattr(self, f"{kind}_function", None) is not None:
@@ -222,9 +224,9 @@ class TwoHalves(keras.Model):
         return given
 
     def _before_step(self, given):
-        """Checks the first batch after `compile` for penalties."""
+        """Checks the first batch for penalties, where no data have been looked at."""
         check_records_gradients()
-        if self.compiled and self.train_function is None:
+        if self.compiled and not self._data_are_checked:
             self._check_data(given["x"])
         return given
 
@@ -232,7 +234,7 @@ class TwoHalves(keras.Model):
         strategy = getattr(self, "distribute_strategy", None)
         replicas = getattr(strategy, "num_replicas_in_sync", 1)
         if replicas == 1 and keras.distribution.distribution() is None:
-            self._changeable.penalised.check_data(x)
+            self._data_are_checked = self._changeable.penalised.check_data(x)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         y = self._target(x, y, y_pred)

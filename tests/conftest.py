@@ -7,12 +7,10 @@ import tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow's convolutions of channels-first images; on newer CPUs it is on by default.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-# Small networks take XLA longer to optimise than to run.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-# What one test has compiled no other compiles again; each worker has a folder of its own.
-os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="keras_manifold_")
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+# Small networks take longer to optimise than to run. `TESTS_OPTIMISED` asks for it still.
+os.environ.setdefault(
+    "JAX_DISABLE_MOST_OPTIMIZATIONS", "0" if "TESTS_OPTIMISED" in os.environ else "1"
+)
 
 import keras
 import numpy as np
@@ -22,13 +20,20 @@ from hypothesis import settings
 
 import keras_manifold
 
-atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], True)
-
-if keras.backend.backend() == "tensorflow":
+if keras.backend.backend() == "tensorflow" and "TESTS_OPTIMISED" not in os.environ:
     import tensorflow
 
-    # As for XLA: graphs of small networks take longer to optimise than to run.
     tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+if keras.backend.backend() == "jax":
+    import jax
+
+    # What one test has compiled no other compiles again. Each worker has a folder of its
+    # own, as two that write one file would spoil it.
+    folder = tempfile.mkdtemp(prefix="keras_manifold_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 # Compiling takes longer than any deadline on the first example.
 settings.register_profile("default", deadline=None, max_examples=20, derandomize=True)

@@ -16,18 +16,13 @@ HERE = Path(__file__).parent
 
 
 def output_of(*command):
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")]),
-        "KERAS_BACKEND": BACKEND,
-    }
-    # Which two processes must not share.
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, *map(str, command)],
         capture_output=True,
         text=True,
         timeout=600,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": path, "KERAS_BACKEND": BACKEND},
     )
     assert run.returncode == 0, run.stderr[-3000:]
     return run.stdout

@@ -148,7 +148,7 @@ def test_watching_writes_files(tmp_path):
     assert {"tangent_vectors_0002.png", "reconstruction_scalars.csv"} <= names
 
 
-@pytest.mark.slow  # as those below: each imports everything anew; one stands for them
+@pytest.mark.slow  # this and the next three start a process each, as the one above does
 def test_watching_writes_event_files(tmp_path):
     pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
     folder, _ = watching("tensorboard", tmp_path)

@@ -114,16 +114,19 @@ def expected_losses(digits):
 ALIKE = ("tf.data of x", "tf.data of (x, y)", "PyDataset of (x,)", "torch DataLoader")
 
 
-def marked(name):
-    marks = [pytest.mark.tensorflow] if name.startswith("tf.data") else []
-    if name in ALIKE:
-        marks.append(pytest.mark.slow)
+def marked(name, *marks):
+    if name.startswith("tf.data"):
+        marks = (*marks, pytest.mark.tensorflow)
     return pytest.param(name, marks=marks)
 
 
 @pytest.mark.parametrize(
     "name",
-    [marked(name) for name in (*FEEDS, *WEIGHTED_FEEDS) if name not in ("x", "x, weights")],
+    [
+        marked(name, *([pytest.mark.slow] if name in ALIKE else []))
+        for name in (*FEEDS, *WEIGHTED_FEEDS)
+        if name not in ("x", "x, weights")
+    ],
 )
 def test_every_way_to_feed_it_gives_the_same_losses(name, digits, expected_losses):
     x, weights = digits[:90], weights_of_ninety()  # the last batch is smaller

@@ -24,7 +24,7 @@ digits = (load_digits().images / 16).astype("float32")  # (1797, 8, 8)
 # %% [markdown]
 # ## A flat network of your own
 #
-# Images as rows of numbers: `image_shape=` says how to draw them, in every plot and callback.
+# Images as rows of numbers: `image_shape=` says how to draw them, in every plot and in `TangentAnalyzer`.
 
 # %% alt="A handwritten digit and the eight tangent vectors of a dense network at it, drawn as pictures of eight by eight pixels."
 x = digits.reshape(-1, 64)

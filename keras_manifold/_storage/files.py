@@ -62,8 +62,8 @@ def remove_unfinished(path, *, older_than=60.0):
     path = Path(path)
     for aside in path.parent.glob(f".{glob.escape(path.name)}.*"):
         writer = aside.name.removeprefix(f".{path.name}.").split(".")
-        if not all(part.isdecimal() for part in writer):
-            continue
+        if len(writer) > 3 or not all(part.isdecimal() for part in writer):
+            continue  # of somebody else, or of a file whose name begins as this one's
         with contextlib.suppress(OSError):
             is_old = time.time() - aside.stat().st_mtime >= older_than
             is_of_here = len(writer) == 3 and int(writer[0]) == _HOST

@@ -70,9 +70,9 @@ class TangentAnalyzer(Watch):
       of the decoder's metric $G = J^\top J$, means over the codes of the samples: what
       [`IsometryPenalty`][keras_manifold.IsometryPenalty] estimates (with `mixing=None`). At
       least one over the entries of a code, and that of an isometry up to scale. Costs a
-      pass per entry of a code. The page then draws an ellipse of the metric around each
-      code: from centre to edge the decoder's output moves by one length. The npz files
-      have it as `metric`, for up to 16 entries of a code.
+      pass per entry of a code. For codes of 2 to 16 entries the page then draws an ellipse
+      of the metric around each: from centre to edge the decoder's output moves by one
+      length. The npz files have it as `metric`, `(n, size, size)`.
     - `denoiser_dimension`: the local dimension at the scale of the model's noise, by
       `"stein"` of [`dimension_curve`][keras_manifold.dimension_curve] from 8 draws, the
       same at all snapshots. The noise must be Gaussian, of one level, not clipped; NaN
@@ -272,7 +272,7 @@ class TangentAnalyzer(Watch):
             return self._of(step, scalars)
         arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
         arrays.pop("inputs", None)  # the samples, which all snapshots share
-        if metric is not None and metric.shape[1] <= _MOST_CODES:
+        if metric is not None and 2 <= metric.shape[1] <= _MOST_CODES:
             arrays[METRIC] = metric.astype("float32")
         return self._of(step, scalars, arrays, self._drawings(leading, sigma, step))
 

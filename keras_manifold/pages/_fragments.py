@@ -253,7 +253,11 @@ def _codes(codes, metric):
         "share": share,
         # Four digits are enough for a picture.
         "points": [[_rounded(value) for value in point] for point in flat.tolist()],
-        "ellipses": None if metric is None else _ellipses(metric, components),
+        "ellipses": None
+        if metric is None
+        else _ellipses(metric[:_MOST_CODES], components)
+        if len(metric) == len(codes)
+        else None,
     }
 
 
@@ -268,7 +272,7 @@ def _ellipses(metric, components):
     size = components.shape[1]
     if len(components) != 2 or metric.shape[1:] != (size, size):
         return None
-    metric = components @ metric[:_MOST_CODES].astype("float64") @ components.T
+    metric = components @ metric.astype("float64") @ components.T
     if not np.isfinite(metric).all():
         return None
     values, axes = np.linalg.eigh(metric)

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from keras_manifold._storage.snapshots import image_shape_beside
 from keras_manifold.pages._fragments import UNREADABLE, Content, content, result_files
 from keras_manifold.pages._thinning import Pictured, thinned
 
 # Part of every stamp: a page of another version is written anew.
-_FORMAT = "3"
+_FORMAT = "4"
 _FRAGMENT = re.compile(
     rb'<script type="application/json" data-file="([^"]*)" data-stamp="([^"]*)"'
     rb' data-pictures="([^"]*)">'
@@ -114,7 +115,8 @@ def _fresh_lines(directory, old, store, new):
     for path in result_files(directory):
         with contextlib.suppress(FileNotFoundError):  # deleted a moment ago
             status = path.stat()
-            stamp = f"{_FORMAT}-{status.st_mtime_ns}-{status.st_size}".encode()
+            shape = "x".join(map(str, image_shape_beside(path) or ()))
+            stamp = f"{_FORMAT}-{status.st_mtime_ns}-{status.st_size}-{shape}".encode()
             stamps[_attribute(path.name)] = path, stamp
     lines = []
     for start, line in _lines_with_places(old):

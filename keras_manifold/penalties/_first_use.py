@@ -12,8 +12,8 @@ from keras_manifold._map.function import Map
 
 _SAMPLES = 5
 
-# Functions that are made anew for each call would fill the memory.
-_MOST_KEPT = 1000
+# Functions that are made anew for each call would fill the memory with what they hold.
+_MOST_KEPT = 16
 
 
 class FirstUse:
@@ -53,7 +53,8 @@ def _made_of(function: Callable) -> tuple:
     """The code of a function and what it holds: the same for one that is made anew."""
     if isinstance(function, types.FunctionType):
         contents = [cell.cell_contents for cell in function.__closure__ or ()]
-        return (function.__code__, *contents, *(function.__defaults__ or ()))
+        defaults = (function.__kwdefaults__ or {}).values()
+        return function.__code__, *contents, *(function.__defaults__ or ()), *defaults
     if isinstance(function, types.MethodType):
         return function.__self__, function.__func__
     return (function,)
@@ -63,5 +64,5 @@ def _reference(held: Any) -> Callable:
     """Returns an object, or `None` once it is gone, whose id another may then have."""
     try:
         return weakref.ref(held)
-    except TypeError:  # numbers and tuples: few bytes, which may stay
+    except TypeError:  # of numbers, lists and tuples, which stay
         return lambda: (held,)

@@ -56,11 +56,14 @@ class PenalisedLoss:
         for penalty in self._differentiated():
             map_of(penalty.of).check_as_declared()
 
-    def check_data(self, x: Any) -> None:
+    def check_data(self, x: Any) -> bool:
         """Checks derivatives at a few telling samples, before the first step of a `fit`.
 
         Args:
             x: What `fit` got; of what is no array nothing is seen.
+
+        Returns:
+            Whether something was seen.
 
         Raises:
             FloatingPointError: If a derivative is not finite at a sample.
@@ -68,7 +71,7 @@ class PenalisedLoss:
         """
         found = telling_samples(x) if self.penalties else None
         if found is None:
-            return
+            return False
         samples, indices = found
         for part in {penalty.of for penalty in self._differentiated()}:
             points = samples
@@ -83,6 +86,7 @@ class PenalisedLoss:
                 function.check_derivatives(points, indices)
                 if is_new:
                     function.check_penalised(points)
+        return True
 
     def _differentiated(self):
         """The penalties of which it is known that they are made of derivatives."""

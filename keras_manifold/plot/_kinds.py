@@ -1,6 +1,7 @@
 """What a sample is to the eye: an image, a series or a table.
 
-The one rule for figures, pages and TensorBoard. It looks at the shape of one sample:
+The one rule for figures, pages and TensorBoard, where the user says nothing else. It looks
+at the shape of one sample:
 
 - an *image* has two axes, or three of which the last (or else the first) are 1 or 3
   channels;

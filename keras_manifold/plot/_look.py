@@ -43,8 +43,8 @@ class Look(NamedTuple):
         return values
 
     def named_channels(self, shape: Sequence[int]) -> int | None:
-        """Which axis of two the names of channels are of: such samples are series."""
-        if self.channel_names is None or len(shape) != 2:
+        """Which axis of two the names of channels are of, where an image is a series."""
+        if self.channel_names is None or len(shape) != 2 or kind_of(shape) != "image":
             return None
         count = len(self.channel_names)
         return next((axis for axis in (1, 0) if shape[axis] == count), None)
@@ -52,6 +52,12 @@ class Look(NamedTuple):
     def _check_names(self, shape):
         axis = self.named_channels(shape)
         kind: Kind = "series"
+        if axis is None and self.channel_names is not None and kind_of(shape) == "image":
+            raise ValueError(
+                f"`channel_names` must be one per channel of a series, {shape[-1]} or "
+                f"{shape[0]}. Received: channel_names={list(self.channel_names)} for "
+                f"samples of shape {shape}."
+            )
         if axis is None:
             kind, axis = kind_of(shape), channel_axis(shape)
         entries = math.prod(shape)

@@ -33,7 +33,8 @@ def image_grid(
 
     Images are drawn in colours, series as small curves with a colour per channel, tables
     of up to 32 numbers as bars and of more as a curve. What a sample is follows from its
-    shape, by the rule of `are_images`, here and on the pages of runs.
+    shape, by the rule of `are_images`, here and on the pages of runs, unless `image_shape`
+    or `channel_names` say it.
 
     Args:
         images: Array of shape `(rows, n, *input_shape)`, or a sequence of rows of shape

@@ -1,5 +1,6 @@
 """Figures of the space of codes: curves in it, and maps of a decoder's geometry."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,11 @@ def curves(
     title: str | None = None,
     ax: Any = None,
     figsize: tuple[float, float] | None = None,
-    **look: Any,
+    cmap: str | None = None,
+    image_shape: Sequence[int] | None = None,
+    bands: Sequence[int] | int | None = None,
+    feature_names: Sequence[str] | None = None,
+    channel_names: Sequence[str] | None = None,
 ) -> "Figure":
     """Curves in codes, or what a decoder makes of them.
 
@@ -45,16 +50,19 @@ def curves(
         title: Text above the figure.
         ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
         figsize: Width and height of the figure in inches; `None` for what it needs.
-        **look: Of decoded samples, as in
-            [`image_grid`][keras_manifold.plot.image_grid]: `cmap`, `image_shape`, `bands`,
-            `feature_names`, `channel_names`.
+        cmap: How decoded samples are drawn, as in
+            [`image_grid`][keras_manifold.plot.image_grid], and so are the next four.
+        image_shape: See `image_grid`.
+        bands: See `image_grid`.
+        feature_names: See `image_grid`.
+        channel_names: See `image_grid`.
 
     Returns:
         `matplotlib.figure.Figure`.
 
     Raises:
-        TypeError: If a keyword is none of these, or codes are drawn, which have no look.
-        ValueError: If points are not of the shape above, or `frames` is out of range.
+        ValueError: If points are not of the shape above, `frames` is out of range, or
+            there is no `model` whose samples could be drawn as an argument says.
         FloatingPointError: If they are not finite.
 
     Examples:
@@ -69,11 +77,20 @@ def curves(
     frames = check_count("frames", frames, least=2)
     share = np.linspace(0, 1, points.shape[1]).reshape(1, -1, *(1,) * (points.ndim - 2))
     lines = (1 - share) * points[:, :1] + share * points[:, -1:]
+    look: dict[str, Any] = {
+        "cmap": cmap,
+        "image_shape": image_shape,
+        "bands": bands,
+        "feature_names": feature_names,
+        "channel_names": channel_names,
+    }
     if model is None:
-        if look:
-            raise TypeError(
-                f"{', '.join(look)}: only decoded samples have a look, which need a "
-                "`model`. Received: model=None."
+        given = [name for name, value in look.items() if value is not None]
+        if given:
+            raise ValueError(
+                f"`{given[0]}` must be None where codes are drawn, as it is for decoded "
+                f"samples. Received: {given[0]}={look[given[0]]!r} and model=None. Pass "
+                "the `model`."
             )
         return _in_codes(points, lines if straight else None, title, ax, figsize)
     at = np.linspace(0, points.shape[1] - 1, frames).round().astype(int)

@@ -20,7 +20,7 @@ def model_of(steps_per_execution=1):
 
 
 def new_model(steps_per_execution=1):
-    """Another one, for `BackupAndRestore`: Keras keeps in a model where it goes on."""
+    """Another one, also for `BackupAndRestore`: Keras keeps in a model where it goes on."""
     keras.utils.set_random_seed(0)
     model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,))
     model.compile(

@@ -15,7 +15,7 @@ import keras_manifold as km
 
 SCRIPT = Path(__file__).parent / "killed_run.py"
 DELAY = 0.4
-# Of a tenth of a second at least: with as many for each kill, no run ends before its last.
+# Each takes a tenth of a second at least: with four for each kill, no run ends before it.
 EPOCHS = 4
 
 

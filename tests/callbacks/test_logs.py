@@ -4,7 +4,7 @@ import gc
 import weakref
 
 import keras
-from small_runs import column, fit, model_of, rows
+from small_runs import column, fit, model_of, new_model, rows
 
 import keras_manifold as km
 from keras_manifold.callbacks._logs import names_in_logs
@@ -46,7 +46,7 @@ def test_a_name_of_an_earlier_fit_is_a_users_metric_in_a_later_one(digits, tmp_p
             logs["tangent_norm"] = 0.25 * (epoch + 1)
 
     watch = km.ReconstructionGrid(digits[:2], directory=tmp_path)
-    fit(model_of(), digits, [Mine(), watch], epochs=2)
+    fit(new_model(), digits, [Mine(), watch], epochs=2)
     found = column(tmp_path, "tangent_norm", "reconstruction")
     assert found == {1: 0.25, 2: 0.5}
 

@@ -87,7 +87,7 @@ def test_a_fit_in_another_thread_is_refused(digits, tmp_path):
                 try:
                     watch = km.ReconstructionGrid(digits[:2], directory=tmp_path)
                     watch.set_params({"steps": 1})
-                    watch.set_model(model_of())
+                    watch.set_model(new_model())
                     watch.on_train_begin()
                 except ValueError as error:
                     errors.append(str(error))

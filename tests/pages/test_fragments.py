@@ -122,6 +122,7 @@ def test_ellipses_around_codes_are_those_of_the_metric_in_the_plane_that_is_show
         (plane, np.full((2, 2), np.nan), None),
         (plane, np.eye(3), None),
         (plane[:, :1], np.eye(1), None),
+        (plane[:3], np.eye(2), None),
     ):
         metrics = np.repeat(np.asarray(metric, "float32")[None], 4, axis=0)
         path = tmp_path / "tangent_space_0001.npz"

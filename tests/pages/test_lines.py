@@ -1,3 +1,4 @@
+import json
 import os
 import tracemalloc
 
@@ -31,6 +32,16 @@ def test_files_that_did_not_change_are_not_read_again(
     assert fragments_of(km.report(tmp_path)).files == before
     # One file is looked into, to see that the folder holds results at all.
     assert opened == ["reconstruction_0000.npz"]
+
+
+def test_files_are_drawn_anew_in_another_shape(tmp_path, write_tangents, fragments_of):
+    write_tangents(tmp_path, 0, shape=(36,))
+    kinds = []
+    for facts in ({}, {"image_shape": [6, 6]}):
+        (tmp_path / "run.json").write_text(json.dumps({"watches": {"tangent": facts}}))
+        files = fragments_of(km.report(tmp_path)).files
+        kinds.append(files["tangent_space_0000.npz"]["pictures"]["kind"])
+    assert kinds == ["table", "image"]
 
 
 def test_new_changed_and_deleted_files_are_seen(

@@ -73,6 +73,11 @@ def test_the_first_batch_is_looked_at_too():
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     model.train_on_batch(CLIPS[:8])
+    model.contractive_penalty = None
+    model.train_on_batch(x)
+    model.contractive_penalty = 1e-6
+    with pytest.raises(FloatingPointError, match="at sample 5"):
+        model.train_on_batch(x)
 
 
 def test_roots_of_single_zeros_are_named():

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -59,6 +62,22 @@ def test_a_function_is_checked_once():
     assert counts[0] > counts[2] - counts[1] == 1
 
 
+def test_what_lists_hold_is_kept_of_few_functions():
+    penalty = km.ContractivePenalty(1.0)
+
+    def value_of(parameters):
+        return penalty(lambda x: x if parameters else 0 * x, ops.convert_to_tensor(X))
+
+    held = []
+    for _ in range(40):
+        parameters = [Held(mixes=False)]
+        held.append(weakref.ref(parameters[0]))
+        value_of(parameters)
+    del parameters
+    gc.collect()
+    assert sum(reference() is not None for reference in held) <= 16
+
+
 class Held:
     def __init__(self, mixes):
         self.mixes = mixes
@@ -68,7 +87,9 @@ def test_a_function_that_holds_something_new_at_an_old_address_is_checked():
     penalty = km.ContractivePenalty(1.0)
 
     def value_of(held):
-        made = lambda x: centred(x) if held.mixes else x  # noqa: E731
+        def made(x, *, held=held):
+            return centred(x) if held.mixes else x
+
         return penalty(made, ops.convert_to_tensor(X))
 
     addresses, first = set(), []

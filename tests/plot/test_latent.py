@@ -45,7 +45,7 @@ def test_decoded_frames_are_rows_with_lengths(curves):
     assert labels[1] == f"straight\n{curves.straight_lengths[0]:.3g}"
     wide = km.plot.curves(curves, decoder, figsize=(3, 2), cmap="viridis")
     assert wide.get_size_inches().tolist() == [3, 2]
-    with pytest.raises(TypeError, match=r"cmap: only decoded samples .*model=None"):
+    with pytest.raises(ValueError, match=r"`cmap` must be None .*cmap='viridis' and model"):
         km.plot.curves(curves, cmap="viridis")
     with pytest.raises(ValueError, match="frames=1"):
         km.plot.curves(curves, decoder, frames=1)

@@ -77,6 +77,11 @@ def test_entries_and_channels_bear_their_names(rng, texts, is_complete):
     assert not series.axes[0].images
     (key,) = [a for a in series.axes[0].get_children() if hasattr(a, "legend_handles")]
     assert key.get_texts()[9].get_text() == "sensor 9"
+    with pytest.raises(ValueError, match=r"one per channel of a series, 10 or 20.*\['a'\]"):
+        plot.walk(short, channel_names=["a"])
+    for shape in ((8, -1), (8.0, 8), "8x8", ((8, 8), 1)):
+        with pytest.raises(ValueError, match=r"`image_shape` must be whole numbers above"):
+            plot.walk(short, image_shape=shape)
     with pytest.raises(ValueError, match=r"`feature_names` must be 5 names.*\['a'\]"):
         plot.tangents(space_of((5,), rng), feature_names=["a"])
     with pytest.raises(ValueError, match=r"`channel_names` .* a series.*as a table"):

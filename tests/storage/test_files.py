@@ -152,3 +152,12 @@ def test_what_another_process_is_writing_stays_on_any_machine(writer, tmp_path):
     with replacing(path):
         pass
     assert not aside.exists()
+
+
+def test_an_unfinished_file_whose_name_begins_alike_stays(tmp_path):
+    aside = tmp_path / f".run.1.{HERE}.{os.getpid()}.1"
+    aside.write_bytes(b"of run.1")
+    os.utime(aside, (0, 0))
+    with replacing(tmp_path / "run"):
+        pass
+    assert aside.exists()

@@ -96,13 +96,18 @@ function latentAxes({ share, shape }) {
  */
 function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
   const size = Math.min(width, 560);
+  const height = Math.round(0.75 * size);
+  // A circle has to be one.
+  if (ellipses.length) domains = alike(domains, [size - 48 - 20, height - 34 - 20]);
   const chosen = points.filter((p) => p.sample === state.sample);
   const numbered = points.filter((p) => p.sample < samplesShown() && p.x != null);
   const place = { x: "x", y: "y" };
   const chart = Plot.plot({
     width: size,
-    height: Math.round(0.75 * size),
+    height,
     marginLeft: 48,
+    marginRight: 20,
+    marginTop: 20,
     marginBottom: 34,
     style: { fontSize: "12px" },
     x: { domain: domains[0], label: axes[0], labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: axisNumber },
@@ -112,6 +117,7 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
         ...place,
         z: "sample",
         curve: "linear-closed",
+        clip: true,
         stroke: (p) => colour(p.label),
         strokeOpacity: 0.8,
         strokeWidth: 1,
@@ -138,6 +144,22 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
     if (nearest) chooseSample(nearest.sample);
   });
   return chart;
+}
+
+// The domains, one of them widened so that both axes have one scale.
+/**
+ * @param {[Interval, Interval]} domains
+ * @param {[number, number]} pixels
+ * @returns {[Interval, Interval]}
+ */
+function alike(domains, pixels) {
+  const units = domains.map(([low, high], axis) => (high - low) / pixels[axis]);
+  const unit = Math.max(...units);
+  const [x, y] = domains.map(([low, high], axis) => {
+    const more = (unit * pixels[axis] - (high - low)) / 2;
+    return /** @type {Interval} */ ([low - more, high + more]);
+  });
+  return [x, y];
 }
 
 // Ellipses around points: the decoder's output moves by one length from centre to edge.
@@ -181,7 +203,7 @@ function latentNote(snapshot) {
   const notes = [];
   if (ellipses)
     notes.push(
-      "Ellipses: from centre to edge the decoder's output moves by one length, the same for all; where all are alike, distances in this plane are those of the output, up to a factor.",
+      "Ellipses: from centre to edge the decoder's output moves by one length, the same for all (very long axes are cut). Where they are circles of one size, distances in this plane are those of the output, up to a factor.",
     );
   if (share !== null)
     notes.push(
