@@ -51,6 +51,7 @@ class TwoHalves(keras.Model):
         self.encoder = as_layer("encoder", encoder)
         self.decoder = as_layer("decoder", decoder)
         check_halves(encoder, decoder, noise, contractive_penalty, penalties)
+        self._is_layer = False
         # A loss, and whether its parts are means over entries; Keras copies lists.
         self._known = SimpleNamespace(loss=None, of_entries=None, weighs_metrics=False)
         self._changeable = Changeable(
@@ -155,9 +156,9 @@ class TwoHalves(keras.Model):
 
     def call(self, inputs, training=None):
         penalised = self._changeable.penalised
-        is_of_others = training and not penalised.in_step and not in_analysis()
-        if penalised.penalties and is_of_others:  # who make the loss of `losses`
-            self.add_loss(penalised.term(inputs))
+        is_of_others = (training or self._is_layer) and not penalised.in_step
+        if penalised.penalties and is_of_others and not in_analysis():
+            self.add_loss(penalised.term(inputs))  # they make the loss of `losses`
         noise = self.noise if training else None
         shared = penalised.forward(inputs) if noise is None else None
         if shared is not None:
@@ -168,6 +169,11 @@ class TwoHalves(keras.Model):
         codes = self.encoder(sole(inputs), training=training)
         check_codes(codes)
         return self.decoder(codes, training=training)
+
+    def compute_output_spec(self, *args, **kwargs):
+        # A functional model is built of it, whose `evaluate` has its penalty too.
+        object.__setattr__(self, "_is_layer", True)
+        return super().compute_output_spec(*args, **kwargs)
 
     def train_step(self, *args):
         args = with_targets(args)

@@ -48,9 +48,10 @@ class AutoEncoder(TwoHalves):
         decoder: The same for the decoder.
 
     `noise`, `contractive_penalty` and `penalties` may be assigned at any time, as they may
-    be given here: the next step has what was assigned. As a layer of another model, and in
-    a training loop of your own (called with `training=True`), an autoencoder adds its
-    penalties to `losses`, unweighted by samples.
+    be given here: the next step has what was assigned. As a layer of a functional model,
+    and wherever it is called with `training=True`, as in a subclassed model that trains or
+    a loop of your own, an autoencoder adds its penalties to `losses`, unweighted by
+    samples.
 
     Raises:
         TypeError: If `encoder` or `decoder` is not a Keras layer, `noise` neither a layer

@@ -171,10 +171,7 @@ def test_the_penalty_counts_once_inside_a_larger_model(rng):
     x = rng.normal(size=(16, 6)).astype("float32")
     own = auto.evaluate(x, verbose=0, return_dict=True)
     model = larger(auto)
-    alone = own["reconstruction_loss"]  # inference computes no penalty
-    assert model.evaluate(x, x, verbose=0) == pytest.approx(alone, rel=1e-4)
-    assert auto(x, training=False).shape == x.shape
-    assert auto.losses == []
+    assert model.evaluate(x, x, verbose=0) == pytest.approx(own["loss"], rel=1e-4)
     assert model.fit(x, x, verbose=0).history["loss"][0] == pytest.approx(
         own["loss"], rel=1e-4
     )
@@ -183,6 +180,39 @@ def test_the_penalty_counts_once_inside_a_larger_model(rng):
     expected = (w @ v).T
     np.testing.assert_allclose(jacobian, np.stack([expected] * 2), atol=1e-5)
     assert auto.fit(x, verbose=0).history["loss"][0] == pytest.approx(own["loss"], rel=1e-4)
+
+
+class Larger(keras.Model):
+    def __init__(self, auto):
+        super().__init__()
+        self.auto = auto
+
+    def call(self, x, training=None):
+        return self.auto(x, training=training)
+
+
+def test_inside_a_subclassed_model_the_penalty_counts_in_training(rng):
+    auto, _ = linear(rng, contractive_penalty=exact(3.0))
+    x = rng.normal(size=(16, 6)).astype("float32")
+    own = auto.evaluate(x, verbose=0, return_dict=True)
+    model = Larger(auto)
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    history = model.fit(x, x, validation_data=(x, x), verbose=0).history
+    assert history["loss"][0] == pytest.approx(own["loss"], rel=1e-4)
+    assert history["val_loss"][0] == pytest.approx(own["reconstruction_loss"], rel=1e-4)
+
+
+def test_inference_computes_no_penalty_where_the_model_stands_alone(rng, tmp_path):
+    auto, _ = linear(rng, contractive_penalty=exact(3.0))
+    x = rng.normal(size=(16, 6)).astype("float32")
+    auto.fit(x, validation_data=x, verbose=0)
+    auto.summary(print_fn=lambda line: None)
+    auto.save(tmp_path / "model.keras")
+    for model in (auto, keras.models.load_model(tmp_path / "model.keras")):
+        model.evaluate(x, verbose=0)
+        model.predict(x, verbose=0)
+        assert model(x, training=False).shape == x.shape
+        assert model.losses == []
 
 
 def test_a_training_loop_of_ones_own_finds_the_penalty_in_the_losses(rng):
