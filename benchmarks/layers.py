@@ -54,13 +54,16 @@ def outcome(cases, name):
     """Errors of J and of the penalty's gradient, or why there are none."""
     warnings.simplefilter("ignore")
     try:
-        of_rows, of_columns, of_penalty = map(float, cases.errors(name))
+        of_rows, of_columns, of_penalty = cases.errors(name)
     except Exception as error:
         text = " ".join(str(error).split())
         return {"refused": f"{type(error).__name__}: {text}"[:300]}
     of_jacobian, of_gradient = cases.tolerances(name)
-    jacobian = max(of_rows, of_columns)
-    right = jacobian < of_jacobian and of_penalty < of_gradient
+    jacobian = float(max(of_rows, of_columns))
+    right = jacobian < of_jacobian
+    if of_penalty is not None:
+        of_penalty = float(of_penalty)
+        right = right and of_penalty < of_gradient
     return {"jacobian": jacobian, "gradient": of_penalty, "right": right}
 
 
@@ -103,7 +106,9 @@ def cell(of_layer, notes):
     if "refused" in of_layer:
         number = notes.setdefault(of_layer["refused"].replace("|", "\\|"), len(notes) + 1)
         return f"– ({number})"
-    errors = f"{of_layer['jacobian']:.0e}, {of_layer['gradient']:.0e}"
+    errors = f"{of_layer['jacobian']:.0e}"
+    if of_layer["gradient"] is not None:
+        errors += f", {of_layer['gradient']:.0e}"
     return f"✓ {errors}" if of_layer["right"] else f"**off** {errors}"
 
 

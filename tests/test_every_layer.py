@@ -18,6 +18,11 @@ ACTIVATIONS = sorted(
     for name, thing in vars(keras.activations).items()
     if callable(thing) and name not in ("deserialize", "get", "serialize")
 )
+# Of several arguments, or of half as many outputs.
+CALLED = {
+    "glu": keras.activations.glu,
+    "threshold": lambda x: keras.activations.threshold(x, 0.1, 0.1),
+}
 IMAGE, SERIES, VOLUME = (4, 4, 2), (4, 3), (2, 2, 2, 2)
 
 
@@ -34,7 +39,7 @@ class OfTwo(keras.Layer):
         return self.layer([x, other]) if is_list else self.layer(x, other)
 
 
-ATTENTION = ("GroupQueryAttention", "MultiHeadAttention")
+ATTENTION = ("GroupedQueryAttention", "MultiHeadAttention")
 
 
 def of_two(name, *options):
@@ -57,7 +62,7 @@ LAYERS = {
     "ConvLSTM1D": ((2, 2), (2, 3, 2)),
     "ConvLSTM2D": ((2, 2), (2, 3, 3, 1)),
     "ConvLSTM3D": ((1, 2), (2, 2, 2, 2, 1)),
-    "Cropping3D": (((0, 1), (0, 1), (0, 1)), VOLUME),
+    "Cropping3D": ((((0, 1), (0, 1), (0, 1)),), VOLUME),
     "Dropout": ((0.5,), (6,)),
     "EinsumDense": (("ab,bc->ac", 4), (6,)),
     "GaussianDropout": ((0.5,), (6,)),
@@ -179,7 +184,7 @@ def made(name):
         if callable(options):
             return options(), shape
         return getattr(layers, name.partition(" ")[0])(*options), shape
-    return layers.Activation(name), (6,)
+    return layers.Lambda(CALLED[name]) if name in CALLED else layers.Activation(name), (6,)
 
 
 def sandwich(name):
@@ -211,7 +216,7 @@ def floats(dtype):
 def is_float64(name):
     # JAX has no float64 unless told to, and Keras multiplies in float32 on PyTorch, as
     # TensorFlow itself does where it resizes.
-    resizes = name.startswith(("Resizing", "UpSampling2D bi"))
+    resizes = name.startswith(("Resizing", "UpSampling2D bi", "Adaptive"))
     return keras.backend.backend() == "tensorflow" and not resizes
 
 
@@ -223,7 +228,10 @@ def differences(function, x, step):
 
 
 def errors(name):
-    """Largest relative errors of J by rows, by columns, and of the penalty's gradient."""
+    """Largest relative errors of J by rows, by columns, and of the penalty's gradient.
+
+    The last is `None` of a layer that changes its own weights in a step.
+    """
     keras.utils.set_random_seed(1)
     model = sandwich(name)
     x = np.random.default_rng(0).normal(size=(2, 5)).astype("float32")
@@ -237,6 +245,8 @@ def errors(name):
             return ops.convert_to_numpy(other(ops.convert_to_tensor(x), training=False))
 
     step, dtype = (1e-6, "float64") if is_exact else (1e-2, "float32")
+    if "Max" in name and not is_exact:
+        step = 1e-3  # a wider one changes which entry is the largest
     expected = differences(outputs, x.astype(dtype), step)
     found = km.jacobian(model, x)
     wide = keras.Sequential([model, layers.Dense(8, use_bias=False)])
@@ -247,7 +257,10 @@ def errors(name):
     of_rows = np.abs(found - expected).max() / size
     product = np.einsum("ij,nik->njk", matrix, expected)
     of_columns = np.abs(by_columns - product).max() / np.abs(product).max()
-    return of_rows, of_columns, penalty_error(model, other, outputs, x.astype(dtype), step)
+    of_penalty = None
+    if name != "SpectralNormalization":
+        of_penalty = penalty_error(model, other, outputs, x.astype(dtype), step)
+    return of_rows, of_columns, of_penalty
 
 
 def penalty_error(model, other, outputs, x, step):
@@ -290,7 +303,7 @@ def check(name):
     of_jacobian, of_gradient = tolerances(name)
     assert of_rows < of_jacobian
     assert of_columns < of_jacobian
-    assert of_penalty < of_gradient
+    assert of_penalty is None or of_penalty < of_gradient
 
 
 @pytest.mark.parametrize("name", [*SHORT, *SHORT_ACTIVATIONS])
