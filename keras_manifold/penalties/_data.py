@@ -1,5 +1,6 @@
 """Samples of the data at which a derivative is most likely to be missing."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -7,25 +8,35 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_manifold._storage.streams import first_samples
+
 # As many as other checks take, so that the same operations are compiled.
 _SAMPLES = 5
 
 # Entries that are looked at, for which that takes tenths of a second.
 _MOST_ENTRIES = 2**26
 
+# Samples of a data set that are looked at.
+_OF_A_DATA_SET = 64
 
-def telling_samples(x: Any) -> tuple[np.ndarray, np.ndarray] | None:
+
+def telling_samples(x: Any, *, reads: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
     """The flattest sample, that with the most zeros, the smallest and the largest one.
 
     Roots, norms and logarithms have no derivative at 0: at a silent clip or a black image.
 
     Args:
         x: What `fit` got.
+        reads: Whether any data set is read for its first samples, which may take long, and
+            not a `keras.utils.PyDataset` alone. A generator never is.
 
     Returns:
         Tuple of five samples, `(5, *input_shape)`, in floating point, and their indices;
         `None` where `x` is no array of numbers.
     """
+    if reads or isinstance(x, keras.utils.PyDataset):
+        with contextlib.suppress(TypeError, ValueError):  # of what can't be read again
+            x = first_samples(x, _OF_A_DATA_SET)
     if isinstance(x, keras.KerasTensor) or not (
         isinstance(x, np.ndarray) or ops.is_tensor(x)
     ):

@@ -80,6 +80,53 @@ def test_the_first_batch_is_looked_at_too():
         model.train_on_batch(x)
 
 
+class Clips(keras.utils.PyDataset):
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return (self.x[20 * index : 20 * index + 20],)
+
+
+class Centred(keras.Layer):
+    """Mixes samples."""
+
+    def call(self, x):
+        return x - ops.mean(x, axis=0, keepdims=True)
+
+
+def test_of_a_pydataset_the_first_samples_are_looked_at():
+    x = CLIPS.copy()
+    x[23] = 0.0
+    model = model_of(Magnitudes(), contractive_penalty=1e-6)
+    with pytest.raises(FloatingPointError, match="at sample 23"):
+        model.fit(Clips(x), verbose=0)
+
+
+def test_layers_that_declare_no_shape_may_mix_no_samples_of_a_data_set():
+    model = model_of(Centred(), is_built=False, contractive_penalty=1e-6)
+    with pytest.raises(ValueError, match="must map each sample on its own"):
+        model.fit(Clips(CLIPS), verbose=0)
+
+
+def test_nor_of_tf_data_which_are_all_there_afterwards(tf):
+    batches = tf.data.Dataset.from_tensor_slices((CLIPS,)).batch(20)
+    model = model_of(Centred(), is_built=False, contractive_penalty=1e-6)
+    with pytest.raises(ValueError, match="must map each sample on its own"):
+        model.fit(batches, verbose=0)
+    seen = []
+    model = model_of(layers.Identity(), is_built=False, contractive_penalty=1e-6)
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda i, logs: seen.append(i)
+    )
+    model.fit(batches, verbose=0, callbacks=[count])
+    assert seen == [0, 1]
+
+
 def test_roots_of_single_zeros_are_named():
     x = np.abs(CLIPS)
     x[31, 2] = 0.0
