@@ -4,6 +4,7 @@ import csv
 import functools
 
 import keras
+import numpy as np
 
 import keras_manifold as km
 
@@ -34,7 +35,9 @@ def _reused(steps_per_execution):
     model = new_model(steps_per_execution)
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
-    return model, [(variable, keras.ops.copy(variable.value)) for variable in variables]
+    # As NumPy arrays of their own: JAX's steps take the memory of what is assigned.
+    values = [np.array(keras.ops.convert_to_numpy(v.value)) for v in variables]
+    return model, list(zip(variables, values))
 
 
 def fit(model, digits, callbacks, epochs=3, **options):
