@@ -215,9 +215,9 @@ def floats(dtype):
 
 def is_float64(name):
     # JAX has no float64 unless told to, and Keras multiplies in float32 on PyTorch, as
-    # TensorFlow itself does where it resizes.
-    resizes = name.startswith(("Resizing", "UpSampling2D bi", "Adaptive"))
-    return keras.backend.backend() == "tensorflow" and not resizes
+    # TensorFlow itself does where it resizes. It pools no volumes in float64.
+    is_less = name.startswith(("Resizing", "UpSampling2D ")) or "Pooling3D" in name
+    return keras.backend.backend() == "tensorflow" and not is_less
 
 
 def differences(function, x, step):
