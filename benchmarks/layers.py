@@ -53,6 +53,9 @@ def cases_of_the_tests():
 def outcome(cases, name):
     """Errors of J and of the penalty's gradient, or why there are none."""
     warnings.simplefilter("ignore")
+    refused = cases.REFUSED.get(os.environ.get("KERAS_BACKEND", "tensorflow"), {})
+    if name in refused:
+        return {"refused": f"{refused[name]}."}
     try:
         of_rows, of_columns, of_penalty = cases.errors(name)
     except Exception as error:

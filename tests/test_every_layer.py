@@ -175,7 +175,13 @@ OUTSIDE = {
     "is of one framework": ("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"),
     "has no length that fits a small sweep": ("MelSpectrogram",),
 }
-REFUSED = {"torch": ("UpSampling2D lanczos3", "UpSampling2D lanczos5", "Resizing lanczos3")}
+LANCZOS = ("UpSampling2D lanczos3", "UpSampling2D lanczos5", "Resizing lanczos3")
+ADAPTIVE = ("AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D")
+# What Keras itself does not do on a backend.
+REFUSED = {
+    "torch": dict.fromkeys(LANCZOS, "Keras has no such interpolation on PyTorch"),
+    "tensorflow": dict.fromkeys(ADAPTIVE, "fails within TensorFlow, with Keras 3.15"),
+}
 
 
 def made(name):
@@ -297,8 +303,8 @@ def tolerances(name):
 
 def check(name):
     backend = keras.backend.backend()
-    if name in REFUSED.get(backend, ()):
-        pytest.skip("Keras itself has no such interpolation on this backend")
+    if name in REFUSED.get(backend, {}):
+        pytest.skip(REFUSED[backend][name])
     of_rows, of_columns, of_penalty = errors(name)
     of_jacobian, of_gradient = tolerances(name)
     assert of_rows < of_jacobian
