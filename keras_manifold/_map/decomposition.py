@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_manifold._arguments import check_at_most
 from keras_manifold._map.checks import check_eager, warn_where_lost
-from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED, Products
+from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED, Compiled, Products
 from keras_manifold._map.function import Map
 from keras_manifold._map.ways import Dense, Factors, Lanczos, Way, check_finite
 from keras_manifold._storage.streams import padded, result_dtype
@@ -46,8 +46,7 @@ class Decomposition:
         self._input_shape = samples.shape[1:]
         self._points, self._function = _maps(model, of)
         if self._points is not None:
-            with ONE_AT_A_TIME:
-                self._points.checked(samples)
+            Compiled.of(self._points, samples)  # checks it, once for layers
             samples = self._codes(samples)
         is_composed = len(self._function.functions) == 2
         way: Way = (Factors if is_composed else Dense)(self._function, samples)
