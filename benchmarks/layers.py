@@ -76,7 +76,7 @@ def table():
     for backend in BACKENDS:
         path = RESULTS / f"layers_{backend}.json"
         found[backend] = json.loads(path.read_text()) if path.exists() else {"layers": {}}
-    names = list(dict.fromkeys(name for of in found.values() for name in of["layers"]))
+    names = sorted({name for of in found.values() for name in of["layers"]})
     notes = {}
     lines = [
         "# Derivatives of every layer and activation",

@@ -180,7 +180,7 @@ ADAPTIVE = ("AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D")
 # What Keras itself does not do on a backend.
 REFUSED = {
     "torch": dict.fromkeys(LANCZOS, "Keras has no such interpolation on PyTorch"),
-    "tensorflow": dict.fromkeys(ADAPTIVE, "fails within TensorFlow, with Keras 3.15"),
+    "tensorflow": dict.fromkeys(ADAPTIVE, "Fails within TensorFlow, with Keras 3.15"),
 }
 
 
