@@ -244,7 +244,8 @@ class AutoEncoder(TwoHalves):
 
         Args:
             x: Samples, an array of shape `(n, *input_shape)`, or any data set that Keras
-                takes.
+                takes. Where there are penalties, the first samples of a data set are read
+                once more, before training.
             y: Targets of the same shape, if they are not the samples: such as clean images
                 for noisy ones.
             *args: As in Keras.
@@ -257,6 +258,8 @@ class AutoEncoder(TwoHalves):
         Raises:
             ValueError: If a target has another shape than the input and the
                 reconstruction (labels do), or `class_weight` is given.
+            FloatingPointError: If a penalised derivative is not finite at one of the
+                samples that are most likely to have none, such as one of zeros.
 
         Examples:
             >>> import numpy as np, keras_manifold as km
@@ -321,6 +324,7 @@ class AutoEncoder(TwoHalves):
         Raises:
             ValueError: If a target has another shape than the input and the
                 reconstruction, or `class_weight` is given.
+            FloatingPointError: As in `fit`, for the first batch.
 
         Examples:
             >>> import numpy as np, keras_manifold as km

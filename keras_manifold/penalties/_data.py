@@ -20,23 +20,21 @@ _MOST_ENTRIES = 2**26
 _OF_A_DATA_SET = 64
 
 
-def telling_samples(x: Any, *, reads: bool = False) -> tuple[np.ndarray, np.ndarray] | None:
+def telling_samples(x: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """The flattest sample, that with the most zeros, the smallest and the largest one.
 
     Roots, norms and logarithms have no derivative at 0: at a silent clip or a black image.
 
     Args:
-        x: What `fit` got.
-        reads: Whether any data set is read for its first samples, which may take long, and
-            not a `keras.utils.PyDataset` alone. A generator never is.
+        x: What `fit` got. Of a data set the first samples are read, as Keras does to build
+            a model; of a generator nothing, as these would be missing afterwards.
 
     Returns:
         Tuple of five samples, `(5, *input_shape)`, in floating point, and their indices;
-        `None` where `x` is no array of numbers.
+        `None` where `x` brings no array of numbers.
     """
-    if reads or isinstance(x, keras.utils.PyDataset):
-        with contextlib.suppress(TypeError, ValueError):  # of what can't be read again
-            x = first_samples(x, _OF_A_DATA_SET)
+    with contextlib.suppress(TypeError, ValueError):  # of what can't be read again
+        x = first_samples(x, _OF_A_DATA_SET)
     if isinstance(x, keras.KerasTensor) or not (
         isinstance(x, np.ndarray) or ops.is_tensor(x)
     ):

@@ -60,8 +60,7 @@ class PenalisedLoss:
         """Checks derivatives at a few telling samples, before the first step of a `fit`.
 
         Args:
-            x: What `fit` got: an array, or the first samples of a data set that is cheap
-                to read; any that can be read again where a part has declared no shape.
+            x: What `fit` got: an array, or a data set, of which the first samples are read.
 
         Returns:
             Whether something was seen.
@@ -71,8 +70,7 @@ class PenalisedLoss:
             ValueError: If a part whose layers declare no shape mixes samples.
         """
         parts = {penalty.of for penalty in self._differentiated()}
-        is_undeclared = any(_is_new(self._map_of(part)) for part in parts)
-        found = telling_samples(x, reads=is_undeclared) if parts else None
+        found = telling_samples(x) if parts else None
         if found is None:
             return False
         samples, indices = found
@@ -82,7 +80,7 @@ class PenalisedLoss:
                 codes = self._map_of("encoder")(ops.convert_to_tensor(samples))
                 points = ops.convert_to_numpy(codes)
             function = self._map_of(part)
-            is_new = _is_new(function)
+            is_new = not all(getattr(f, "built", True) for f in function.functions)
             with self.gradients_named(), _not_finite_named(samples, indices):
                 if is_new:  # its layers declared no shape before
                     function(keras.Input(points.shape[1:], dtype=points.dtype.name))
@@ -189,11 +187,6 @@ class PenalisedLoss:
         """What Keras multiplies a loss with: 1, or 1 / replicas under `tf.distribute`."""
         one = ops.ones((1,))
         return self._mean_of_values(one, one)
-
-
-def _is_new(function):
-    """Whether its layers have declared no shape, so that nothing was checked before."""
-    return not all(getattr(f, "built", True) for f in function.functions)
 
 
 @contextlib.contextmanager

@@ -99,12 +99,21 @@ class Centred(keras.Layer):
         return x - ops.mean(x, axis=0, keepdims=True)
 
 
-def test_of_a_pydataset_the_first_samples_are_looked_at():
+def test_of_a_data_set_the_first_samples_are_looked_at():
     x = CLIPS.copy()
     x[23] = 0.0
     model = model_of(Magnitudes(), contractive_penalty=1e-6)
     with pytest.raises(FloatingPointError, match="at sample 23"):
         model.fit(Clips(x), verbose=0)
+
+
+def test_of_tf_data_too(tf):
+    x = CLIPS.copy()
+    x[23] = 0.0
+    batches = tf.data.Dataset.from_tensor_slices((x, x)).batch(10).repeat()
+    model = model_of(Magnitudes(), contractive_penalty=1e-6)
+    with pytest.raises(FloatingPointError, match="at sample 23"):
+        model.fit(batches, steps_per_epoch=2, verbose=0)
 
 
 def test_layers_that_declare_no_shape_may_mix_no_samples_of_a_data_set():
@@ -154,8 +163,8 @@ def test_the_most_telling_samples_are_the_flat_the_small_and_the_large():
 
 @pytest.mark.parametrize(
     "x",
-    [None, "text", [CLIPS], CLIPS[0], CLIPS[:0], CLIPS.astype(object), iter([CLIPS])],
-    ids=["none", "text", "list", "sample", "empty", "objects", "stream"],
+    [None, "text", [CLIPS] * 2, CLIPS[0], CLIPS[:0], CLIPS.astype(object), iter([CLIPS])],
+    ids=["none", "text", "several", "sample", "empty", "objects", "stream"],
 )
 def test_of_what_is_no_array_of_numbers_nothing_is_seen(x):
     assert telling_samples(x) is None
