@@ -180,6 +180,7 @@ ADAPTIVE = ("AdaptiveAveragePooling3D", "AdaptiveMaxPooling3D")
 # What Keras itself does not do on a backend.
 REFUSED = {
     "torch": dict.fromkeys(LANCZOS, "Keras has no such interpolation on PyTorch"),
+    "jax": {"sparsemax": "Its outputs do not sum to 1 on JAX, with Keras 3.15"},
     "tensorflow": dict.fromkeys(ADAPTIVE, "Fails within TensorFlow, with Keras 3.15"),
 }
 
