@@ -253,15 +253,11 @@ def _codes(codes, metric):
         "share": share,
         # Four digits are enough for a picture.
         "points": [[_rounded(value) for value in point] for point in flat.tolist()],
-        "ellipses": None
-        if metric is None
-        else _ellipses(metric[:_MOST_CODES], components)
-        if len(metric) == len(codes)
-        else None,
+        "ellipses": _ellipses(metric, len(codes), components),
     }
 
 
-def _ellipses(metric, components):
+def _ellipses(metric, count, components):
     """Ellipses of one length of the output, in a plane of codes.
 
     Returns:
@@ -270,9 +266,9 @@ def _ellipses(metric, components):
         median of 1; `None` where the plane is none or the metric is not of these codes.
     """
     size = components.shape[1]
-    if len(components) != 2 or metric.shape[1:] != (size, size):
+    if metric is None or len(components) != 2 or metric.shape != (count, size, size):
         return None
-    metric = components @ metric.astype("float64") @ components.T
+    metric = components @ metric[:_MOST_CODES].astype("float64") @ components.T
     if not np.isfinite(metric).all():
         return None
     values, axes = np.linalg.eigh(metric)
