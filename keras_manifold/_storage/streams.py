@@ -273,7 +273,8 @@ def rows_of(x):
         x = floating_samples(x)
         return lambda start, stop: x[start:stop]
     floating_samples(x[:1])  # shape and dtype
-    return lambda start, stop: floating_samples(x[start:stop], start=start)
+    # Copies: PyTorch warns of arrays that can't be written to, as mapped ones are.
+    return lambda start, stop: floating_samples(np.array(x[start:stop]), start=start)
 
 
 def _of_one_shape(batches):

@@ -240,13 +240,10 @@ def test_data_sets_are_shared_out_by_their_batches(encoder, x, tmp_path):
 
 
 def test_the_sample_that_is_not_finite_is_counted_from_the_first_of_all(x, tmp_path):
+    x = np.abs(x)
     x[9] = 0
-
-    def root(x):
-        return ops.sqrt(ops.abs(x)) * ops.sign(x)
-
     with pytest.raises(FloatingPointError, match="entries in sample 9 and"):
-        run_parts(root, x, tmp_path / "space", 2, only=[1])
+        run_parts(ops.sqrt, x, tmp_path / "space", 2, only=[1])
 
 
 SOURCE = """

@@ -78,7 +78,7 @@ def x(rng):
 def compiled():
     keras.utils.set_random_seed(0)
     model = km.AutoEncoder.dense(SHAPE, 2, units=(5,), output_activation=None)
-    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    model.compile(keras.optimizers.SGD(0.01), loss="mse")
     return model
 
 
