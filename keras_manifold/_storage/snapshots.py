@@ -64,8 +64,10 @@ MOVED = "moved"
 # Columns of the CSV file: when a row was seen. Epochs where steps are batches.
 STEP, EPOCH = "step", "epoch"
 
-# What tells the arrays of a tangent space from others of the same prefix.
-_SPACE = "space"
+# What tells the arrays of a tangent space from others of the same prefix, and the numbers.
+_SPACE, _SCALARS = "space", "scalars"
+# What files of a callback have after its prefix, besides steps: no prefix ends in it.
+RESERVED = tuple(f"_{name}" for name in (_SPACE, VECTORS, SPECTRUM, _SCALARS))
 _NPZ = re.compile(r"(.+)_(\d+)\.npz")
 
 # What reading a file raises that is cut short or holds something else.
@@ -89,7 +91,7 @@ def name_from_logs(name: str) -> str:
 
 def scalars_file(prefix: str) -> str:
     """The file with the numbers of a run."""
-    return f"{prefix}_scalars.csv"
+    return f"{full_name(prefix, _SCALARS)}.csv"
 
 
 def samples_file(prefix: str) -> str:
@@ -100,6 +102,15 @@ def samples_file(prefix: str) -> str:
 def file_name(name: str, step: int, ending: Literal["npz", "png"]) -> str:
     """The file with the arrays, or with the figure, of a name and step."""
     return f"{name}_{step:04d}.{ending}"
+
+
+def is_file_of(prefix: str, name: str) -> bool:
+    """Whether a callback of this prefix names a file of numbers, arrays or figures so."""
+    if name == scalars_file(prefix):
+        return True
+    kinds = "|".join(map(re.escape, RESERVED))
+    named = rf"{re.escape(prefix)}({kinds})?_\d{{4,}}\.(npz|png)"
+    return re.fullmatch(named, name) is not None
 
 
 class Drawing:

@@ -19,6 +19,7 @@ from keras_manifold._storage.snapshots import (
     LABELS,
     LOOK,
     OWN_FACTS,
+    RESERVED,
     STEP,
     Drawing,
     Snapshot,
@@ -35,8 +36,6 @@ from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
 
-# What files of a callback have after its prefix.
-_RESERVED = ("_space", "_vectors", "_spectrum", "_scalars")
 # Rows or columns of a figure, beyond which it can't be read.
 _MOST_SHOWN = 16
 # Seconds of snapshots of an epoch that are worth a warning.
@@ -78,9 +77,9 @@ class Watch(keras.callbacks.Callback):
                 "`prefix` must be the first part of a file's name; folders go into "
                 f"`directory`. Received: prefix={prefix!r}."
             )
-        if prefix.endswith(_RESERVED):
+        if prefix.endswith(RESERVED):
             raise ValueError(
-                f"`prefix` must not end in {', '.join(_RESERVED)}, as files of a callback "
+                f"`prefix` must not end in {', '.join(RESERVED)}, as files of a callback "
                 f"whose prefix is shorter do. Received: prefix={prefix!r}. Choose another."
             )
         for sink in sinks:
@@ -315,7 +314,7 @@ def _checked_labels(labels, count):
     """One label per sample as an array that npz files hold, or `None`."""
     if labels is None:
         return None
-    labels = np.asarray(labels)
+    labels = np.atleast_1d(labels)
     if labels.dtype.kind not in "biufU":
         labels = labels.astype(str)
     if labels.shape != (count,):
