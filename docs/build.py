@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import jupytext
@@ -57,8 +58,9 @@ def main():
     write_keras_inventory()
     plots.main()
     GUIDES.mkdir(exist_ok=True)
-    for name in names:
-        build_guide(name)
+    # A kernel mostly waits: for its start, and for what it compiles on one core.
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        list(pool.map(build_guide, names))
 
 
 def write_keras_inventory():

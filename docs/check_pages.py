@@ -8,10 +8,12 @@ dead links within the site and requests to other hosts fail.
 """
 
 import argparse
+import contextlib
 import functools
 import http.server
 import re
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -31,36 +33,64 @@ def main():
     parser.add_argument("--all", action="store_true", help="all four ways")
     parser.add_argument("--browser", default="/usr/bin/chromium")
     arguments = parser.parse_args()
+    site = arguments.site
     pages = sorted(
-        page.parent.relative_to(arguments.site).as_posix()
-        for page in arguments.site.rglob("index.html")
+        page.parent.relative_to(site).as_posix() for page in site.rglob("index.html")
     )
-    with served(arguments.site) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=arguments.browser,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        found = []
-        for scheme, name in ALL_WAYS if arguments.all else WAYS:
-            context = browser.new_context(
-                color_scheme=scheme, viewport={"width": WIDTHS[name], "height": 900}
+    ways = ALL_WAYS if arguments.all else WAYS
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        looks = [
+            pool.submit(
+                look, arguments.site, pages, way, arguments.shots, arguments.browser
             )
-            for page in pages:
-                where = f"{page} ({name}, {scheme})"
-                shot = arguments.shots and arguments.shots / f"{page}-{name}-{scheme}.png"
-                found += [
-                    f"{where}: {text}" for text in findings(context, address, page, shot)
-                ]
-            context.close()
-        page = browser.new_page()
-        for name in pages:
-            page.goto(f"{address}/{name}/")
-            dead = dead_links(page, arguments.site, address)
-            found += [f"{name}: a dead link to {link}" for link in dead]
+            for way in ways
+        ]
+        looks.append(pool.submit(follow_links, arguments.site, pages, arguments.browser))
+        found = [text for one in looks for text in one.result()]
     print("\n".join(found))
     print(f"{len(pages)} pages: {len(found)} findings")
     if found:
         raise SystemExit(1)
+
+
+@contextlib.contextmanager
+def opened(site, executable):
+    """A browser, and the address of the site."""
+    with served(site) as address, sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        yield (
+            playwright.chromium.launch(executable_path=executable, args=arguments),
+            address,
+        )
+
+
+def look(site, pages, way, shots, executable):
+    """What is wrong with the pages in one way to see them, one text each."""
+    scheme, name = way
+    found = []
+    with opened(site, executable) as (browser, address):
+        context = browser.new_context(
+            color_scheme=scheme, viewport={"width": WIDTHS[name], "height": 900}
+        )
+        for page in pages:
+            shot = shots and shots / f"{page}-{name}-{scheme}.png"
+            found += [
+                f"{page} ({name}, {scheme}): {text}"
+                for text in findings(context, address, page, shot)
+            ]
+    return found
+
+
+def follow_links(site, pages, executable):
+    """Dead links of all pages, one text each."""
+    found = []
+    with opened(site, executable) as (browser, address):
+        page = browser.new_page()
+        for name in pages:
+            page.goto(f"{address}/{name}/")
+            dead = dead_links(page, site, address)
+            found += [f"{name}: a dead link to {link}" for link in dead]
+    return found
 
 
 def dead_links(page, site, address):

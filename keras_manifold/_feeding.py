@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import math
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,28 @@ def _array(name, values):
             "batches, such as a keras.utils.PyDataset of x[i:j].toarray()."
         )
     return values.toarray()
+
+
+def first_batch(x: Any) -> tuple[Any, Any]:
+    """What a generator begins with, and a generator of that and the rest.
+
+    Args:
+        x: What `fit` got.
+
+    Returns:
+        Tuple of the inputs of the first batch and what to give to Keras; of `None` and `x`
+        itself, if it is no generator or has no batch.
+    """
+    if not isinstance(x, types.GeneratorType):
+        return None, x
+    for first in x:
+        return sole(keras.utils.unpack_x_y_sample_weight(first)[0]), _all_of(first, x)
+    return None, x
+
+
+def _all_of(first, rest):
+    yield first
+    yield from rest
 
 
 def check_one_input(encoder: Any, x: Any) -> None:

@@ -9,7 +9,12 @@ from typing import Any
 import keras
 
 from keras_manifold import _seeds
-from keras_manifold._feeding import check_one_input, direct_monitors, with_targets
+from keras_manifold._feeding import (
+    check_one_input,
+    direct_monitors,
+    first_batch,
+    with_targets,
+)
 from keras_manifold._map.checks import check_process, check_records_gradients
 from keras_manifold._map.compiled import forget_compiled
 from keras_manifold._map.function import Map, analysis, in_analysis
@@ -223,7 +228,8 @@ class TwoHalves(keras.Model):
         callbacks = given.get("callbacks")
         if not penalties or not self.compiled:
             return given
-        self._check_data(given["x"])
+        batch, given["x"] = first_batch(given["x"])
+        self._check_data(given["x"] if batch is None else batch)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             own = FiniteLosses(tuple(penalties))
             given["callbacks"] = [*keras.tree.flatten(callbacks or []), own]

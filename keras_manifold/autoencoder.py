@@ -245,7 +245,7 @@ class AutoEncoder(TwoHalves):
         Args:
             x: Samples, an array of shape `(n, *input_shape)`, or any data set that Keras
                 takes. Where there are penalties, the first samples of a data set are read
-                once more, before training.
+                once more, before training; of a generator its first batch, which stays.
             y: Targets of the same shape, if they are not the samples: such as clean images
                 for noisy ones.
             *args: As in Keras.

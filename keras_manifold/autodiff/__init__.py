@@ -4,6 +4,11 @@ The place of the package that names a framework (`NoiseInjection` does too, for 
 through `tf.data`). All functions run eagerly and inside compiled steps, and what they
 return can be differentiated again with respect to the weights, which is how a penalty
 on a Jacobian is trained.
+
+The first use changes the framework for the whole process. On TensorFlow it registers
+second derivatives that are missing: of resizing, softsign and variances. On PyTorch it
+replaces the derivative of hard_sigmoid by one of the same values that has a derivative.
+First derivatives stay as they are.
 """
 
 import contextlib

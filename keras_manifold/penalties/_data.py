@@ -26,8 +26,8 @@ def telling_samples(x: Any) -> tuple[np.ndarray, np.ndarray] | None:
     Roots, norms and logarithms have no derivative at 0: at a silent clip or a black image.
 
     Args:
-        x: What `fit` got. Of a data set the first samples are read, as Keras does to build
-            a model; of a generator nothing, as these would be missing afterwards.
+        x: What `fit` got, or the first batch of a generator. Of a data set the first
+            samples are read, as Keras does to build a model.
 
     Returns:
         Tuple of five samples, `(5, *input_shape)`, in floating point, and their indices;

@@ -25,7 +25,8 @@ def hint_of(annotation):
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
         array, dimensions = inner
-        return _numbers_of(array)[typing.get_origin(array) or array, dimensions], True
+        is_numpy = bool(typing.get_args(array))  # `NDArray` of some numbers
+        return _numbers_of(array)[np.ndarray if is_numpy else array, dimensions], True
     if origin in (typing.Union, types.UnionType):
         hints, have_shapes = zip(*map(hint_of, inner))
         return functools.reduce(operator.or_, hints), any(have_shapes)
@@ -39,7 +40,8 @@ def _numbers_of(array):
     inner = typing.get_args(array)
     if not inner:
         return jaxtyping.Float
-    (dtype,) = typing.get_args(inner[1])
+    # `NDArray[d]` was `ndarray[Any, dtype[d]]` before NumPy 2.5.
+    (dtype,) = typing.get_args(inner[-1]) or inner
     kinds = {np.floating: "Float", np.integer: "Integer"}
     return getattr(jaxtyping, kinds.get(dtype) or np.dtype(dtype).name.capitalize())
 

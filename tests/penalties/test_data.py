@@ -1,5 +1,7 @@
 """Samples of the data at which a penalised derivative is looked at before training."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -114,6 +116,38 @@ def test_of_tf_data_too(tf):
     model = model_of(Magnitudes(), contractive_penalty=1e-6)
     with pytest.raises(FloatingPointError, match="at sample 23"):
         model.fit(batches, steps_per_epoch=2, verbose=0)
+
+
+@pytest.mark.parametrize("wrap", [lambda b: (b,), lambda b: (b, b)], ids=["x", "x and y"])
+def test_the_first_batch_of_a_generator_is_looked_at_and_trained_on(wrap):
+    x = CLIPS.copy()
+    x[3] = 0.0
+    model, twin = (model_of(Norms(), contractive_penalty=1e-6) for _ in range(2))
+    model.build((None, 8))
+    twin.build((None, 8))
+    before = model.get_weights()
+    with pytest.raises(FloatingPointError, match="at sample 3"):
+        model.fit((wrap(x[i : i + 8]) for i in range(0, 40, 8)), verbose=0)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    twin.set_weights(before)
+    expected = twin.fit(CLIPS, batch_size=8, shuffle=False, verbose=0).history
+    batches = (wrap(CLIPS[i : i + 8]) for i in range(0, 40, 8))
+    found = model.fit(batches, verbose=0).history
+    assert found["reconstruction_loss"] == pytest.approx(
+        expected["reconstruction_loss"], rel=1e-5
+    )
+    assert next(batches, None) is None
+
+
+def test_a_generator_of_nothing_is_left_to_keras():
+    model = model_of(Norms(), contractive_penalty=1e-6)
+    plain = keras.Sequential([layers.Dense(8)])
+    plain.compile("sgd", "mse")
+    with pytest.raises(Exception) as expected:  # noqa: PT011
+        plain.fit((batch for batch in ()), verbose=0)
+    with pytest.raises(expected.type, match=re.escape(str(expected.value))):
+        model.fit((batch for batch in ()), verbose=0)
 
 
 def test_layers_that_declare_no_shape_may_mix_no_samples_of_a_data_set():
