@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,9 @@ from keras_manifold.plot._overview import overview
 from keras_manifold.plot._rendering import rendered
 
 Method = Literal["auto", "dense", "lanczos"]
+
+# Directions of a sample above which feature maps as codes are worth a word.
+_MANY = 1024
 
 
 _ARRAYS = ("vectors", "singular_values", "code_vectors", "errors", "inputs")
@@ -360,11 +364,26 @@ def tangent_space(
     size = len(first) if part is None else source.batch_size
     decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
     if of == "encoder" and decomposition.is_square and _is_whole(model):
+        code, shape = _narrowest(model)
+        pooled = f", and {_pooling(shape)} after it" if len(shape) > 1 else ""
         warnings.warn(
             "The outputs have the shape of the inputs: is the model a whole autoencoder? "
             f'Received: of="encoder" and model={model.name!r}. Then pass '
             'of="reconstruction", or its encoder alone, such as keras.Model(model.input, '
-            'model.get_layer("code").output). If it is an encoder, all is well.',
+            f"model.get_layer({code!r}).output){pooled}. If it is an encoder, all is well.",
+            stacklevel=2,
+        )
+    elif (
+        of == "encoder"
+        and k is None
+        and len(decomposition.code_shape) > 1
+        and decomposition.k > _MANY
+    ):
+        shape = decomposition.code_shape
+        warnings.warn(
+            f"The codes are feature maps of shape {shape}, which count as flattened: "
+            f"{decomposition.k} directions a sample are computed. Received: k=None. Pass "
+            f"k=..., or pool them, by {_pooling(shape)} after the last layer.",
             stacklevel=2,
         )
     if path is None:
@@ -387,6 +406,24 @@ def tangent_space(
 def _is_whole(model):
     """Whether it is one layer or model, instead of something with an encoder."""
     return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
+
+
+def _narrowest(model):
+    """The name of the layer with the fewest outputs, and their shape."""
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for layer in getattr(model, "layers", ()):
+        try:
+            shape = tuple(layer.output.shape[1:])
+        except (AttributeError, ValueError, RuntimeError):  # several, or not built
+            continue
+        if shape and None not in shape:
+            found.append((layer.name, shape))
+    return min(found, key=lambda one: math.prod(one[1]), default=("code", ()))
+
+
+def _pooling(shape):
+    """The layer that makes one vector of feature maps."""
+    return f"keras.layers.GlobalAveragePooling{max(1, len(shape) - 1)}D()"
 
 
 def _places(index, count):

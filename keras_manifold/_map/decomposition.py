@@ -131,6 +131,11 @@ class Decomposition:
         warn_where_lost(self._function, outputs, np.ones(outputs[0].size, bool))
 
     @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one output."""
+        return tuple(self._shapes[0])
+
+    @property
     def is_square(self) -> bool:
         """Whether outputs have the shape of inputs."""
         outputs, inputs = self._shapes

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_count, check_verbose
+from keras_manifold._progress import progress_bar
 
 # Batches from which on `verbose="auto"` shows a progress bar.
 _LONG_RUN = 50
@@ -337,17 +338,13 @@ def with_progress(batches, count, verbose):
 
 
 def _shown(batches, count, verbose):
-    is_long = count is None or count >= _LONG_RUN
-    if not (is_long if verbose == "auto" else verbose):
-        yield from batches
-        return
-    bar = keras.utils.Progbar(count, unit_name="batch")
+    bar = progress_bar(count, "batch", verbose=verbose, many=_LONG_RUN)
     done = 0
     for done, batch in enumerate(batches, start=1):
         yield batch
-        bar.update(done)
+        bar(done)
     if count is None:
-        bar.update(done, finalize=True)
+        bar(done, finalize=True)
 
 
 def padded(batch, size):

@@ -44,7 +44,8 @@ def tangents(
         k: Vectors to show, the leading ones, at least 1; `None` for all.
         images: The samples themselves, `(n, *input_shape)`, to be shown before their
             tangents; `None` for those that the space keeps.
-        labels: One per sample, such as classes, written before its row.
+        labels: One per sample of the space, such as classes, or one per sample that is
+            shown, written before its row; of a single one also the label alone.
         title: Text above the figure; `None` for what the vectors are of, such as "Tangent
             vectors of the encoder", `""` for none.
         ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
@@ -82,10 +83,7 @@ def tangents(
     shape = _shape_of_samples(spaces)
     samples = _chosen(index, shape[0])
     look = Look(image_shape, bands, cmap, feature_names, channel_names)
-    if labels is not None and len(labels) != shape[0]:
-        raise ValueError(
-            f"`labels` must be one per sample, {shape[0]} in all. Received: {len(labels)}."
-        )
+    label_of = _labels_of(labels, samples, shape[0])
     images = _images_of(spaces, images, shape, samples)
     inputs = None if images is None else _inputs_of(images, samples, look)
     is_single = len(spaces) == len(samples) == 1
@@ -111,7 +109,7 @@ def tangents(
                     texts.insert(0, "" if start else "input")
                 cells.append(row)
                 cell_texts.append(texts)
-                label = [] if labels is None or start else [str(labels[sample])]
+                label = [] if start else [label_of.get(sample, "")]
                 names.append(" · ".join(filter(None, [name, *label])))
                 notes.append(vectors.note(limits, signed=True))
     return mosaic(
@@ -124,6 +122,21 @@ def tangents(
         figsize=figsize,
         look=look,
     )
+
+
+def _labels_of(labels, samples, count):
+    """Mapping from samples that are shown to their labels, as texts."""
+    if labels is None:
+        return {}
+    labels = np.atleast_1d(labels)
+    if len(labels) == count:
+        labels = labels[samples]
+    elif len(labels) != len(samples):
+        raise ValueError(
+            f"`labels` must be one per sample, {count} in all, or one per sample that is "
+            f"shown, {len(samples)}. Received: {len(labels)}."
+        )
+    return dict(zip(samples.tolist(), map(str, labels.tolist())))
 
 
 def _images_of(spaces, images, shape, samples):
