@@ -84,7 +84,7 @@ def tangents(
     samples = _chosen(index, shape[0])
     look = Look(image_shape, bands, cmap, feature_names, channel_names)
     label_of = _labels_of(labels, samples, shape[0])
-    images = _images_of(spaces, images, shape)
+    images = _images_of(spaces, images, shape, samples)
     inputs = None if images is None else _inputs_of(images, samples, look)
     is_single = len(spaces) == len(samples) == 1
     cells, cell_texts, names, notes = [], [], [], []
@@ -139,8 +139,11 @@ def _labels_of(labels, samples, count):
     return dict(zip(samples.tolist(), map(str, labels.tolist())))
 
 
-def _images_of(spaces, images, shape):
-    """The samples themselves, if somebody has them, checked to be the same for all."""
+def _images_of(spaces, images, shape, samples):
+    """The samples themselves, if somebody has them, checked to be the same for all.
+
+    Of arrays that are not in memory, those that are shown are compared.
+    """
     kept = [getattr(space, "inputs", None) for space in spaces.values()]
     kept = [inputs for inputs in kept if inputs is not None and inputs.shape == shape]
     if images is not None:
@@ -151,13 +154,13 @@ def _images_of(spaces, images, shape):
                 f"images of shape {np.shape(images)}."
             )
         images = images.reshape(shape)
-        if any(not _are_equal(images, inputs) for inputs in kept):
+        if any(not _are_equal(images, inputs, samples) for inputs in kept):
             raise ValueError(
                 "`images` must be the samples of the space, which keeps them itself. "
                 "Received: images with other values. Leave `images` out."
             )
         return images
-    if len(kept) > 1 and any(not _are_equal(kept[0], inputs) for inputs in kept[1:]):
+    if any(not _are_equal(kept[0], inputs, samples) for inputs in kept[1:]):
         raise ValueError(
             "`space` must be one or several spaces of the same samples. Received: spaces "
             f"{list(spaces)} of samples with other values."
@@ -177,7 +180,9 @@ def _are_shaped_alike(images, shape):
     return same and images.size == np.prod(shape) and len(images) == shape[0]
 
 
-def _are_equal(a, b):
+def _are_equal(a, b, samples):
+    if not all(isinstance(array, np.ndarray) for array in (a, b)):
+        a, b = (np.stack([array[sample] for sample in samples]) for array in (a, b))
     return np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
@@ -291,8 +296,8 @@ def walk(
                 "`x` must be the samples of the space, which does not keep them. Received: "
                 "x=None."
             )
-    x = np.asarray(x)
-    if len(x) != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    if x.shape[0] != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
         raise ValueError(
             "`space` must be that of the samples `x`. Received: vectors of shape "
             f"{space.vectors.shape} and x of shape {x.shape}."
@@ -301,16 +306,17 @@ def walk(
         raise TypeError(
             f"`index` must be a whole number, of one sample. Received: index={index!r}."
         )
-    (index,) = _chosen(index, len(x))
+    (index,) = _chosen(index, x.shape[0])
+    sample = np.asarray(x[index])
     vectors = np.asarray(space.vectors[index][: check_count("directions", directions)])
     steps = check_count("steps", steps, least=2)
     if reach is None:
         # A sample that is 0 has no length of its own.
-        reach = 0.5 * float(np.linalg.norm(x[index])) or 1.0
+        reach = 0.5 * float(np.linalg.norm(sample)) or 1.0
     reach = check_number("reach", reach, positive=True)
     distances = np.linspace(-reach, reach, steps)
-    offsets = distances.reshape(-1, *(1,) * x[index].ndim) * vectors[:, None]
-    points = (x[index] + offsets).astype("float32")
+    offsets = distances.reshape(-1, *(1,) * sample.ndim) * vectors[:, None]
+    points = (sample + offsets).astype("float32")
     rows, labels = [], []
     for i, straight in enumerate(points, start=1):
         rows.append(straight)
@@ -320,7 +326,7 @@ def walk(
             labels.append("reconstructed")
     # Curves would be cut off at the ends of the sample's own scale.
     drawn = [samples_of(row, look) for row in rows]
-    own = [x[index]] if drawn[0].kind == "image" else rows
+    own = [sample] if drawn[0].kind == "image" else rows
     limits = common_range(own)
     return mosaic(
         [row.cells(limits, signed=False) for row in drawn],
