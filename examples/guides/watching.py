@@ -207,7 +207,7 @@ print(*figures, sep="\n")
 # Drawing takes most of the time; for a `directory` it happens beside the training. With `every=4`
 # it happens at every fourth epoch. On the disk samples
 # are stored once, vectors and reconstructions of all but the last snapshot in half precision, and at
-# most 8 pictures of each kind are kept: 200 snapshots of 16 images of 28×28 take 55 MB, see
+# most 8 pictures of each kind are kept: 200 snapshots of 16 images of 28×28 take 57 MB, see
 # [How it works](../how_it_works.md#what-watching-costs). Without `directory`, `log_dir` and `sinks`
 # no figure is drawn.
 #

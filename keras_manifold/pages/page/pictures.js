@@ -184,7 +184,7 @@ function drawSeries(canvas, sprite, planes, [low, high], names) {
   const context = contextOf(canvas);
   const { width } = canvas;
   const isBars = sprite.kind === "table" && sprite.width <= SHARED.mostBars;
-  const below = isBars && names ? canvas.height / 3 : 0;
+  const below = isBars && names ? Math.round(0.45 * canvas.height) : 0;
   const height = canvas.height - below;
   const style = getComputedStyle(document.documentElement);
   /** @type {(value: number) => number} */
@@ -236,8 +236,13 @@ function writeNames(context, names, x, top) {
   context.fillStyle = style.getPropertyValue("--text");
   context.textAlign = "right";
   context.textBaseline = "middle";
-  const size = Math.min(17, (0.9 * context.canvas.width) / names.length);
-  context.font = `${size}px ${style.fontFamily}`;
+  /** @param {number} size */
+  const write = (size) => (context.font = `${size}px ${style.fontFamily}`);
+  const most = Math.min(17, (0.9 * context.canvas.width) / names.length);
+  write(most);
+  // Smaller where one is long, but not too small to be read.
+  const longest = d3.max(names, (name) => context.measureText(name).width) || 1;
+  write(Math.max(Math.min(12, most), Math.min(most, (most * (room - 4)) / longest)));
   names.forEach((name, i) => {
     context.setTransform(0, -1, 1, 0, x(i), top + 2);
     context.fillText(name, 0, 0, room - 4);
