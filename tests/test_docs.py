@@ -212,6 +212,15 @@ def test_every_guide_is_in_the_navigation_and_in_the_overview():
         assert f"({guide.stem}.md)" in overview
 
 
+def test_first_steps_take_at_most_ten_lines_for_each_kind_of_data():
+    text = (ROOT / "examples" / "guides" / "first_steps.py").read_text("utf-8")
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
+    lines = [[line for line in c.splitlines()[1:] if line[:1] not in "#"] for c in cells]
+    counts = [len(cell) for cell in lines if cell]
+    assert len(counts) == 6  # imports, and five tasks
+    assert max(counts) <= 10, counts
+
+
 def test_home_and_readme_show_the_same_ten_lines():
     (shown,) = re.findall(r"```python\n.*?```", (DOCS / "index.md").read_text(), flags=re.S)
     assert shown in (ROOT / "README.md").read_text()  # where test_readme.py runs them
@@ -283,6 +292,20 @@ def go_on_with_other_samples(folder):
         km.tangent_space(keras.ops.tanh, np.full((2, 3), value), path=folder / "run")
 
 
+def join_a_missing_part(folder):
+    km.tangent_space(
+        keras.ops.tanh, np.ones((3, 2)), batch_size=1, path=folder / "run", part=(0, 2)
+    )
+    km.TangentSpace.load(folder / "run")
+
+
+def go_on_with_parts_of_another_size(folder):
+    for n in (2, 3):
+        km.tangent_space(
+            keras.ops.tanh, np.ones((3, 2)), batch_size=1, path=folder / "run", part=(0, n)
+        )
+
+
 def run_twice(folder):
     for _ in range(2):
         fit(X, epochs=2, callbacks=[km.TangentAnalyzer(X, k=1, directory=folder)])
@@ -325,6 +348,8 @@ PROVOKED = {
         keras.ops.sin, np.full((3, 2), np.inf)
     ),
     "`directory` must be new": run_twice,
+    "All 4 parts": join_a_missing_part,
+    "`path` must be new": go_on_with_parts_of_another_size,
     "`path` must hold": go_on_with_other_samples,
     "Another run holds": write_beside_another_run,
     "Results on disk need": write_without_zarr,

@@ -1,6 +1,7 @@
 """How many threads NumPy's products of matrices take."""
 
 import contextlib
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -34,15 +35,21 @@ class OneBlasThread(contextlib.AbstractContextManager):
                 self._lift()
 
     def _set(self):
-        from threadpoolctl import threadpool_limits
-
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keras_manifold_blas")
-        self._limit = self._keeper.submit(threadpool_limits, 1, user_api="blas").result()
+        limit = _libraries().limit
+        self._limit = self._keeper.submit(limit, limits=1, user_api="blas").result()
 
     def _lift(self):
         self._keeper.submit(self._limit.restore_original_limits).result()
         self._keeper.shutdown()
         self._keeper = self._limit = None
+
+
+@functools.cache  # to look through all that a process has loaded takes milliseconds
+def _libraries():
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 # The one of the process.

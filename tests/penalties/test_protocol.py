@@ -75,3 +75,27 @@ def test_a_saved_model_has_it_again(penalty, rng, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     found, expected = (m.evaluate(x, verbose=0, return_dict=True) for m in (loaded, model))
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_it_counts_weights_of_samples(penalty, rng):
+    model = km.AutoEncoder.dense(6, 2, units=(4,), penalties=[penalty(name="p")])
+    model.compile("sgd", "mse")
+    x = rng.normal(size=(8, 6)).astype("float32")
+    found = {
+        weight: model.evaluate(
+            x, sample_weight=np.full(8, weight, "float32"), verbose=0, return_dict=True
+        )["p"]
+        for weight in (0.0, 1.0)
+    }
+    assert found[0.0] == 0.0
+    assert found[1.0] > 0
+
+
+@pytest.mark.parametrize("name", [name for name in PENALTIES if name != "third party"])
+def test_those_of_derivatives_refuse_functions_that_mix_samples(name, rng):
+    def centred(x):
+        return x - ops.mean(x, axis=0, keepdims=True)
+
+    x = ops.convert_to_tensor(rng.normal(size=(5, 3)).astype("float32"))
+    with pytest.raises(ValueError, match="each sample on its own"):
+        PENALTIES[name]()(centred, x)
