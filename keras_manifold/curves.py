@@ -228,8 +228,8 @@ def geodesics(
     is, and $O(d^3)$ for each point in float64 NumPy. Memory: Jacobians of a window of
     points, at most 134 MB (and what the framework holds beside them), and the equations of
     as many pairs as fit into 270 MB. The
-    compilation comes on top, once for a decoder that is a Keras layer, at each call for
-    other callables.
+    compilation comes on top: once for a decoder that is a Keras layer, and for one of a few
+    sizes that the number of points is rounded up to; at each call for other callables.
 
     Args:
         model: `AutoEncoder` or anything with a `decoder`; a Keras layer or callable from

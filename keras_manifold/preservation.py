@@ -22,7 +22,11 @@ class Preservation(NamedTuple):
 
 
 def neighbor_preservation(x: Any, codes: Any, *, neighbors: int = 5) -> Preservation:
-    """Trustworthiness and continuity of codes, by scikit-learn.
+    r"""Trustworthiness and continuity of codes.
+
+    Trustworthiness is $1 - \frac{2}{n k (2n - 3k - 1)} \sum_i \sum_j \max(r_{ij} - k, 0)$
+    over the $k$ nearest neighbors $j$ of each $i$ among the codes, which are its
+    $r_{ij}$-th among the data; continuity has both the other way around.
 
     Cost: all distances between samples, `(n, n)`; take a few thousand.
 
@@ -36,7 +40,6 @@ def neighbor_preservation(x: Any, codes: Any, *, neighbors: int = 5) -> Preserva
 
     Raises:
         ValueError: If `x` and `codes` differ in `n`, or `neighbors` is out of range.
-        ImportError: If scikit-learn is missing (`pip install scikit-learn`).
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -59,14 +62,25 @@ def neighbor_preservation(x: Any, codes: Any, *, neighbors: int = 5) -> Preserva
             f"`neighbors` must be below half the number of samples, {len(x)}. Received: "
             f"neighbors={neighbors}."
         )
-    try:
-        from sklearn.manifold import trustworthiness
-    except ImportError as error:
-        raise ImportError(
-            f"neighbor_preservation needs scikit-learn. Received: {error}. Run: pip "
-            "install scikit-learn."
-        ) from error
-    return Preservation(
-        float(trustworthiness(x, codes, n_neighbors=neighbors)),
-        float(trustworthiness(codes, x, n_neighbors=neighbors)),
-    )
+    near, far = _ranks(x), _ranks(codes)
+    return Preservation(_trust(near, far, neighbors), _trust(far, near, neighbors))
+
+
+def _ranks(points):
+    """Of each sample, the place of each by distance from it, `(n, n)`: itself 0."""
+    points = points.astype("float64") - points.mean(axis=0, dtype="float64")
+    norms = np.square(points).sum(axis=1)
+    squares = norms[:, None] + norms - 2 * points @ points.T
+    np.fill_diagonal(squares, -np.inf)
+    order = np.argsort(squares, axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(len(points))[None], axis=1)
+    return ranks
+
+
+def _trust(ranks, shown, neighbors):
+    """One less what neighbors as shown are too far down the ranks, of the most possible."""
+    count = len(ranks)
+    is_neighbor = (shown > 0) & (shown <= neighbors)
+    excess = np.maximum(ranks[is_neighbor] - neighbors, 0).sum()
+    return float(1 - 2 * excess / (count * neighbors * (2 * count - 3 * neighbors - 1)))

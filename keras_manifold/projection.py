@@ -94,7 +94,9 @@ def project(
             f"{x.shape}, for outputs of {size // members} entries."
         )
     distances: Any = Distances.of(function, codes[:SAMPLES_CHECKED])
-    at_once = max(1, min(_MOST_SAMPLES, len(x), samples_held(size * codes[0].size)))
+    # A power of two for few: another number of them needs no other compiled function.
+    few = 1 << (len(x) - 1).bit_length()
+    at_once = max(1, min(_MOST_SAMPLES, few, samples_held(size * codes[0].size)))
     found, squares, is_done = (
         codes.astype("float64"),
         np.empty(len(x)),

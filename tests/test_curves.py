@@ -204,6 +204,27 @@ def test_a_geodesic_is_never_longer_than_the_straight_line(seed, which):
     assert (curves.energies >= curves.lengths**2 / 12 * (1 - 1e-5)).all()  # Cauchy-Schwarz
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="compiles nothing")
+def test_other_pairs_of_about_that_number_compile_nothing(rng):
+    traced = []
+
+    class Counted(keras.layers.Layer):
+        def call(self, codes):
+            if len(codes.shape) == 2 and (codes.shape[0] or 0) > 5:  # no check
+                traced.append(codes.shape)
+            return keras.ops.concatenate([codes, keras.ops.square(codes)], axis=-1)
+
+    decoder = Counted()
+    for count, steps in ((40, 8), (50, 8), (56, 8), (30, 12)):
+        start, stop = rng.normal(size=(2, count, 2))
+        km.geodesics(decoder, start, stop, steps=steps)
+        km.curve_lengths(decoder, rng.normal(size=(count, steps, 2)))
+        if count == 40:
+            first = len(traced)
+    assert 0 < first <= 8, "once for each derivative"
+    assert len(traced) == first
+
+
 def test_codes_that_are_feature_maps_keep_their_shape(rng):
     matrix = rng.normal(size=(4, 5)).astype("float32")
 

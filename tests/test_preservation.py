@@ -3,7 +3,20 @@ import pytest
 
 import keras_manifold as km
 
-pytest.importorskip("sklearn", reason="both measures are scikit-learn's")
+
+def test_both_measures_are_those_of_scikit_learn(rng):
+    manifold = pytest.importorskip("sklearn.manifold", reason="the oracle")
+    x = rng.normal(size=(50, 6))
+    codes = x[:, :2] + 0.3 * rng.normal(size=(50, 2))
+    for neighbors in (1, 5, 20):
+        found = km.neighbor_preservation(x, codes, neighbors=neighbors)
+        assert found == pytest.approx(
+            [
+                manifold.trustworthiness(x, codes, n_neighbors=neighbors),
+                manifold.trustworthiness(codes, x, n_neighbors=neighbors),
+            ],
+            abs=1e-12,
+        )
 
 
 def test_an_isometry_keeps_all_neighbors_and_a_shuffle_few(rng):

@@ -197,13 +197,13 @@ def _windows_of(points, size, overlap) -> Iterator[tuple[int, int, np.ndarray]]:
 
 
 def _window(points, entries):
-    """Points in a window, as near to even as memory allows."""
+    """Points in a window: nearly even, of few sizes, each of which compiles once."""
     most = max(4, min(_MOST_POINTS, samples_held(entries)))
     if points <= most:
-        # A power of two: a few points more or less need no other compiled function.
         return min(most, max(16, 1 << (points - 1).bit_length()))
     count = -(-points // (most - 2))
-    return min(most, -(-points // count) + 2)
+    even, eighth = -(-points // count) + 2, max(1, most // 8)
+    return min(most, -(-even // eighth) * eighth)
 
 
 def _epsilon_of(dtype):

@@ -72,7 +72,8 @@ class TangentAnalyzer(Watch):
       least one over the entries of a code, and that of an isometry up to scale. Costs a
       pass per entry of a code. For codes of 2 to 16 entries the page then draws an ellipse
       of the metric around each: from centre to edge the decoder's output moves by one
-      length. The npz files have it as `metric`, `(n, size, size)`.
+      length; points grow with the area that the decoder gives to a small square there.
+      The npz files have it as `metric`, `(n, size, size)`.
     - `denoiser_dimension`: the local dimension at the scale of the model's noise, by
       `"stein"` of [`dimension_curve`][keras_manifold.dimension_curve] from 8 draws, the
       same at all snapshots. The noise must be Gaussian, of one level, not clipped; NaN

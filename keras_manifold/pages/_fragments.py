@@ -34,11 +34,13 @@ from keras_manifold.dimension.spectrum import local_dimension
 from keras_manifold.pages._sprites import sprite_of
 from keras_manifold.plot._look import PLAIN, Look
 from keras_manifold.plot._samples import common_range, symmetric_range
+from keras_manifold.preservation import neighbor_preservation
 
 # A page shows the first of everything; more can't be read on a screen.
 _MOST_SHOWN = 16  # samples, and vectors of each
 _MOST_VALUES = 128  # singular values of each sample
 _MOST_CODES = 256  # points of the latent space
+_NEIGHBORS = 5  # of each, which the latent space keeps or not
 _LONGEST = 8  # axis of an ellipse around a code, in median small ones
 
 SETUP = "run.json"  # what the run was made with, and when
@@ -195,7 +197,7 @@ def _tangents(name, arrays, look, pictures):
             sprite_of(vectors, ranges, signed=True, look=look_of_vectors), pictures
         ),
         "inputs": None if inputs is None else _unsigned(inputs, look, pictures),
-        "codes": _codes(arrays[CODES], arrays.get(METRIC)) if CODES in arrays else None,
+        "codes": _codes(arrays) if CODES in arrays else None,
         "labels": None if labels is None else [str(label) for label in labels.tolist()],
     }
 
@@ -236,11 +238,13 @@ def _kept(sprite, pictures):
     return {**sprite, "picture": name}
 
 
-def _codes(codes, metric):
+def _codes(arrays):
     """Codes as points of a plane: two numbers each, or their first principal components.
 
-    With the decoder's metric, `(n, size, size)`, also an ellipse around each.
+    With the decoder's metric, `(n, size, size)`, also an ellipse around each and the area
+    that the decoder gives to a small square there.
     """
+    codes = arrays[CODES]
     shape = codes.shape[1:]
     flat = codes.reshape(len(codes), -1)[:_MOST_CODES].astype("float64")
     size, share = flat.shape[1], None
@@ -261,32 +265,52 @@ def _codes(codes, metric):
         "share": share,
         # Four digits are enough for a picture.
         "points": [[_rounded(value) for value in point] for point in flat.tolist()],
-        "ellipses": _ellipses(metric, len(codes), components),
+        "kept": _kept_neighbors(arrays.get(INPUT), flat),
+        **_of_metric(arrays.get(METRIC), len(codes), components),
     }
 
 
-def _ellipses(metric, count, components):
-    """Ellipses of one length of the output, in a plane of codes.
+def _kept_neighbors(inputs, points):
+    """Trustworthiness and continuity of the plane, `None` where they would mean nothing."""
+    count = len(points)
+    is_enough = inputs is not None and len(inputs) >= count > 2 * _NEIGHBORS
+    if not is_enough or not np.isfinite(points).all():
+        return None
+    kept = neighbor_preservation(inputs[:count], points, neighbors=_NEIGHBORS)
+    return [_rounded(value) for value in kept]
+
+
+def _of_metric(metric, count, components):
+    """Ellipses of one length of the output, in a plane of codes, and areas.
 
     Returns:
-        For each sample the entries `[a, b, c]` of the matrix [[a, b], [b, c]] that makes
-        its ellipse of the unit circle, all on the scale on which the smaller axis has a
-        median of 1; `None` where the plane is none or the metric is not of these codes.
+        `ellipses`, for each sample the entries `[a, b, c]` of the matrix [[a, b], [b, c]]
+        that makes its ellipse of the unit circle, all on the scale on which the smaller
+        axis has a median of 1. `areas`, of a small square, decoded, in units of their
+        median. `None` where the plane is none or the metric is not of these codes.
     """
+    none = {"ellipses": None, "areas": None}
     size = components.shape[1]
     if metric is None or len(components) != 2 or metric.shape != (count, size, size):
-        return None
+        return none
     metric = components @ metric[:_MOST_CODES].astype("float64") @ components.T
     if not np.isfinite(metric).all():
-        return None
+        return none
     values, axes = np.linalg.eigh(metric)
     if not values.max() > 0:
-        return None
+        return none
+    areas = np.sqrt(np.maximum(values, 0).prod(axis=1))
+    middle = np.median(areas)
     # Where the decoder follows nothing, an ellipse would be without end.
     semi = 1 / np.sqrt(np.maximum(values, 1e-6 * values.max()))
     semi = np.minimum(semi / np.median(semi.min(axis=1)), _LONGEST)
     matrices = (axes * semi[:, None]) @ np.swapaxes(axes, 1, 2)
-    return [[_rounded(m[0, 0]), _rounded(m[0, 1]), _rounded(m[1, 1])] for m in matrices]
+    return {
+        "ellipses": [
+            [_rounded(m[0, 0]), _rounded(m[0, 1]), _rounded(m[1, 1])] for m in matrices
+        ],
+        "areas": [_rounded(area) for area in areas / middle] if middle > 0 else None,
+    }
 
 
 def _rounded(value):

@@ -136,7 +136,7 @@ def latent_map(
         labels: One per code, `(n,)`: up to 12 different ones get a colour each; more
             numbers, a scale.
         x: The samples, `(n, *input_shape)`: the title then says with which trustworthiness
-            and continuity the map shows their neighbors (scikit-learn; also from
+            and continuity the map shows their neighbors (those of
             [`neighbor_preservation`][keras_manifold.neighbor_preservation]).
         curves: `Curves` to be drawn, or points, `(m, points, *code_shape)`.
         volume: Whether the area is shown.
@@ -153,7 +153,6 @@ def latent_map(
         ValueError: If codes have one entry, if labels are not as many, or a number is out
             of range; and as in `pullback_metric`.
         FloatingPointError: If codes are not finite.
-        ImportError: With `x`, if scikit-learn is missing.
 
     Examples:
         >>> import numpy as np, keras_manifold as km

@@ -40,8 +40,10 @@ def test_the_quadratic_model_is_that_of_the_chain_rule(most, rng, monkeypatch):
     np.testing.assert_allclose(blocks.beside, beside, atol=1e-4)
 
 
-def test_a_window_is_bounded_by_memory_and_filled_evenly():
+def test_a_window_is_bounded_by_memory_filled_evenly_and_of_few_sizes():
     assert energy._window(40, 1) == 64
-    assert energy._window(2000, 1) == 1002
-    assert energy._window(3250, 1) <= energy._MOST_POINTS
+    assert energy._window(2000, 1) == 1024
+    assert energy._window(3250, 1) == 896
+    sizes = {energy._window(points, 1) for points in range(1025, 10**5, 7)}
+    assert sizes <= set(range(512, 1025, 128))
     assert energy._window(10**6, ENTRIES_HELD) == 4

@@ -134,6 +134,37 @@ def test_ellipses_around_codes_are_those_of_the_metric_in_the_plane_that_is_show
             np.testing.assert_allclose(found, [expected] * 4, atol=2e-3)
 
 
+def test_areas_at_codes_are_those_of_the_plane_in_units_of_their_median(
+    tmp_path, write_tangents
+):
+    arrays = write_tangents(tmp_path, 1, samples=5)
+    codes = np.array([[-3, 0, 7], [3, 0, 7], [0, -1, 7], [0, 1, 7], [0, 0, 7]], "float32")
+    # The third code does not vary: its stretch is none of the plane.
+    metric = [np.diag([scale, scale, 99.0]) for scale in (1, 2, 3, 6, 0)]
+    path = tmp_path / "tangent_space_0001.npz"
+    np.savez(path, **arrays, codes=codes, metric=np.float32(metric))
+    found = content(path).fragment["codes"]["areas"]
+    np.testing.assert_allclose(found, [0.5, 1, 1.5, 3, 0], rtol=1e-3)
+    np.savez(path, **arrays, codes=codes)
+    assert content(path).fragment["codes"]["areas"] is None
+
+
+def test_kept_neighbors_are_those_of_the_plane_and_the_inputs(
+    tmp_path, write_tangents, rng
+):
+    arrays = write_tangents(tmp_path, 1, samples=20)
+    path = tmp_path / "tangent_space_0001.npz"
+    plane = rng.normal(size=(20, 2)).astype("float32")
+    same = plane @ np.linalg.qr(rng.normal(size=(4, 2)))[0].T
+    for inputs, codes, expected in (
+        (same, plane, [1.0, 1.0]),
+        (same[:10], plane[:10], None),
+        (same, np.full_like(plane, np.nan), None),
+    ):
+        np.savez(path, **arrays | {"input": inputs, "codes": codes})
+        assert content(path).fragment["codes"]["kept"] == expected
+
+
 def test_files_of_others_are_left_out(tmp_path, write_tangents, fragments_of):
     write_tangents(tmp_path, 1)
     np.savez(tmp_path / "weights_0001.npz", a=np.ones(3))

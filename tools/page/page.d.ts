@@ -61,6 +61,10 @@ declare global {
     points: Numbers[];
     /** Of each a symmetric matrix, `[a, b, c]`, that makes its ellipse of the unit circle. */
     ellipses: [number, number, number][] | null;
+    /** Of a small square at each, decoded, in units of their median. */
+    areas: (number | null)[] | null;
+    /** Trustworthiness and continuity of the plane. */
+    kept: [number, number] | null;
   }
 
   interface TangentSnapshot extends SnapshotBase {
@@ -154,6 +158,7 @@ declare global {
     x: number | null;
     y: number | null;
     label: string;
+    area: number | null;
   }
 
   /** What the dialog shows: a tangent vector by its index, or a row of reconstructions. */

@@ -13,7 +13,7 @@ const EXPLANATIONS = {
   ],
   latent: [
     "The latent codes (the encoder's output) of the samples that are watched, as points of a plane.",
-    "Points that lie together are samples that the model takes for alike. Choose one by a click; the numbers are those of the samples above.",
+    "Points that lie together are samples that the model takes for alike. Choose one by a click; the numbers are those of the samples above. Where the decoder's metric is known, ellipses and the size of points show how far it stretches codes.",
   ],
   reconstructions: [
     "What the model makes of samples: input, reconstruction and, with noise, what was corrupted and what became of it.",

@@ -62,6 +62,7 @@ function latentPoints(wanted, signs) {
     // A single number has no second one: the points stand in a row.
     y: point.length === 1 ? 0 : point[1] == null ? null : point[1] * signs[1],
     label: wanted.labels?.[i] ?? "",
+    area: wanted.codes?.areas?.[i] ?? null,
   }));
 }
 
@@ -111,6 +112,7 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
     marginBottom: 34,
     style: { fontSize: "12px" },
     x: { domain: domains[0], label: axes[0], labelAnchor: "center", labelArrow: "none", ticks: 5, tickFormat: axisNumber },
+    r: { type: "identity" },
     y: { domain: domains[1], label: axes[1], labelArrow: "none", grid: true, ticks: axes[1] ? 5 : [], tickFormat: axisNumber },
     marks: [
       Plot.line(outlines(points, ellipses, turn, 0.022 * (domains[0][1] - domains[0][0])), {
@@ -122,13 +124,13 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
         strokeOpacity: 0.8,
         strokeWidth: 1,
       }),
-      Plot.dot(points, { ...place, fill: (p) => colour(p.label), fillOpacity: 0.75, r: 4.5 }),
+      Plot.dot(points, { ...place, fill: (p) => colour(p.label), fillOpacity: 0.75, r: latentRadius }),
       Plot.text(numbered, { ...place, text: (p) => String(p.sample + 1), dx: 8, textAnchor: "start", fontSize: 11 }),
       Plot.dot(chosen, { ...place, stroke: "currentColor", strokeWidth: 2, r: 8 }),
       Plot.tip(
         points.map((p) => ({
           ...p,
-          text: `sample ${p.sample + 1}${p.label ? `: ${p.label}` : ""}\n${formatted(p.x)}${axes[1] ? `, ${formatted(p.y)}` : ""}`,
+          text: `sample ${p.sample + 1}${p.label ? `: ${p.label}` : ""}\n${formatted(p.x)}${axes[1] ? `, ${formatted(p.y)}` : ""}${p.area === null ? "" : `\narea, decoded: ${formatted(p.area)} × the median`}`,
         })),
         Plot.pointer({ ...place, ...TIP }),
       ),
@@ -144,6 +146,12 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
     if (nearest) chooseSample(nearest.sample);
   });
   return chart;
+}
+
+// A point's own area grows with that of a small square of codes, decoded, within bounds.
+/** @param {LatentPoint} point */
+function latentRadius({ area }) {
+  return 4.5 * Math.min(2, Math.max(0.5, Math.sqrt(area ?? 1)));
 }
 
 // The domains, one of them widened so that both axes have one scale.
@@ -199,11 +207,17 @@ function latentSummary(snapshot, points, labels) {
 
 /** @param {TangentSnapshot} snapshot */
 function latentNote(snapshot) {
-  const { share, shape, points, ellipses } = /** @type {Codes} */ (snapshot.codes);
+  const { share, shape, points, ellipses, areas, kept } = /** @type {Codes} */ (snapshot.codes);
   const notes = [];
   if (ellipses)
     notes.push(
       "Ellipses: from centre to edge the decoder's output moves by one length, the same for all (very long axes are cut). Where they are circles of one size, distances in this plane are those of the output, up to a factor.",
+    );
+  if (areas)
+    notes.push("Large points: there a small step in codes is a large step of the output (a quarter to four times the median area, what is beyond is cut).");
+  if (kept)
+    notes.push(
+      `Neighbors in this plane, 5 of each: trustworthiness ${formatted(kept[0], 2)} (near here, near in the data), continuity ${formatted(kept[1], 2)} (near in the data, near here).`,
     );
   if (share !== null)
     notes.push(
