@@ -5,8 +5,8 @@
 A row is one function with `@oracle`: it returns our largest error on the backend of Keras
 that is in use. Where another package offers the quantity, `peers=` has functions that
 return its error on the same case with its defaults. Writes benchmarks/results/oracles.md,
-which docs/oracles.md shows. `pip install --no-deps stochman` for the peer; where
-it is missing the table says so.
+which docs/oracles.md shows. `pip install --no-deps stochman latent-geometry geomstats` for
+the peers; of one that is missing the table says so.
 """
 
 import json
@@ -81,7 +81,7 @@ class Oracle:
 def error_of_peer(peer):
     try:
         error = f"{peer(np.random.default_rng(0)):.1e}"
-    except ImportError:
+    except ModuleNotFoundError:
         error = "not installed"
     except Exception as problem:  # a peer's own: part of what is found
         error = f"failed ({type(problem).__name__})"
@@ -331,6 +331,30 @@ def stochman_on_great_circles(rng):
     return largest(lengths.numpy(), angles)
 
 
+def latent_geometry_on_great_circles(rng):
+    """Latent-geometry 1.1.0, `shortest_path`, by its curve at 1,000 points."""
+    import torch
+    from latent_geometry.manifold import LatentManifold
+    from latent_geometry.mapping import TorchModelMapping
+    from latent_geometry.metric import EuclideanMetric
+
+    class Sphere(torch.nn.Module):
+        def forward(self, points):
+            below = (points**2).sum(-1, keepdim=True) + 1
+            return torch.cat([2 * points, below - 2], -1) / below
+
+    start, stop, angles = great_circles(rng, 20, 3)
+    mapping = TorchModelMapping(Sphere(), (2,), (3,))
+    manifold = LatentManifold(mapping, EuclideanMetric())
+    lengths = []
+    for a, b in zip(start, stop):
+        path = manifold.shortest_path(a, b)
+        points = np.array([path(t) for t in np.linspace(0, 1, 1000)])
+        outputs = sphere_in_numpy(points)[0]
+        lengths.append(np.linalg.norm(np.diff(outputs, axis=0), axis=1).sum())
+    return largest(np.array(lengths), angles)
+
+
 def lengths_of_great_circles(rng, size):
     import keras_manifold as km
 
@@ -345,6 +369,7 @@ def lengths_of_great_circles(rng, size):
     peers=(
         adam_on_great_circles(3),
         stochman_on_great_circles,
+        latent_geometry_on_great_circles,
     ),
 )
 def great_circles_in_3(rng):
@@ -359,6 +384,208 @@ def great_circles_in_3(rng):
 )
 def great_circles_in_20(rng):
     return lengths_of_great_circles(rng, 20)
+
+
+@oracle(
+    "`geodesics`",
+    case="the same by polar angle and longitude",
+    closed_form=r"$\arccos \langle a, b \rangle$",
+)
+def great_circles_by_angles(rng):
+    from keras import layers, ops
+
+    import keras_manifold as km
+
+    class Angles(layers.Layer):
+        def call(self, codes):
+            polar, longitude = codes[:, :1], codes[:, 1:]
+            across = [ops.cos(longitude), ops.sin(longitude)]
+            ring = ops.sin(polar) * ops.concatenate(across, axis=-1)
+            return ops.concatenate([ring, ops.cos(polar)], axis=-1)
+
+    *ends, angles = great_circles(rng, 20, 3)
+    points = [sphere_in_numpy(codes.astype("float64"))[0] for codes in ends]
+    start, stop = (
+        np.stack([np.arccos(p[:, 2]), np.arctan2(p[:, 1], p[:, 0])], 1) for p in points
+    )
+    # The way around that is the shorter one.
+    stop[:, 1] -= 2 * np.pi * np.round((stop - start)[:, 1] / (2 * np.pi))
+    return largest(km.geodesics(Angles(), start, stop, verbose=0).lengths, angles)
+
+
+def rolled(kind):
+    """A surface that is bent without being stretched."""
+    from keras import layers, ops
+
+    class Rolled(layers.Layer):
+        def call(self, codes):
+            first, second = codes[:, 0], codes[:, 1]
+            if kind == "cylinder":
+                return ops.stack([ops.cos(first), ops.sin(first), second], axis=-1)
+            if kind == "torus":
+                return ops.concatenate([ops.cos(codes), ops.sin(codes)], axis=-1)
+            return ops.stack([first * ops.cos(first), second, first * ops.sin(first)], -1)
+
+    return Rolled()
+
+
+def straight_when_unrolled(rng, kind):
+    import keras_manifold as km
+
+    low, high = ((4.5, 0.0), (13.0, 15.0)) if kind == "roll" else ((-1, -1), (1.1, 1.1))
+    start, stop = rng.uniform(low, high, (2, 20, 2))
+    unrolled = [start, stop]
+    if kind == "roll":
+        t = [codes[:, 0] for codes in unrolled]
+        along = [0.5 * (t * np.sqrt(1 + t**2) + np.arcsinh(t)) for t in t]
+        unrolled = [np.stack([a, c[:, 1]], 1) for a, c in zip(along, unrolled)]
+    lengths = np.linalg.norm(unrolled[1] - unrolled[0], axis=1)
+    return largest(km.geodesics(rolled(kind), start, stop, verbose=0).lengths, lengths)
+
+
+@oracle(
+    "`geodesics`",
+    case="cylinder, 64 steps, 20 pairs",
+    closed_form=r"$\lVert z - z' \rVert$",
+)
+def lines_of_the_cylinder(rng):
+    return straight_when_unrolled(rng, "cylinder")
+
+
+@oracle(
+    "`geodesics`",
+    case="flat torus in 4 dimensions, 64 steps, 20 pairs",
+    closed_form=r"$\lVert z - z' \rVert$",
+)
+def lines_of_the_torus(rng):
+    return straight_when_unrolled(rng, "torus")
+
+
+@oracle(
+    "`geodesics`",
+    case="Swiss roll, 64 steps, 20 pairs up to a turn and a half apart",
+    closed_form=r"$\lVert u - u' \rVert$, $u = (\tfrac12 (t \sqrt{1 + t^2} + "
+    r"\operatorname{asinh} t), h)$",
+)
+def lines_of_the_swiss_roll(rng):
+    return straight_when_unrolled(rng, "roll")
+
+
+@oracle(
+    "`geodesics`",
+    case="affine decoder of 5 codes, 64 steps, 20 pairs",
+    closed_form=r"$\lVert A (z - z') \rVert$",
+)
+def lines_of_an_affine_decoder(rng):
+    from keras import layers
+
+    import keras_manifold as km
+
+    matrix, shift = rng.normal(size=(5, 9)), rng.normal(size=9)
+    decoder = layers.Dense(9)
+    decoder.build((None, 5))
+    decoder.set_weights([matrix, shift])
+    start, stop = rng.normal(size=(2, 20, 5))
+    lengths = np.linalg.norm((stop - start) @ matrix, axis=1)
+    return largest(km.geodesics(decoder, start, stop, verbose=0).lengths, lengths)
+
+
+def log_of_the_sphere(start, stop, angles):
+    """Directions in codes, of the length of the angle, from start to stop."""
+    a, b = (sphere_in_numpy(codes.astype("float64"))[0] for codes in (start, stop))
+    toward = (b - np.cos(angles)[:, None] * a) * (angles / np.sin(angles))[:, None]
+    _, pull = sphere_in_numpy(start.astype("float64"))
+    factor = 4 / (1 + np.square(start).sum(axis=1)) ** 2
+    return pull(toward) / factor[:, None]
+
+
+def geomstats_along_great_circles(rng):
+    """Geomstats 2.8.0, `PullbackMetric.exp`, 5 of the pairs."""
+    os.environ["GEOMSTATS_BACKEND"] = "pytorch"
+    import geomstats.backend as gs
+    from geomstats.geometry.base import ImmersedSet
+    from geomstats.geometry.euclidean import Euclidean
+    from geomstats.geometry.pullback_metric import PullbackMetric
+
+    class Plane(ImmersedSet):
+        def __init__(self):
+            super().__init__(dim=2, equip=False)
+
+        def _define_embedding_space(self):
+            return Euclidean(3)
+
+        def immersion(self, point):
+            below = gs.sum(point**2, axis=-1, keepdims=True) + 1
+            return gs.concatenate([2 * point, below - 2], axis=-1) / below
+
+    start, stop, angles = (part[:5] for part in great_circles(rng, 20, 3))
+    velocities = log_of_the_sphere(start, stop, angles)
+    plane = Plane()
+    plane.equip_with_metric(PullbackMetric)
+    ends = [
+        plane.metric.exp(gs.array(v), gs.array(z.astype("float64")))
+        for v, z in zip(velocities, start)
+    ]
+    found = sphere_in_numpy(np.array([end.detach().numpy() for end in ends]))[0]
+    return largest(found, sphere_in_numpy(stop.astype("float64"))[0])
+
+
+@oracle(
+    "`exponential`",
+    case="sphere in 3 dimensions, 64 steps, 20 pairs: points at the end",
+    closed_form=r"$\cos \theta \, a + \sin \theta \, v / \theta$",
+    peers=(geomstats_along_great_circles,),
+)
+def ends_of_great_circles(rng):
+    import keras_manifold as km
+
+    start, stop, angles = great_circles(rng, 20, 3)
+    velocities = log_of_the_sphere(start, stop, angles)
+    ends = km.exponential(sphere(), start, velocities).codes[:, -1]
+    found, expected = (sphere_in_numpy(c.astype("float64"))[0] for c in (ends, stop))
+    return largest(found, expected)
+
+
+@oracle(
+    "`Curves.velocities`",
+    case="sphere in 3 dimensions, 64 steps, 20 pairs",
+    closed_form=r"$\theta (b - \cos \theta \, a) / \sin \theta$, as codes",
+)
+def logarithms_of_the_sphere(rng):
+    import keras_manifold as km
+
+    start, stop, angles = great_circles(rng, 20, 3)
+    curves = km.geodesics(sphere(), start, stop, tolerance=1e-9, verbose=0)
+    return largest(curves.velocities, log_of_the_sphere(start, stop, angles))
+
+
+@oracle(
+    '`distances`, `"geodesic"`',
+    case="sphere in 3 dimensions, all pairs of 8 codes, 64 steps",
+    closed_form=r"$\arccos \langle a, b \rangle$",
+)
+def angles_between_all(rng):
+    import keras_manifold as km
+
+    codes = great_circles(rng, 8, 3)[0]
+    points = sphere_in_numpy(codes.astype("float64"))[0]
+    found = km.distances(sphere(), codes, edge_steps=64, method="geodesic", verbose=0)
+    return largest(found, np.arccos(np.clip(points @ points.T, -1, 1)))
+
+
+@oracle(
+    '`distances`, `"graph"`',
+    case="sphere in 3 dimensions, 1,000 codes of a cap, 20 neighbors",
+    closed_form=r"$\arccos \langle a, b \rangle$",
+)
+def paths_over_a_cap(rng):
+    import keras_manifold as km
+
+    radius, turn = np.sqrt(rng.uniform(0, 1, 1000)), rng.uniform(0, 2 * np.pi, 1000)
+    codes = np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
+    points = sphere_in_numpy(codes)[0]
+    found = km.distances(sphere(), codes, neighbors=20, verbose=0)
+    return largest(found, np.arccos(np.clip(points @ points.T, -1, 1)))
 
 
 def paraboloid():

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_manifold._storage.stored import StoredBatches, is_stored
 from keras_manifold._storage.streams import sole
 
 # Dense copies of sparse rows, in bytes.
@@ -24,7 +25,7 @@ def bound(
 
     Keras drops weights that come without a target: where there are some, the samples are
     given as their own. One array by its name or in a list is that array; sparse rows are
-    made dense.
+    made dense. Samples on disk become batches that are read one by one.
 
     Args:
         method: Keras's own method, which will get them.
@@ -34,7 +35,8 @@ def bound(
         kwargs: What else was given by name.
 
     Raises:
-        ValueError: If `class_weight` is among them, or sparse rows are too many.
+        ValueError: If `class_weight` is among them, sparse rows are too many, or samples
+            on disk are to be split.
     """
     given = inspect.signature(method).bind(x, y, *args, **kwargs).arguments
     given |= given.pop("kwargs", {})
@@ -53,9 +55,34 @@ def bound(
         x_val, y_val = _array("validation_data", x_val), _array("validation_data", y_val)
         y_val = _target_of_weighted(x_val, y_val, weights)
         given["validation_data"] = (x_val, y_val, weights)
+        if is_stored(x_val):
+            size = given.get("validation_batch_size") or given.get("batch_size")
+            stored = StoredBatches(x_val, y_val, weights, batch_size=size)
+            given["validation_data"] = stored
     x, y = _array("x", x), _array("y", y)
     given["x"], given["y"] = x, _target_of_weighted(x, y, given.get("sample_weight"))
-    return given
+    taken = inspect.signature(method).parameters
+    if not is_stored(x) or "batch_size" not in taken:  # it is a batch
+        return given
+    return _read_by_batches(given, shuffles="shuffle" in taken)  # `evaluate` does not
+
+
+def _read_by_batches(given, shuffles):
+    """The arguments with a data set in place of samples on disk."""
+    if given.get("validation_split"):
+        raise ValueError(
+            "Samples on disk are not split by Keras, which would load all of them. "
+            f"Received: validation_split={given['validation_split']}. Pass "
+            "validation_data=..., such as another file."
+        )
+    stored = StoredBatches(
+        given["x"],
+        given["y"],
+        given.pop("sample_weight", None),
+        batch_size=given.pop("batch_size", None),
+        shuffle=bool(given.get("shuffle", shuffles)),
+    )
+    return given | {"x": stored, "y": None}
 
 
 def _target_of_weighted(x, y, sample_weight):

@@ -5,13 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_manifold._map.damping import Damping, damped
 from keras_manifold._map.energy import Blocks, CurveEnergy
 from keras_manifold._map.tridiagonal import solve_block_tridiagonal
 
-# Damping, in units of the stiffness of a curve's longest wave: where it begins, up to which
-# a step is as good as undamped, and where no step is left that would lower the energy.
-_FIRST, _FREE, _MOST, _LEAST = 0.1, 1.0, 1e9, 1e-3
-_DOWN, _UP = 0.1, 10.0
+# Damping, in units of the stiffness of a curve's longest wave.
+_DAMPING = {"first": 0.1, "free": 1.0, "least": 1e-3}
 # Newton's equations for a step of a curve that is shot, at most.
 MOST_EQUATIONS = 8
 
@@ -55,7 +54,7 @@ def relaxed(
     squares, norms = energy.segments(curves)
     energies = squares.sum(axis=1)
     stiffness = (np.pi / (points - 1)) ** 2
-    damping = np.full(count, _FIRST)
+    damping = Damping(count, **_DAMPING)
     gain = np.zeros(count)  # by the model, of the first step from where a curve is
     converged = energies == 0
     iterations = np.zeros(count, int)
@@ -69,30 +68,22 @@ def relaxed(
             kept[is_new] = found
         at = np.flatnonzero(running)
         part = Blocks(*(array[at] for array in blocks))
-        steps = _steps(part, damping[at] * stiffness)
+        steps = _steps(part, damping.values[at] * stiffness)
         gains = -(part.gradient * steps).sum(axis=(1, 2))
         gain[at] = np.where(is_new[at], gains, gain[at])
         moved = flat[at].copy()
         moved[:, 1:-1] += steps
         found = _energies(energy, moved.reshape(-1, *curves.shape[1:]))
         iterations[at] += 1
-        with np.errstate(invalid="ignore"):
-            is_lower = found < energies[at]
-        small = tolerance * energies[at]
-        is_done = is_lower & (energies[at] - found <= small) & (damping[at] <= _FREE)
         # Rounding of the outputs moves the energy by about as much.
         noise = 2 * energy.epsilon * np.sqrt(energies[at] * norms[at])
-        with np.errstate(invalid="ignore"):
-            is_flat = ~is_lower & (gain[at] <= np.maximum(small, noise))
+        is_lower, is_done = damping.judged(
+            at, energies[at], found, gain[at], tolerance=tolerance, noise=noise
+        )
         lowered = at[is_lower]
         flat[lowered], energies[lowered] = moved[is_lower], found[is_lower]
-        damping[at] = np.where(
-            is_lower,
-            np.maximum(damping[at] * _DOWN, _LEAST),
-            np.maximum(damping[at], _FIRST) * _UP,
-        )
-        converged[at[is_done | is_flat]] = True
-        running[at] = ~(is_done | is_flat) & (damping[at] < _MOST)
+        converged[at[is_done]] = True
+        running[at] = ~is_done & damping.is_usable(at)
         is_new[:] = False
         is_new[lowered] = running[lowered]
         settled(int(count - running.sum()))
@@ -187,11 +178,5 @@ def _energies(energy, curves):
 
 def _steps(blocks, damping):
     """The damped Gauss-Newton step at the inner points."""
-    size = blocks.gradient.shape[2]
-    diagonal = 2 * blocks.diagonal
-    scale = np.einsum("nmdd->nmd", diagonal)
-    # Directions that no output follows get a share of the others' damping.
-    mean = scale.mean(axis=(1, 2), keepdims=True)
-    scale = scale + 1e-3 * np.where(mean > 0, mean, 1.0)
-    diagonal[..., np.arange(size), np.arange(size)] += damping[:, None, None] * scale
+    diagonal = damped(2 * blocks.diagonal, damping)
     return solve_block_tridiagonal(diagonal, -blocks.beside, -blocks.gradient)

@@ -246,6 +246,9 @@ class AutoEncoder(TwoHalves):
             x: Samples, an array of shape `(n, *input_shape)`, or any data set that Keras
                 takes. Where there are penalties, the first samples of a data set are read
                 once more, before training; of a generator its first batch, which stays.
+                Arrays on disk (memory-mapped, of Zarr, HDF5 or dask) and tables of Hugging
+                Face's `datasets` are read batch by batch: `shuffle` mixes the batches, and
+                the samples within each.
             y: Targets of the same shape, if they are not the samples: such as clean images
                 for noisy ones.
             *args: As in Keras.

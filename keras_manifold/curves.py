@@ -1,6 +1,5 @@
 """Curves under a decoder: their lengths, and geodesics."""
 
-import functools
 import os
 import warnings
 from collections.abc import Iterator
@@ -8,7 +7,6 @@ from dataclasses import dataclass, fields
 from os import PathLike
 from typing import Annotated, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +15,7 @@ from keras_manifold._arguments import Verbose, check_count, check_number, check_
 from keras_manifold._map.budget import samples_held
 from keras_manifold._map.decoders import decoder_map
 from keras_manifold._map.energy import CurveEnergy
+from keras_manifold._progress import progress_bar
 from keras_manifold._relaxation import MOST_EQUATIONS, relaxed, shot
 from keras_manifold._storage.archives import read_arrays
 from keras_manifold._storage.files import replacing
@@ -290,7 +289,7 @@ def geodesics(
     curves = straight if initial is None else _checked_initial(initial, straight)
     energy = _energy_of(model, curves)
     straight_lengths = _lengths(energy, straight)
-    bar = _bar(len(start), verbose)
+    bar = progress_bar(len(start), "pair", verbose=verbose, many=_MANY)
     parts, done = [], 0
     for group in _groups(curves):
         relaxation = relaxed(
@@ -298,7 +297,7 @@ def geodesics(
             group,
             tolerance=tolerance,
             max_iterations=max_iterations,
-            settled=functools.partial(bar, done),
+            settled=lambda settled, done=done: bar(done + settled),
         )
         done += len(group)
         parts.append(relaxation)
@@ -433,13 +432,6 @@ def _groups(curves):
     at_once = samples_held(4 * points * size * (size + 1))
     for first in range(0, len(curves), at_once):
         yield curves[first : first + at_once]
-
-
-def _bar(count, verbose):
-    if not (count >= _MANY if verbose == "auto" else verbose):
-        return lambda before, settled: None
-    bar = keras.utils.Progbar(count, unit_name="pair")
-    return lambda before, settled: bar.update(before + settled)
 
 
 def _warn_of(missed, most, of="iterations"):

@@ -4,22 +4,25 @@ import math
 import warnings
 from typing import Annotated, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import Verbose, check_count, check_number, check_verbose
 from keras_manifold._map.budget import samples_held
 from keras_manifold._map.compiled import ONE_AT_A_TIME, SAMPLES_CHECKED
+from keras_manifold._map.damping import Damping, damped
 from keras_manifold._map.decoders import decoder_map, encoder_of, ensemble_size
 from keras_manifold._map.energy import Distances, Offsets
+from keras_manifold._progress import progress_bar
 from keras_manifold._storage.streams import floating_samples, padded
 from keras_manifold.metric import checked_codes
 
 # Samples at a time: more make it no faster.
 _MOST_SAMPLES = 256
-# Damping relative to the metric: where it begins, and where no step is left.
-_FIRST, _MOST, _LEAST = 1e-3, 1e9, 1e-7
+# From how many on `verbose="auto"` shows a progress bar.
+_MANY = 1000
+# Damping, in units of the metric.
+_DAMPING = {"first": 1e-3, "free": 1e-2, "least": 1e-7}
 
 
 def project(
@@ -97,8 +100,7 @@ def project(
         np.empty(len(x)),
         np.zeros(len(x), bool),
     )
-    bar = keras.utils.Progbar(len(x), unit_name="sample")
-    is_shown = len(x) >= 1000 if verbose == "auto" else verbose
+    bar = progress_bar(len(x), "sample", verbose=verbose, many=_MANY)
     for start in range(0, len(x), at_once):
         part = slice(start, start + at_once)
         found[part], squares[part], is_done[part] = _nearest(
@@ -110,8 +112,7 @@ def project(
             tolerance,
             max_iterations,
         )
-        if is_shown:
-            bar.update(min(start + at_once, len(x)))
+        bar(min(start + at_once, len(x)))
     if not is_done.all():
         warnings.warn(
             f"{int((~is_done).sum())} of {len(x)} samples are not projected to `tolerance` "
@@ -146,33 +147,29 @@ def _nearest(offsets, distances, codes, targets, size, tolerance, max_iterations
         return [part[:count].astype("float64") for part in parts]
 
     squares, gradients, matrices = at(offsets, codes)
-    damping = np.full(count, _FIRST)
+    damping = Damping(count, **_DAMPING)
     is_done = squares == 0
-    identity = np.eye(codes.shape[1])
     for _ in range(max_iterations):
-        if is_done.all():
+        running = np.flatnonzero(~is_done & damping.is_usable(slice(None)))
+        if not len(running):
             break
-        scale = np.einsum("ndd->nd", matrices)
-        mean = scale.mean(axis=1, keepdims=True)
-        scale = scale + 1e-3 * np.where(mean > 0, mean, 1.0)
-        damped = matrices + (damping[:, None] * scale)[:, :, None] * identity
-        with np.errstate(invalid="ignore"):
-            steps = -np.linalg.solve(damped, gradients[:, :, None])[:, :, 0]
+        equations = damped(matrices[running], damping.values[running])
+        steps = np.zeros_like(codes)
+        steps[running] = -np.linalg.solve(equations, gradients[running, :, None])[..., 0]
         gains = -(steps * gradients).sum(axis=1)
-        moved = np.where(is_done[:, None], codes, codes + steps)
+        moved = codes + steps
         (new,) = at(distances, moved)
-        is_lower = ~is_done & (new < squares)
-        small = tolerance * squares
-        decrease = np.where(is_lower, squares - new, 0.0)
-        is_done |= is_lower & (decrease <= small) & (damping <= 1e-2)
         # No step lowers it, and none would by more than rounding hides.
         noise = 1e-6 * (squares + np.square(targets).sum(axis=1) * 1e-6)
-        is_done |= ~is_lower & (gains <= np.maximum(small, noise))
-        codes[is_lower] = moved[is_lower]
-        damping = np.where(
-            is_lower, np.maximum(0.1 * damping, _LEAST), np.maximum(10 * damping, _FIRST)
+        is_lower, is_done[running] = damping.judged(
+            running,
+            squares[running],
+            new[running],
+            gains[running],
+            tolerance=tolerance,
+            noise=noise[running],
         )
-        if (damping[~is_done] > _MOST).all():
-            break
+        lowered = running[is_lower]
+        codes[lowered] = moved[lowered]
         squares, gradients, matrices = at(offsets, codes)
     return codes.reshape(shape), squares, is_done

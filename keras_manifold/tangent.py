@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,8 @@ from keras_manifold._arguments import (
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
-from keras_manifold._storage.growing_arrays import GrowingArrays
+from keras_manifold._storage.joined import rows_at
+from keras_manifold._storage.parts import OnePart, checked_part, load_run
 from keras_manifold._storage.snapshots import (
     INPUT,
     Snapshot,
@@ -31,11 +33,14 @@ from keras_manifold._storage.snapshots import (
     samples_beside,
 )
 from keras_manifold._storage.stores import InMemory, OnDisk, Sliceable, Store
-from keras_manifold._storage.streams import floating_batches, with_progress
+from keras_manifold._storage.streams import Batches, with_progress
 from keras_manifold.plot._overview import overview
 from keras_manifold.plot._rendering import rendered
 
 Method = Literal["auto", "dense", "lanczos"]
+
+# Directions of a sample above which feature maps as codes are worth a word.
+_MANY = 1024
 
 
 _ARRAYS = ("vectors", "singular_values", "code_vectors", "errors", "inputs")
@@ -100,7 +105,9 @@ class TangentSpace:
 
     def __getitem__(self, index: int | slice | Sequence[int]) -> "TangentSpace":
         places = _places(index, len(self))
-        taken = {name: _taken(array, places) for name, array in self.arrays().items()}
+        taken: dict[str, Any] = {
+            name: rows_at(array, places) for name, array in self.arrays().items()
+        }
         return replace(self, **taken)
 
     def __repr__(self) -> str:
@@ -177,7 +184,7 @@ class TangentSpace:
 
         Args:
             path: Name of the file, or of the folder: of a run that was cut off, it gives
-                the samples that are written.
+                the samples that are written. The parts of a run are read as one.
             max_bytes: What the headers of a file may promise, which is seen before it is
                 read; folders are read as they are sliced.
 
@@ -186,15 +193,16 @@ class TangentSpace:
 
         Raises:
             ValueError: If the file does not hold a tangent space, is cut short or damaged,
-                or promises more than `max_bytes`.
+                or promises more than `max_bytes`; if parts are missing or unfinished, by
+                their numbers.
             FileNotFoundError: If there is no such file.
 
         Examples:
             See `save`.
         """
         if Path(path).is_dir():
-            of = GrowingArrays.fingerprint_of(path).get("of")
-            return cls._of(path, GrowingArrays.load(path, _ARRAYS), of)
+            on_disk, run = load_run(path, _ARRAYS)
+            return cls._of(path, on_disk, run.get("of"))
         names = (*_ARRAYS, "of", INPUT)
         found: dict[str, Any] = read_arrays(path, names, max_bytes=max_bytes)
         of = str(found.pop("of")) if "of" in found else None
@@ -250,6 +258,7 @@ def tangent_space(
     batch_size: int = 32,
     seed: int | None = None,
     path: str | PathLike[str] | None = None,
+    part: tuple[int, int] | None = None,
     verbose: Verbose = "auto",
 ) -> TangentSpace:
     r"""Tangent space of the learned manifold at each sample.
@@ -274,8 +283,9 @@ def tangent_space(
     never forms $J$: it takes about 16 products with $J$ and with $J^\top$ for each of `k +
     8` vectors. The compilation comes on top, once for an encoder or decoder that is a Keras
     layer, at each call for other callables; `forget_compiled` says when a change of a layer
-    is followed. Where `keras.distribution` joins
-    several processes, each of them computes all samples of `x`: they are not split.
+    is followed. Where `keras.distribution` is set, samples are split over the devices of
+    the process; where it joins several processes, each of them computes all samples of `x`,
+    or its `part`.
 
     Args:
         model: `AutoEncoder`, or any object with an `encoder` and a `decoder`. Or a Keras
@@ -285,7 +295,8 @@ def tangent_space(
         x: Array of shape `(n, *input_shape)`, or an iterable of batches
             (`tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generator); of the
             tuples `(x, y)` it may yield only `x` is used. Integers are cast to floating
-            point.
+            point. Arrays on disk (memory-mapped, of Zarr, HDF5 or dask) and tables of one
+            column of Hugging Face's `datasets` are read batch by batch.
         of: `"encoder"`, `"decoder"` or `"reconstruction"`.
         k: Number of directions, in [1, rank], where the rank is at most the shorter side of
             $J$ and, of a reconstruction, the size of a code; `None` for all.
@@ -301,17 +312,22 @@ def tangent_space(
             number of samples. A run that was cut off goes on from what it wrote if it is
             called again with the same model, samples and arguments. `None` to keep them
             in memory.
+        part: `(i, n)`, for one of `n` processes that share `path`: the i-th of `n`
+            contiguous parts of the samples, from 0, cut between batches. Each is a run that
+            goes on when it was cut off; `TangentSpace.load(path)` reads all of them as one,
+            with the bits of a run in one process on such a machine. `x` must say how many
+            samples or batches it has. `None` for all samples.
         verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are long
             or of unknown length.
 
     Returns:
         `TangentSpace`: `vectors` `(n, k, *input_shape)`, `singular_values` `(n, k)`,
-        `code_vectors` `(n, k, *code_shape)`; see there.
+        `code_vectors` `(n, k, *code_shape)`; see there. With `part`, of its samples only.
 
     Raises:
         ValueError: If an argument is out of range, `x` is empty, a function mixes
             samples, declares integer inputs or returns integers, or `path` holds something
-            else.
+            else, such as parts of another number, model or samples.
         TypeError: If `model` can't be called and lacks the part that `of` names, or `x` is
             neither an array nor an iterable of batches of one.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
@@ -338,27 +354,50 @@ def tangent_space(
         seed = check_count("seed", seed, least=0, note="or None")
     if k is not None:
         k = check_count("k", k, note="or None")
-    batches, count = floating_batches(x, batch_size)
+    part = checked_part(part, path)
+    source = Batches(x, batch_size)
+    begin, end = (0, source.count) if part is None else source.part(*part)
+    batches = source.between(begin, end)
     first = next(batches, None)
     if first is None:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
+    size = len(first) if part is None else source.batch_size
     decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
     if of == "encoder" and decomposition.is_square and _is_whole(model):
+        code, shape = _narrowest(model)
+        pooled = f", and {_pooling(shape)} after it" if len(shape) > 1 else ""
         warnings.warn(
             "The outputs have the shape of the inputs: is the model a whole autoencoder? "
             f'Received: of="encoder" and model={model.name!r}. Then pass '
             'of="reconstruction", or its encoder alone, such as keras.Model(model.input, '
-            'model.get_layer("code").output). If it is an encoder, all is well.',
+            f"model.get_layer({code!r}).output){pooled}. If it is an encoder, all is well.",
+            stacklevel=2,
+        )
+    elif (
+        of == "encoder"
+        and k is None
+        and len(decomposition.code_shape) > 1
+        and decomposition.k > _MANY
+    ):
+        shape = decomposition.code_shape
+        warnings.warn(
+            f"The codes are feature maps of shape {shape}, which count as flattened: "
+            f"{decomposition.k} directions a sample are computed. Received: k=None. Pass "
+            f"k=..., or pool them, by {_pooling(shape)} after the last layer.",
             stacklevel=2,
         )
     if path is None:
-        results: Store = InMemory(len(x) if hasattr(x, "shape") else None)
-    else:
+        results: Store = InMemory(source.samples)
+    elif part is None:
         results = OnDisk(path, decomposition.fingerprint())
+    else:
+        results = OnePart(path, part, decomposition.fingerprint(), source)
+    count = None if end is None else end - begin
     batches = with_progress(itertools.chain([first], batches), count, verbose)
     with contextlib.closing(results):
         results.check_function(decomposition, first)
-        missing = decomposition.of_batches(results.missing(batches), results.written)
+        start = results.written + begin * size
+        missing = decomposition.of_batches(results.missing(batches), start, size=size)
         for samples, arrays in missing:
             results.append(samples, {**arrays, "inputs": samples})
         return TangentSpace(**results.finished(), of=of)
@@ -367,6 +406,24 @@ def tangent_space(
 def _is_whole(model):
     """Whether it is one layer or model, instead of something with an encoder."""
     return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
+
+
+def _narrowest(model):
+    """The name of the layer with the fewest outputs, and their shape."""
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for layer in getattr(model, "layers", ()):
+        try:
+            shape = tuple(layer.output.shape[1:])
+        except (AttributeError, ValueError, RuntimeError):  # several, or not built
+            continue
+        if shape and None not in shape:
+            found.append((layer.name, shape))
+    return min(found, key=lambda one: math.prod(one[1]), default=("code", ()))
+
+
+def _pooling(shape):
+    """The layer that makes one vector of feature maps."""
+    return f"keras.layers.GlobalAveragePooling{max(1, len(shape) - 1)}D()"
 
 
 def _places(index, count):
@@ -379,14 +436,6 @@ def _places(index, count):
             f"of such, as there are {count} samples. Received: {index!r}."
         ) from None
     return places
-
-
-def _taken(array, places):
-    """The rows at some places, as a NumPy array."""
-    if len(places) and (np.diff(places) == 1).all():
-        return np.asarray(array[places[0] : places[-1] + 1])
-    # Of a Zarr array.
-    return array.oindex[places] if hasattr(array, "oindex") else array[places]
 
 
 def _half(array):

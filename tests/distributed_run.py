@@ -65,7 +65,7 @@ def trained(samples, **regularisation):
             km.ReconstructionGrid(x[:3], **watched),
         ],
     ).history
-    space = km.tangent_space(model, x[:5], k=2, batch_size=2)
+    space = km.tangent_space(model, x[:5], k=2, batch_size=3)
     return {
         "history": history,
         "weights": [weight.tolist() for weight in model.get_weights()],
@@ -78,6 +78,13 @@ results = {
     "plain": trained(32),
     "regularised": trained(32, noise=km.NoiseInjection(), contractive_penalty=0.1),
 }
+if mode == "data_parallel":
+    from keras_manifold._map.devices import shared_out
+
+    layer = keras.layers.Dense(2)
+    layer.build((None, 16))
+    on_devices = shared_out(x[:3], layer.weights)
+    results["shards"] = [shard.data.shape for shard in on_devices.addressable_shards]
 if mode != "data_parallel":  # which needs batches that the devices can share evenly
     # The last batch leaves nothing for the second device.
     results["partial"] = trained(

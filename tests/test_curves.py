@@ -204,32 +204,6 @@ def test_a_geodesic_is_never_longer_than_the_straight_line(seed, which):
     assert (curves.energies >= curves.lengths**2 / 12 * (1 - 1e-5)).all()  # Cauchy-Schwarz
 
 
-def test_energies_are_no_higher_than_after_a_thousand_steps_of_adam(rng):
-    inner, bias, outer, _ = (w.astype("float64") for w in SMALL.get_weights())
-    start, stop = rng.uniform(-1.5, 1.5, size=(2, 8, 2))
-    share = np.linspace(0, 1, 17)[:, None]
-    best = np.full(8, np.inf)
-    for rate in (0.003, 0.01):
-        curves = start[:, None] + share * (stop - start)[:, None]
-        first, second = np.zeros_like(curves), np.zeros_like(curves)
-        for step in range(1, 1001):
-            hidden = np.tanh(curves @ inner + bias)
-            steps = np.diff(hidden @ outer, axis=1)
-            bends = np.pad(steps, [(0, 0), (1, 0), (0, 0)])
-            bends -= np.pad(steps, [(0, 0), (0, 1), (0, 0)])
-            slope = 2 * (bends @ outer.T * (1 - hidden**2)) @ inner.T
-            slope[:, [0, -1]] = 0
-            first = 0.9 * first + 0.1 * slope
-            second = 0.999 * second + 0.001 * slope**2
-            scale = np.sqrt(second / (1 - 0.999**step)) + 1e-8
-            curves = curves - rate * first / (1 - 0.9**step) / scale
-        steps = np.diff(np.tanh(curves @ inner + bias) @ outer, axis=1)
-        best = np.minimum(best, np.square(steps).sum(axis=(1, 2)))
-    found = km.geodesics(SMALL, start, stop, steps=16)
-    assert (found.energies <= best * (1 + 1e-4)).all()
-    assert (found.straight_lengths > 1.01 * found.lengths).any(), "they are bent"
-
-
 def test_codes_that_are_feature_maps_keep_their_shape(rng):
     matrix = rng.normal(size=(4, 5)).astype("float32")
 

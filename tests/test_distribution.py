@@ -39,6 +39,7 @@ def test_two_devices_train_as_one(tmp_path):
     )
     if BACKEND == "jax":  # it is JAX that cannot share 3 samples between 2 devices
         assert "evenly divide" in two.pop("uneven")
+        assert two.pop("shards") == [[2, 4, 4, 1]] * 2  # of three samples for tangents
     for run, shared in two.items():
         alone = one[run]
         assert shared["handed_on"] == alone["handed_on"] > 0

@@ -212,6 +212,15 @@ def test_every_guide_is_in_the_navigation_and_in_the_overview():
         assert f"({guide.stem}.md)" in overview
 
 
+def test_first_steps_take_at_most_ten_lines_for_each_kind_of_data():
+    text = (ROOT / "examples" / "guides" / "first_steps.py").read_text("utf-8")
+    cells = re.split(r"^# %%", text, flags=re.MULTILINE)[1:]
+    lines = [[line for line in c.splitlines()[1:] if line[:1] not in "#"] for c in cells]
+    counts = [len(cell) for cell in lines if cell]
+    assert len(counts) == 6  # imports, and five tasks
+    assert max(counts) <= 10, counts
+
+
 def test_home_and_readme_show_the_same_ten_lines():
     (shown,) = re.findall(r"```python\n.*?```", (DOCS / "index.md").read_text(), flags=re.S)
     assert shown in (ROOT / "README.md").read_text()  # where test_readme.py runs them

@@ -216,3 +216,22 @@ def test_the_labs_images_are_split_as_in_the_lab(digits_example):
     assert x_valid.shape == (5_000, 28, 28, 1)
     assert x_test.shape[1:] == (28, 28, 1)
     assert (x_train.min(), x_train.max()) == (0, 1)
+
+
+@pytest.mark.slow
+def test_parts_are_computed_by_two_workers_and_a_second_run_finds_them(tmp_path):
+    pytest.importorskip("distributed", reason="Dask is none of our extras")
+    command = [
+        sys.executable,
+        EXAMPLES / "cluster" / "parts.py",
+        "--epochs",
+        "1",
+        "--parts",
+        "3",
+    ]
+    for _ in range(2):
+        run = subprocess.run([*command, "--out", tmp_path], capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr[-3000:]
+        for i in range(3):
+            assert f"part {i} of 3: " in run.stdout
+        assert "1797 samples of shape (8, 8, 1), 4 directions" in run.stdout

@@ -142,9 +142,9 @@ def test_plots_take_a_space_alone_and_refuse_other_samples(rng):
     with pytest.raises(ValueError, match=r"samples with other values"):
         km.plot.tangents({"a": space, "b": space[::-1]})
     with pytest.raises(
-        ValueError, match=r"`labels` must be one per sample, 3.*Received: 1"
+        ValueError, match=r"`labels` must be one per sample, 3.*shown, 1. Received: 2"
     ):
-        km.plot.tangents(space, labels=["a"])
+        km.plot.tangents(space, labels=["a", "b"])
     plain = km.TangentSpace(space.vectors, space.singular_values, space.code_vectors)
     with pytest.raises(ValueError, match=r"which does not keep them.*x=None"):
         km.plot.walk(plain)
@@ -155,7 +155,43 @@ def test_a_whole_autoencoder_gets_one_warning_that_says_what_to_do(linear, recwa
     whole = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)], name="whole")
     with pytest.warns(UserWarning, match=r"whole autoencoder.*'whole'.*of=.reconstruction"):
         km.tangent_space(whole, x, k=2)
+    maps = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Conv2D(2, 3, 2, "same", name="maps"),
+            keras.layers.Conv2DTranspose(1, 3, 2, "same"),
+        ]
+    )
+    images = x[:, :1, None, None] * np.ones((1, 4, 4, 1), "float32")
+    with pytest.warns(
+        UserWarning, match=r"get_layer\('maps'\).*and keras.layers.GlobalAveragePooling2D"
+    ):
+        km.tangent_space(maps, images, k=2)
     recwarn.clear()
     km.tangent_space(whole, x, k=2, of="reconstruction")
     km.tangent_space(linear[0], x)
     assert not [w for w in recwarn if "whole autoencoder" in str(w.message)]
+
+
+@pytest.mark.parametrize(
+    ("choose", "options"),
+    [
+        (lambda space: space[1], {"labels": "cat"}),
+        (lambda space: space[1], {"labels": ["cat"]}),
+        (lambda space: space, {"index": 1, "labels": ["ape", "cat", "dog"]}),
+        (lambda space: space, {"index": 1, "labels": np.array("cat")}),
+        (lambda space: space, {"index": [-2, 0], "labels": ["cat", "ape"]}),
+    ],
+)
+def test_a_label_is_that_of_the_sample_that_is_shown(linear, choose, options):
+    encoder, x = linear
+    space = choose(km.tangent_space(encoder, x[:3]))
+    (ax,) = km.plot.tangents(space, **options).axes
+    assert next(text.get_text() for text in ax.get_yticklabels()) == "cat"
+
+
+def test_feature_maps_as_codes_are_named_with_what_pools_them():
+    maps = keras.Sequential([keras.Input((2, 600)), keras.layers.Conv1D(520, 1)])
+    x = np.ones((1, 2, 600), "float32")
+    with pytest.warns(UserWarning, match=r"\(2, 520\).*GlobalAveragePooling1D"):
+        km.tangent_space(maps, x)

@@ -13,6 +13,10 @@ TESTED = {
     "arrays, `tf.data": [
         "test_every_way_to_feed_it_gives_the_same_losses",
     ],
+    "samples on disk": [
+        "test_samples_on_disk_are_as_good_as_those_in_memory",
+        "test_no_more_than_a_batch_is_read_at_a_time",
+    ],
     "torch `DataLoader` of tuples": [
         "test_every_way_to_feed_it_gives_the_same_losses",
         "test_a_torch_data_loader_is_a_stream",

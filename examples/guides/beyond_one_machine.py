@@ -27,9 +27,29 @@ history = model.fit(x_train, epochs=3, verbose=0)
 # %% [markdown]
 # ## Data that do not fit memory
 #
-# `fit` takes what every Keras model takes: `tf.data.Dataset`, `PyDataset`, a torch
-# `DataLoader`, generators. `tangent_space` takes them too. Here a generator makes batches as they
-# are needed:
+# Samples that are on disk are read batch by batch, by `fit`, `evaluate`, `tangent_space` and
+# `reconstruction_errors` alike, and memory holds a few batches at a time:
+#
+# | Data | What to pass |
+# |---|---|
+# | a file of NumPy | `np.load("x.npy", mmap_mode="r")` |
+# | HDF5 | `h5py.File("x.h5")["x"]` |
+# | Zarr | `zarr.open_array("x.zarr")` |
+# | dask | the array |
+# | Parquet and Arrow, through Hugging Face's `datasets` | `dataset.select_columns("pixels")`, a table of one column |
+# | ... streamed, as an `IterableDataset` | `dataset.with_format("numpy").batch(64)`, to all but `fit` |
+# | anything else | `tf.data.Dataset`, `PyDataset`, torch `DataLoader`, generators of batches |
+#
+# **How they are shuffled.** Of samples on disk, `fit` shuffles the order of the batches and the
+# samples within each, as neighbors on disk are read at once. Which samples share a batch stays as it is:
+# if a file is sorted, by class for instance, shuffle it once when you write it. A `tf.data.Dataset` shuffles as
+# you told it to. On TensorFlow, Keras itself would load all of an array; here it does not. `predict` is
+# Keras's own and does.
+#
+# **What stays in memory.** Results do, unless they have a `path`, see below.
+# [`distances`][keras_manifold.distances] reads all codes, as its matrix is larger than they are.
+#
+# Here a generator makes batches as they are needed:
 
 
 # %%
@@ -88,8 +108,61 @@ print(
 )
 
 # %% [markdown]
-# A folder that holds another run is refused, so that results of two models never mix. Training
-# has Keras's own [`keras.callbacks.BackupAndRestore`][]. It works as it is: the states of random
+# A folder that holds another run is refused, so that results of two models never mix.
+#
+# ## Parts of a run, on several processes or machines
+#
+# Processes that share a folder take a part each, `part=(i, n)`, with i from 0:
+
+# %%
+shared = Path(tempfile.mkdtemp()) / "tangents"
+for i in range(3):  # three processes elsewhere
+    km.tangent_space(model, x_test, k=8, path=shared, part=(i, 3), verbose=0)
+joined = km.TangentSpace.load(shared)
+alone = km.tangent_space(model, x_test, k=8, verbose=0)
+print(joined)
+print("the same bits:", np.array_equal(joined.vectors[:], alone.vectors))
+
+# %% [markdown]
+# Parts are contiguous, and cut between batches. Each goes on by itself if it was cut off, and has
+# a lock of its own. `load` names those that are missing or unfinished. Another `n`, other arguments, another
+# model, or samples of which some are others, are refused by name. The bits are those of one process where all
+# run on processors of one kind and with as many threads.
+#
+# **An array of jobs** under Slurm, which is no more than that:
+#
+# ```bash
+# sbatch --array=0-63 --wrap 'python tangents.py'
+# ```
+#
+# ```python
+# part = int(os.environ["SLURM_ARRAY_TASK_ID"]), int(os.environ["SLURM_ARRAY_TASK_COUNT"])
+# km.tangent_space(model, x, k=8, path="/scratch/me/tangents", part=part)
+# ```
+#
+# **Several GPUs**: one process per device, each with a part, such as
+# `CUDA_VISIBLE_DEVICES=0 python tangents.py 0 4`.
+#
+# **A Dask cluster** retries what fails and shows what runs. `python examples/cluster/parts.py` maps
+# parts over two workers of this machine, and over those of a cluster with `--scheduler
+# tcp://HOST:8786`:
+#
+# ```python
+# client = dask.distributed.Client("tcp://HOST:8786")  # or LocalCluster(n_workers=2)
+# client.gather([client.submit(part_of_run, i, n) for i in range(n)])
+# ```
+#
+# The folder must be on a file system with locks, which network file systems of clusters have. An
+# object store has none, and is refused: write to a local folder and copy it.
+#
+# ## Results of a million samples
+#
+# `load` reads nothing but names and shapes. `space[5:8]` reads these samples,
+# [`local_dimension`][keras_manifold.local_dimension] some at a time, and figures those that they show:
+# [`plot.spectrum`][keras_manifold.plot.spectrum] at most 100,000, spread evenly. `save` and `leading`
+# need all in memory.
+#
+# Training has Keras's own [`keras.callbacks.BackupAndRestore`][]. It works as it is: the states of random
 # numbers are in the file too.
 #
 # ## Several devices
@@ -123,7 +196,8 @@ print(
 # [What works where](../works_where.md#more-than-one-device).
 #
 # `TangentAnalyzer` and `ReconstructionGrid` take snapshots in every process and write in the first one only.
-# `tangent_space` does not split its samples: give each process its own part and its own `path`.
+# `tangent_space` splits each batch over the devices of its process, where `keras.distribution` is set.
+# Give each of several processes its part, as above.
 #
 # In the API: [`tangent_space`][keras_manifold.tangent_space],
 # [`TangentSpace`][keras_manifold.TangentSpace].

@@ -24,16 +24,12 @@ digits = (load_digits().images / 16).astype("float32")  # (1797, 8, 8)
 # %% [markdown]
 # ## A flat network of your own
 #
-# Images as rows of numbers: `image_shape=` says how to draw them, in every plot and in `TangentAnalyzer`.
+# Images as rows of numbers: `image_shape=` says how to draw them, in every plot and callback.
 
 # %% alt="A handwritten digit and the eight tangent vectors of a dense network at it, drawn as pictures of eight by eight pixels."
 x = digits.reshape(-1, 64)
-encoder = keras.Sequential(
-    [keras.Input((64,)), layers.Dense(64, "gelu"), layers.Dense(8)]
-)
-decoder = keras.Sequential(
-    [keras.Input((8,)), layers.Dense(64, "gelu"), layers.Dense(64)]
-)
+encoder = keras.Sequential([layers.Dense(64, "gelu"), layers.Dense(8)])
+decoder = keras.Sequential([layers.Dense(64, "gelu"), layers.Dense(64)])
 model = km.AutoEncoder(encoder, decoder, noise=0.3)
 model.compile("adam", "mse")
 model.fit(x, epochs=20, verbose=0)
@@ -43,8 +39,9 @@ km.plot.tangents(space, image_shape=(8, 8))
 # %% [markdown]
 # ## A functional network for images
 #
-# A whole autoencoder of Keras, trained in your own way. It has no `encoder`: cut it out, or take
-# `of="reconstruction"`.
+# A whole autoencoder of Keras, trained in your own way. It has no `encoder`: take
+# `of="reconstruction"`, or cut the encoder out, as
+# `keras.Model(whole.input, whole.get_layer("code").output)`.
 
 # %% alt="A handwritten digit and the eight tangent vectors of a convolutional network at it."
 x = digits[..., None]
@@ -56,8 +53,7 @@ output = layers.Conv2DTranspose(1, 3, 2, "same")(hidden)
 whole = keras.Model(image, output)
 whole.compile("adam", "mse")
 whole.fit(x, x, epochs=5, verbose=0)
-encoder = keras.Model(whole.input, whole.get_layer("code").output)
-km.plot.tangents(km.tangent_space(encoder, x[:16]))
+km.plot.tangents(km.tangent_space(whole, x[:16], of="reconstruction", k=8))
 
 # %% [markdown]
 # ## A pretrained network
@@ -85,11 +81,10 @@ km.plot.tangents(space, index=None)
 # %% alt="A series of two channels and its first three tangent vectors, as curves."
 time = np.linspace(0, 6, 50) + np.random.uniform(0, 6, size=(500, 1))
 x = np.stack([np.sin(time), np.cos(time)], axis=-1).astype("float32")
-series = keras.Input((50, 2))
-encoder = keras.Model(series, layers.Dense(4)(layers.LSTM(16)(series)))
-code = keras.Input((4,))
-hidden = layers.LSTM(16, return_sequences=True)(layers.RepeatVector(50)(code))
-model = km.AutoEncoder(encoder, keras.Model(code, layers.Dense(2)(hidden)))
+encoder = keras.Sequential([layers.LSTM(16), layers.Dense(4)])
+lstm = layers.LSTM(16, return_sequences=True)
+decoder = keras.Sequential([layers.RepeatVector(50), lstm, layers.Dense(2)])
+model = km.AutoEncoder(encoder, decoder)
 model.compile("adam", "mse")
 model.fit(x, epochs=5, verbose=0)
 space = km.tangent_space(model, x[:16], k=3)
@@ -117,8 +112,8 @@ km.plot.tangents(space, feature_names=wine.feature_names)
 #
 # While one of yours trains, hand `fit` a callback, with `encoder=` where the model has no such
 # attribute: `whole.fit(x, x, callbacks=[km.TangentAnalyzer(x[:8], encoder=encoder,
-# directory="runs/{time}")])`. Of a model that is trained already, `space.save("space.npz")` keeps
-# what was found.
+# directory="runs/{time}")])`; `image_shape=`, `feature_names=` and `channel_names=` go
+# there too. Of a model that is trained already, `space.save("space.npz")` keeps what was found.
 #
 # **Read next:** [Watching a run](watching.md), [Your own encoder](own_encoder.md). In the API:
 # [`tangent_space`][keras_manifold.tangent_space],

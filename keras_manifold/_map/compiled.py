@@ -25,6 +25,7 @@ from keras import ops
 from keras_manifold import autodiff
 from keras_manifold._map.budget import passes_at_once
 from keras_manifold._map.checks import check_eager, warn_where_half
+from keras_manifold._map.devices import shared_out
 from keras_manifold._map.function import Map
 from keras_manifold._map.interrupts import interrupts_deferred
 from keras_manifold._map.passes import images_of_unit_vectors
@@ -127,7 +128,12 @@ class Compiled(keras.Model):
     def predict_on_batch(self, x):
         named = autodiff.missing_derivatives_named()
         with ONE_AT_A_TIME, interrupts_deferred(), named:
-            return super().predict_on_batch(x)
+            given = shared_out(x, self.weights)
+            found = super().predict_on_batch(given)
+        if given is x:
+            return found
+        count = len(x[0] if isinstance(x, (list, tuple)) else x)
+        return keras.tree.map_structure(lambda array: array[:count], found)
 
 
 def _state(layer, above=()):

@@ -30,10 +30,7 @@ def decoder_map(model: Any, code: np.ndarray, *, with_stddev: bool = True) -> Ma
             and a standard deviation.
         ValueError: If there is no member, or a standard deviation below 0.
     """
-    is_ensemble = isinstance(model, Sequence) and not isinstance(model, (str, bytes))
-    if is_ensemble and not model:
-        raise ValueError("An ensemble needs at least one decoder. Received: model=[].")
-    members = tuple(map(_decoder_of, model if is_ensemble else [model]))
+    members = _members_of(model)
     for member in members:
         Map(member, "decoder").check_inputs()
     if len(members) == 1 and not _returns_stddev(members[0], code):
@@ -50,26 +47,36 @@ def decoded(model: Any, codes: np.ndarray) -> np.ndarray:
         model: As in `decoder_map`.
         codes: `(n, *code_shape)`.
     """
-    is_ensemble = isinstance(model, Sequence) and not isinstance(model, (str, bytes))
     found = []
-    for member in map(_decoder_of, model if is_ensemble else [model]):
+    for member in _members_of(model):
         with ONE_AT_A_TIME:
             outputs = Map(member, "decoder")(ops.convert_to_tensor(codes))
-        mean = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
-        found.append(ops.convert_to_numpy(mean))
+        found.append(ops.convert_to_numpy(_parts_of(outputs)[0]))
     return np.mean(found, axis=0)
 
 
 def ensemble_size(model: Any) -> int:
     """Members of an ensemble, 1 of anything else."""
-    is_ensemble = isinstance(model, Sequence) and not isinstance(model, (str, bytes))
-    return len(model) if is_ensemble else 1
+    return len(_members_of(model))
 
 
 def encoder_of(model: Any) -> Map | None:
     """The encoder of a model that has one."""
     encoder = getattr(model, "encoder", None)
     return None if encoder is None else Map(encoder, "encoder")
+
+
+def _members_of(model):
+    """The decoders of an ensemble, or the one of anything else."""
+    is_ensemble = isinstance(model, Sequence) and not isinstance(model, (str, bytes))
+    if is_ensemble and not model:
+        raise ValueError("An ensemble needs at least one decoder. Received: model=[].")
+    return tuple(map(_decoder_of, model if is_ensemble else [model]))
+
+
+def _parts_of(outputs):
+    """Mean and standard deviation where a decoder returns both, else its one output."""
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
 def _decoder_of(model):
@@ -100,11 +107,11 @@ def _returns_stddev(decoder, code):
         outputs = Map(decoder, "decoder")(ops.convert_to_tensor(code[None]))
     if ops.is_tensor(outputs) or isinstance(outputs, np.ndarray):
         return False
-    found = list(outputs) if isinstance(outputs, (list, tuple)) else []
+    found = _parts_of(outputs)
     shapes = [tuple(getattr(output, "shape", ())) for output in found]
     if len(found) != 2 or shapes[0] != shapes[1]:
         kind = type(outputs).__name__
-        of_shapes = f" of shapes {shapes}" if shapes else ""
+        of_shapes = f" of shapes {shapes}" if len(shapes) > 1 else ""
         raise TypeError(
             "A decoder must return one tensor, or a mean and a standard deviation of one "
             f"shape. Received: a {kind}{of_shapes}. Wrap it in a function that returns "
@@ -137,8 +144,7 @@ def _joined_call(members, with_stddev):
     def call(codes):
         flat = []
         for member in maps:
-            outputs = member(codes)
-            parts = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+            parts = _parts_of(member(codes))
             for part in parts if with_stddev else parts[:1]:
                 flat.append(flat_outputs(part) / math.sqrt(len(maps)))
         return ops.concatenate(flat, axis=-1)

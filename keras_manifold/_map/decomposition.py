@@ -89,7 +89,7 @@ class Decomposition:
             "weights": digest.hexdigest(),
         }
 
-    def of_batches(self, batches, start=0):
+    def of_batches(self, batches, start=0, *, size=0):
         """The arrays of `TangentSpace`, by name, batch by batch.
 
         The float64 arithmetic of one batch runs beside the passes of the next.
@@ -97,13 +97,15 @@ class Decomposition:
         Args:
             batches: Iterator over NumPy arrays `(n, *input_shape)`.
             start: Index of the first sample, for errors.
+            size: To which smaller batches are filled up, so that the last ones are computed
+                as all others are: their bits are those of a run that began earlier.
 
         Yields:
             Tuples of the samples of a batch, or of a part of it, and a mapping from names
             to arrays.
         """
         pending: deque = deque()
-        full_size = 0
+        full_size = min(size, self._way.samples_at_a_time)
         is_lost, firsts = True, []
         with self._way.blas_threads, ThreadPoolExecutor(1) as pool:
             for batch in _pieces(batches, self._way.samples_at_a_time):
@@ -127,6 +129,11 @@ class Decomposition:
         with ONE_AT_A_TIME:
             outputs = self._function.values(points)
         warn_where_lost(self._function, outputs, np.ones(outputs[0].size, bool))
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one output."""
+        return tuple(self._shapes[0])
 
     @property
     def is_square(self) -> bool:

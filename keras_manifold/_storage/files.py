@@ -83,11 +83,12 @@ def _has_ended(process):
     return False
 
 
-def locked(path):
+def locked(path, *, patience=0.0):
     """A lock that one process at a time can hold, released with it however it ends.
 
     Args:
         path: Name of the lock file, made if missing, in a folder that exists.
+        patience: Seconds to wait for whoever holds it.
 
     Returns:
         `filelock.FileLock`, acquired; call its `release`.
@@ -98,7 +99,7 @@ def locked(path):
     import filelock
 
     # Any thread may let it go, as the one that took it may have ended.
-    lock = filelock.FileLock(path, blocking=False, thread_local=False)
+    lock = filelock.FileLock(path, timeout=patience, thread_local=False)
     try:
         lock.acquire()
     except filelock.Timeout:

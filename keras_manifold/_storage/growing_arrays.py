@@ -18,6 +18,7 @@ class GrowingArrays:
     Args:
         path: Folder of the group, made if missing.
         fingerprint: What a run that resumes must share with the one that began, by name.
+        lock: Name of its lock file; `None` for one beside the folder.
 
     Attributes:
         written: Rows that are whole.
@@ -29,14 +30,13 @@ class GrowingArrays:
         OSError: If it cannot be written; `BlockingIOError` if another run is writing.
     """
 
-    def __init__(self, path, fingerprint):
+    def __init__(self, path, fingerprint, lock=None):
         zarr = _zarr()
-        path = _local(path)
-        if path.exists() and not (path / "zarr.json").exists() and _holds_anything(path):
-            _refuse(path, "which holds something else")
+        path = local(path)
+        _check_free(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Beside the group, whose readers warn of files that they don't know.
-        self._lock = locked(path.with_name(f".{path.name}.lock"))
+        self._lock = locked(lock or path.with_name(f".{path.name}.lock"))
         try:
             self._group = _opened(zarr, path, "a")
             self._check_or_begin(path, fingerprint)
@@ -48,6 +48,8 @@ class GrowingArrays:
         attributes = self._group.attrs
         found = attributes.get("fingerprint")
         if found is None:
+            if attributes.get("parts"):
+                _refuse(path, "which holds a run in parts: pass part=(i, n) for one")
             if next(iter(self._group), None) is not None:
                 _refuse(path, "a Zarr group of something else")
             attributes.update(
@@ -92,7 +94,13 @@ class GrowingArrays:
         self.note = note
         self._group.attrs.update(
             {"written": self.written, "note": note, "arrays": list(arrays)}
+            | {"finished": False}
         )
+
+    def finish(self):
+        """Says that no more rows will come."""
+        if not self._group.attrs.get("finished"):
+            self._group.attrs.update({"finished": True})
 
     def finished(self):
         """The arrays as they are on disk, by name."""
@@ -101,15 +109,6 @@ class GrowingArrays:
     def close(self):
         """Lets others write."""
         self._lock.release()
-
-    @staticmethod
-    def fingerprint_of(path):
-        """What the run that a folder holds was begun with, by name; maybe nothing.
-
-        Raises:
-            ValueError: If there is no group.
-        """
-        return _opened(_zarr(), _local(path), "r").attrs.get("fingerprint") or {}
 
     @staticmethod
     def load(path, names):
@@ -122,7 +121,7 @@ class GrowingArrays:
         Raises:
             ValueError: If there is no group, or nothing is written yet.
         """
-        path = _local(path)
+        path = local(path)
         group = _opened(_zarr(), path, "r")
         arrays = {name: group[name] for name in names if name in group}
         written = group.attrs.get("written", None)
@@ -138,7 +137,38 @@ class GrowingArrays:
         return {name: array[:written] for name, array in arrays.items()}
 
 
-def _local(path):
+def attributes_of(path):
+    """What the group in a folder says, by name; nothing where the folder is empty.
+
+    Raises:
+        ValueError: If the folder holds something else.
+    """
+    path = local(path)
+    if path.is_dir() and not _holds_anything(path):
+        return {}
+    return dict(_opened(_zarr(), path, "r").attrs)
+
+
+def written_in(path):
+    """Rows that are whole in a folder, or `None` where no run has begun in it."""
+    path = local(path)
+    return attributes_of(path).get("written") if (path / "zarr.json").exists() else None
+
+
+def begin_group(path, attributes):
+    """Makes a group of other groups, and says what they are.
+
+    Raises:
+        ValueError: If the folder holds something else.
+    """
+    _check_free(path)
+    group = _opened(_zarr(), path, "a")
+    if next(iter(group), None) is not None:
+        _refuse(path, "a Zarr group of something else")
+    group.attrs.update(attributes)
+
+
+def local(path):
     """The folder itself, whatever becomes of the working directory and of links."""
     if "://" in os.fspath(path):
         raise ValueError(
@@ -146,6 +176,12 @@ def _local(path):
             f"path={os.fspath(path)!r}."
         )
     return Path(path).resolve()
+
+
+def _check_free(path):
+    """Refuses a folder that holds something but no group."""
+    if path.exists() and not (path / "zarr.json").exists() and _holds_anything(path):
+        _refuse(path, "which holds something else")
 
 
 def _holds_anything(path):

@@ -49,8 +49,9 @@ _LONG = 64
 # What a run was made with.
 RUN_FILE = "run.json"
 # What it says of each callback by its prefix, besides how many samples it watches.
-OF, IMAGE_SHAPE = "of", "image_shape"
-OWN_FACTS = (OF, "k", "every", "unit", IMAGE_SHAPE)
+OF = "of"
+LOOK = ("image_shape", "bands", "feature_names", "channel_names")
+OWN_FACTS = (OF, "k", "every", "unit", *LOOK)
 
 # Scalars of a tangent space, means over the samples, and of reconstructions.
 NORM, DIMENSION, TOP, DRIFT = "norm", "dimension", "top", "drift"
@@ -64,8 +65,10 @@ MOVED = "moved"
 # Columns of the CSV file: when a row was seen. Epochs where steps are batches.
 STEP, EPOCH = "step", "epoch"
 
-# What tells the arrays of a tangent space from others of the same prefix.
-_SPACE = "space"
+# What tells the arrays of a tangent space from others of the same prefix, and the numbers.
+_SPACE, _SCALARS = "space", "scalars"
+# What files of a callback have after its prefix, besides steps: no prefix ends in it.
+RESERVED = tuple(f"_{name}" for name in (_SPACE, VECTORS, SPECTRUM, _SCALARS))
 _NPZ = re.compile(r"(.+)_(\d+)\.npz")
 
 # What reading a file raises that is cut short or holds something else.
@@ -89,7 +92,7 @@ def name_from_logs(name: str) -> str:
 
 def scalars_file(prefix: str) -> str:
     """The file with the numbers of a run."""
-    return f"{prefix}_scalars.csv"
+    return f"{full_name(prefix, _SCALARS)}.csv"
 
 
 def samples_file(prefix: str) -> str:
@@ -100,6 +103,15 @@ def samples_file(prefix: str) -> str:
 def file_name(name: str, step: int, ending: Literal["npz", "png"]) -> str:
     """The file with the arrays, or with the figure, of a name and step."""
     return f"{name}_{step:04d}.{ending}"
+
+
+def is_file_of(prefix: str, name: str) -> bool:
+    """Whether a callback of this prefix names a file of numbers, arrays or figures so."""
+    if name == scalars_file(prefix):
+        return True
+    kinds = "|".join(map(re.escape, RESERVED))
+    named = rf"{re.escape(prefix)}({kinds})?_\d{{4,}}\.(npz|png)"
+    return re.fullmatch(named, name) is not None
 
 
 class Drawing:
@@ -240,32 +252,30 @@ def part_beside(path: PathLike[str]) -> str | None:
     Args:
         path: File of a snapshot, of which `Snapshot.is_named` is true.
     """
-    part = _fact_beside(path, OF)
+    part = _facts_beside(path).get(OF)
     return part if part in get_args(Part) else None
 
 
-def image_shape_beside(path: PathLike[str]) -> tuple[int, ...] | None:
-    """In which shape samples are drawn, as `run.json` beside a snapshot says, or `None`.
+def look_beside(path: PathLike[str]) -> dict[str, Any]:
+    """How samples are drawn, as `run.json` beside a snapshot says: what of `LOOK` it has.
 
     Args:
         path: File of a snapshot, of which `Snapshot.is_named` is true.
     """
-    shape = _fact_beside(path, IMAGE_SHAPE)
-    if isinstance(shape, list) and all(isinstance(size, int) for size in shape):
-        return tuple(shape)
-    return None
+    facts = _facts_beside(path)
+    return {name: facts[name] for name in LOOK if facts.get(name) is not None}
 
 
-def _fact_beside(path, name):
+def _facts_beside(path):
+    """What `run.json` says of the callback of a snapshot."""
     path = Path(path)
     prefix = path.name.rpartition("_")[0].removesuffix(f"_{_SPACE}")
     try:
-        fact = json.loads(path.with_name(RUN_FILE).read_text("utf-8"))
-        for key in ("watches", prefix, name):
-            fact = fact[key]
+        facts = json.loads(path.with_name(RUN_FILE).read_text("utf-8"))
+        facts = facts["watches"][prefix]
     except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return fact
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _rounded(array, name):

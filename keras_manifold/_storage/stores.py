@@ -121,6 +121,7 @@ class OnDisk:
     Args:
         path: Folder of the group.
         fingerprint: What a run that resumes must share with the one that began, by name.
+        lock: Name of its lock file; `None` for one beside the folder.
 
     Attributes:
         written: Samples that are whole on disk.
@@ -131,9 +132,9 @@ class OnDisk:
         OSError: If it cannot be written, or another process writes to it.
     """
 
-    def __init__(self, path, fingerprint):
+    def __init__(self, path, fingerprint, lock=None):
         self._path = path
-        self._arrays = GrowingArrays(path, fingerprint)
+        self._arrays = GrowingArrays(path, fingerprint, lock)
         self._digest = b""
 
     @property
@@ -148,17 +149,21 @@ class OnDisk:
             first: The first batch of samples.
         """
         count = min(len(first), self.written)
-        pieces = decomposition.of_batches(iter([first[:count]]) if count else iter([]))
+        if count:
+            arrays = self._arrays.finished().items()
+            stored = {name: array[:count] for name, array in arrays}
+            self._check_same(decomposition, first[:count], stored, len(first), self._path)
+
+    @staticmethod
+    def _check_same(decomposition, samples, stored, size, path):
+        pieces = decomposition.of_batches(iter([samples]), size=size)
         found = [arrays for _, arrays in pieces]
-        if not found:
-            return
         images = np.concatenate([_image_of_a_vector(arrays) for arrays in found])
-        stored = {name: array[:count] for name, array in self._arrays.finished().items()}
         differences = np.linalg.norm(images - _image_of_a_vector(stored), axis=1)
         if (differences > _SAME * stored["singular_values"].max(axis=1)).any():
             raise ValueError(
                 f"`path` must hold the beginning of the same run. Received: path="
-                f"{str(self._path)!r}, where the tangent spaces of the first samples are "
+                f"{str(path)!r}, where the tangent spaces of the first samples are "
                 "others: the function has changed. Delete the folder or choose another."
             )
 
@@ -199,6 +204,7 @@ class OnDisk:
 
     def finished(self):
         """All arrays by name, read when they are sliced."""
+        self._arrays.finish()
         return self._arrays.finished()
 
 

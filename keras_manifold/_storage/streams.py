@@ -1,5 +1,6 @@
 """Samples, batch by batch, from arrays and from every stream that Keras takes."""
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,18 +10,23 @@ import numpy as np
 from keras import ops
 
 from keras_manifold._arguments import check_count, check_verbose
+from keras_manifold._progress import progress_bar
 
 # Batches from which on `verbose="auto"` shows a progress bar.
 _LONG_RUN = 50
 
+# Samples of an array that are to tell it from another one.
+_TELLING = 16
 
-def floating_samples(x, name="x", form="(batch, *input_shape)"):
+
+def floating_samples(x, name="x", form="(batch, *input_shape)", *, start=0):
     """Samples as a NumPy array of at least one, float32 or what `floatx` says.
 
     Args:
         x: Array or tensor.
         name: Of the argument, for errors.
         form: Its shape, for errors; it has as many axes at least.
+        start: Index of the first one, for errors.
 
     Raises:
         ValueError: If it has another form or no entries, or no real numbers.
@@ -69,7 +75,7 @@ def floating_samples(x, name="x", form="(batch, *input_shape)"):
         bad = ~finite.reshape(len(x), -1).all(axis=1)
         raise FloatingPointError(
             f"`{name}` must be finite. Received: NaN or infinite entries in "
-            f"{name}[{np.argmax(bad)}] and in {bad.sum() - 1} others beside it, of "
+            f"{name}[{start + np.argmax(bad)}] and in {bad.sum() - 1} others beside it, of "
             f"{len(x)}. Remove these, or replace the entries: np.nan_to_num({name})."
         )
     return x
@@ -125,7 +131,8 @@ def _again(x):
         count = x.num_batches
         indices = itertools.count() if count is None else range(count)
         return (x[index] for index in indices)
-    return _iterator(x)
+    _check_iterable(x)
+    return iter(x)
 
 
 def result_dtype():
@@ -144,22 +151,130 @@ def floating_batches(x, batch_size):
     Returns:
         Tuple `(batches, count)`.
     """
-    x = sole(x) if isinstance(x, Mapping) else x
-    if hasattr(x, "shape"):
-        batch_size = check_count("batch_size", batch_size)
-        x = floating_samples(x)
-        starts = range(0, len(x), batch_size)
-        return (x[start : start + batch_size] for start in starts), len(starts)
-    if isinstance(x, keras.utils.PyDataset):
-        if x.num_batches is None:
+    batches = Batches(x, batch_size)
+    return iter(batches), batches.count
+
+
+class Batches:
+    """Floating-point batches of one sample shape, from an array or a data set.
+
+    An array on disk (memory-mapped, of Zarr or HDF5) and a table of Hugging Face's
+    `datasets` are read batch by batch; any other is seen to be finite at once.
+
+    Args:
+        x: Array of shape `(n, *input_shape)`, or an iterable of batches or of tuples that
+            begin with one.
+        batch_size: Samples in a batch of an array.
+
+    Attributes:
+        count: Of the batches, or `None` where nobody knows.
+        samples: How many there are, or `None`.
+    """
+
+    count: int | None
+
+    def __init__(self, x, batch_size):
+        x = sole(x) if isinstance(x, Mapping) else x
+        self.samples: Any = None
+        self._rows = None
+        self._stream = x
+        if is_table(x) or hasattr(x, "shape"):
+            batch_size = check_count("batch_size", batch_size)
+            self._rows = rows_of(x)
+            self.samples = int(x.shape[0])  # Zarr's arrays have no `len`
+            self.count = -(-self.samples // batch_size)
+            self._size = min(batch_size, self.samples)
+        elif isinstance(x, keras.utils.PyDataset):
+            if x.num_batches is None:
+                raise ValueError(
+                    "A PyDataset must say how many batches it has, as it would not end "
+                    "otherwise. Received: num_batches=None."
+                )
+            self.count = x.num_batches
+        else:
+            _check_iterable(x)
+            self.count = _length(x)
+
+    def __iter__(self):
+        return self.between(0, self.count)
+
+    def between(self, start, stop):
+        """Iterator over some of the batches; a stream is read from its beginning."""
+        if self._rows is not None:
+            size, rows = self._size, self._rows
+            return (rows(i * size, (i + 1) * size) for i in range(start, stop))
+        if isinstance(self._stream, keras.utils.PyDataset):
+            found: Iterator = (self._stream[index] for index in range(start, stop))
+        else:
+            found = itertools.islice(self._stream, start, stop)
+        return _of_one_shape(floating_samples(_inputs(element)) for element in found)
+
+    @functools.cached_property
+    def batch_size(self):
+        """Samples in the first batch."""
+        return len(next(self.between(0, 1)))
+
+    def part(self, index, count):
+        """The first batch and the one after the last of one of several parts.
+
+        They are of whole batches, one after another, and as equal as that allows.
+
+        Raises:
+            ValueError: If there are fewer batches than parts, or nobody knows how many.
+        """
+        if self.count is None or isinstance(self._stream, Iterator):
             raise ValueError(
-                "A PyDataset must say how many batches it has, as it would not end "
-                "otherwise. Received: num_batches=None."
+                "To be shared out in parts, `x` must be an array, or a data set that says "
+                "how many batches it has and can be read again. Received: x of type "
+                f"{type(self._stream).__name__}. A tf.data.Dataset is told by "
+                "dataset.apply(tf.data.experimental.assert_cardinality(batches))."
             )
-        stream, count = (x[index] for index in range(x.num_batches)), x.num_batches
-    else:
-        stream, count = _iterator(x), _length(x)
-    return _of_one_shape(floating_samples(_inputs(element)) for element in stream), count
+        if count > self.count:
+            raise ValueError(
+                f"Each part needs a batch at least. Received: part={(index, count)}, and "
+                f"x of {self.count} batches. Take fewer parts, or a smaller batch_size."
+            )
+        return index * self.count // count, (index + 1) * self.count // count
+
+    def some(self):
+        """Samples that tell the data from others.
+
+        They are a few of an array, spread evenly over it; the first batch of a data set.
+        """
+        if self._rows is None:
+            return next(self.between(0, 1))
+        places = np.unique(np.linspace(0, self.samples - 1, _TELLING).astype(int))
+        return np.concatenate([self._rows(place, place + 1) for place in places])
+
+
+def is_table(x: Any) -> bool:
+    """Whether it is a table of Hugging Face's `datasets`, whose rows can be chosen."""
+    return (
+        hasattr(x, "column_names") and hasattr(x, "with_format") and hasattr(x, "num_rows")
+    )
+
+
+def is_on_disk(x: Any) -> bool:
+    """Whether it is an array that is read when it is sliced.
+
+    Such are memory-mapped arrays of NumPy, and those that come in chunks: of Zarr, HDF5,
+    dask.
+    """
+    if isinstance(x, np.ndarray):
+        return isinstance(x, np.memmap)
+    return hasattr(x, "chunks") and hasattr(x, "shape") and hasattr(x, "dtype")
+
+
+def rows_of(x):
+    """A function from two ends to the samples between them, in floating point."""
+    if is_table(x):
+        table = x.with_format("numpy")
+        return lambda start, stop: floating_samples(_inputs(table[start:stop]), start=start)
+    if not is_on_disk(x):
+        x = floating_samples(x)
+        return lambda start, stop: x[start:stop]
+    floating_samples(x[:1])  # shape and dtype
+    return lambda start, stop: floating_samples(x[start:stop], start=start)
 
 
 def _of_one_shape(batches):
@@ -175,9 +290,9 @@ def _of_one_shape(batches):
         yield batch
 
 
-def _iterator(x):
+def _check_iterable(x):
     if isinstance(x, Iterable) and not isinstance(x, (str, bytes, Mapping)):
-        return iter(x)
+        return
     raise TypeError(
         "`x` must be an array of shape (n, *input_shape) or an iterable of batches. "
         f"Received: x of type {type(x).__name__}."
@@ -222,17 +337,13 @@ def with_progress(batches, count, verbose):
 
 
 def _shown(batches, count, verbose):
-    is_long = count is None or count >= _LONG_RUN
-    if not (is_long if verbose == "auto" else verbose):
-        yield from batches
-        return
-    bar = keras.utils.Progbar(count, unit_name="batch")
+    bar = progress_bar(count, "batch", verbose=verbose, many=_LONG_RUN)
     done = 0
     for done, batch in enumerate(batches, start=1):
         yield batch
-        bar.update(done)
+        bar(done)
     if count is None:
-        bar.update(done, finalize=True)
+        bar(done, finalize=True)
 
 
 def padded(batch, size):

@@ -12,12 +12,14 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import plot
-from keras_manifold._arguments import Unit, check_choice, check_count, check_image_shape
+from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import (
     EPOCH,
     INPUT,
     LABELS,
+    LOOK,
     OWN_FACTS,
+    RESERVED,
     STEP,
     Drawing,
     Snapshot,
@@ -28,12 +30,12 @@ from keras_manifold._storage.streams import first_samples, floating_samples
 from keras_manifold.callbacks._folders import folder_of, tell_where
 from keras_manifold.callbacks._logs import names_in_logs
 from keras_manifold.callbacks._setup import setup_of
+from keras_manifold.plot._look import PLAIN, Look
+from keras_manifold.plot._samples import samples_of
 from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
 
-# What files of a callback have after its prefix.
-_RESERVED = ("_space", "_vectors", "_spectrum", "_scalars")
 # Rows or columns of a figure, beyond which it can't be read.
 _MOST_SHOWN = 16
 # Seconds of snapshots of an epoch that are worth a warning.
@@ -63,6 +65,9 @@ class Watch(keras.callbacks.Callback):
         prefix: str,
         labels: Any = None,
         image_shape: Any = None,
+        bands: Any = None,
+        feature_names: Any = None,
+        channel_names: Any = None,
         overwrite: bool = False,
         say_where: Any = None,
     ):
@@ -72,9 +77,9 @@ class Watch(keras.callbacks.Callback):
                 "`prefix` must be the first part of a file's name; folders go into "
                 f"`directory`. Received: prefix={prefix!r}."
             )
-        if prefix.endswith(_RESERVED):
+        if prefix.endswith(RESERVED):
             raise ValueError(
-                f"`prefix` must not end in {', '.join(_RESERVED)}, as files of a callback "
+                f"`prefix` must not end in {', '.join(RESERVED)}, as files of a callback "
                 f"whose prefix is shorter do. Received: prefix={prefix!r}. Choose another."
             )
         for sink in sinks:
@@ -87,9 +92,13 @@ class Watch(keras.callbacks.Callback):
             floating_samples(first_samples(x, _MOST_SHOWN))
         )  # a copy: the user's array may change
         self.labels: Any = _checked_labels(labels, len(self.x))
-        if image_shape is not None:
-            image_shape = check_image_shape(image_shape, self.x.shape[1:])
-        self.image_shape: tuple[int, ...] | None = image_shape
+        look = Look(image_shape, bands, None, feature_names, channel_names)
+        if look != PLAIN:
+            samples_of(self._shown(self.x[:1]), look)  # refuses what does not fit
+        self.image_shape: tuple[int, ...] | None = _tuple_of(int, image_shape)
+        self.bands: tuple[int, ...] | None = _tuple_of(int, bands)
+        self.feature_names: tuple[str, ...] | None = _tuple_of(str, feature_names)
+        self.channel_names: tuple[str, ...] | None = _tuple_of(str, channel_names)
         self.overwrite: bool = overwrite
         self.say_where: Any = say_where
         self.every: int = check_count("every", every)
@@ -193,8 +202,12 @@ class Watch(keras.callbacks.Callback):
             row_labels=row_labels,
             column_labels=labels,
             title=title,
-            image_shape=self.image_shape,
+            **self._look(),
         )
+
+    def _look(self):
+        """How samples are drawn, as options of plots."""
+        return {name: getattr(self, name) for name in LOOK}
 
     def _samples(self):
         """Arrays that are the same in all snapshots."""
@@ -301,7 +314,7 @@ def _checked_labels(labels, count):
     """One label per sample as an array that npz files hold, or `None`."""
     if labels is None:
         return None
-    labels = np.asarray(labels)
+    labels = np.atleast_1d(labels)
     if labels.dtype.kind not in "biufU":
         labels = labels.astype(str)
     if labels.shape != (count,):
@@ -310,6 +323,11 @@ def _checked_labels(labels, count):
             f"shape {labels.shape}."
         )
     return labels
+
+
+def _tuple_of(kind, values):
+    """As the file of a run keeps it, or `None`."""
+    return None if values is None else tuple(map(kind, np.atleast_1d(values).tolist()))
 
 
 def _is_first_process():

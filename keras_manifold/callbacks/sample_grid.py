@@ -49,6 +49,10 @@ class SampleGrid(Watch):
         labels: One per sample, such as its class: on figures, in the files and on the page.
         image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
             flattened: on figures and on the page. Files hold them as they are.
+        bands: Which three channels of many are shown as red, green and blue, or which one
+            as grey: on figures and on the page.
+        feature_names: One name per entry of a table, such as `["age", "height"]`.
+        channel_names: One name per channel of a series.
         overwrite: Whether a new run replaces what another one left under this `prefix` in
             `directory`, and nothing else; otherwise it is refused.
         say_where: Whether `fit` prints where the page is; `None` for as it prints its
@@ -97,6 +101,9 @@ class SampleGrid(Watch):
         denoiser: Callable | None = None,
         labels: Sequence[Any] | None = None,
         image_shape: Sequence[int] | None = None,
+        bands: Sequence[int] | int | None = None,
+        feature_names: Sequence[str] | None = None,
+        channel_names: Sequence[str] | None = None,
         overwrite: bool = False,
         say_where: bool | None = None,
     ):
@@ -110,6 +117,9 @@ class SampleGrid(Watch):
             prefix=prefix,
             labels=labels,
             image_shape=image_shape,
+            bands=bands,
+            feature_names=feature_names,
+            channel_names=channel_names,
             overwrite=overwrite,
             say_where=say_where,
         )

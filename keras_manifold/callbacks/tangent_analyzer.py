@@ -137,6 +137,10 @@ class TangentAnalyzer(Watch):
         labels: One per sample, such as its class: on figures, in the files and on the page.
         image_shape: Shape of one sample as an image, such as `(28, 28)`, where samples are
             flattened: on figures and on the page. Files hold them as they are.
+        bands: Which three channels of many are shown as red, green and blue, or which one
+            as grey: on figures and on the page.
+        feature_names: One name per entry of a table, such as `["age", "height"]`.
+        channel_names: One name per channel of a series.
         overwrite: Whether a new run replaces what another one left under this `prefix` in
             `directory`, and nothing else; otherwise it is refused.
         say_where: Whether `fit` prints where the page is; `None` for as it prints its
@@ -189,6 +193,9 @@ class TangentAnalyzer(Watch):
         also: Sequence[OfModel] = (),
         labels: Sequence[Any] | None = None,
         image_shape: Sequence[int] | None = None,
+        bands: Sequence[int] | int | None = None,
+        feature_names: Sequence[str] | None = None,
+        channel_names: Sequence[str] | None = None,
         overwrite: bool = False,
         say_where: bool | None = None,
     ):
@@ -202,6 +209,9 @@ class TangentAnalyzer(Watch):
             prefix=prefix,
             labels=labels,
             image_shape=image_shape,
+            bands=bands,
+            feature_names=feature_names,
+            channel_names=channel_names,
             overwrite=overwrite,
             say_where=say_where,
         )
@@ -371,7 +381,7 @@ class TangentAnalyzer(Watch):
                 index=range(len(images)),
                 labels=None if self.labels is None else self.labels[: len(images)],
                 title=f"Tangent vectors of the {self.of}, {when}",
-                image_shape=self.image_shape,
+                **self._look(),
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}
 

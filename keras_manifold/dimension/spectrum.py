@@ -10,6 +10,9 @@ from keras_manifold._arguments import check_choice
 Rule = Literal["participation_ratio", "entropy", "gap", "energy"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
+# Rows of a longer array that are read at a time, as it need not be in memory.
+_ROWS = 2**16
+
 
 def local_dimension(
     singular_values: Any, rule: Rule = "participation_ratio", *, share: float = 0.95
@@ -33,7 +36,8 @@ def local_dimension(
 
     Args:
         singular_values: Shape `(..., m)`, not negative, in any order, or a `TangentSpace`.
-            Give all of them, not only the leading ones.
+            Give all of them, not only the leading ones. Of results on disk, some are
+            read at a time.
         rule: `"participation_ratio"`, `"entropy"`, `"gap"` or `"energy"`.
         share: For `"energy"`: in (0, 1].
 
@@ -55,6 +59,19 @@ def local_dimension(
         estimation.
     """
     values = getattr(singular_values, "singular_values", singular_values)
+    check_choice("rule", rule, Rule)
+    if not 0 < share <= 1:
+        raise ValueError(f"`share` must be in (0, 1]. Received: share={share}.")
+    if len(getattr(values, "shape", ())) < 2 or len(values) <= _ROWS:
+        return _dimension(values, rule, share)
+    found = np.empty(values.shape[:-1])
+    for start in range(0, len(values), _ROWS):
+        rows = slice(start, start + _ROWS)
+        found[rows] = _dimension(values[rows], rule, share)
+    return found
+
+
+def _dimension(values, rule, share):
     sigma = np.asarray(values, dtype="float64")
     if sigma.ndim == 0 or sigma.shape[-1] == 0:
         raise ValueError(
@@ -65,9 +82,6 @@ def local_dimension(
         raise ValueError(
             f"`singular_values` must not be negative. Received: minimum {np.nanmin(sigma)}."
         )
-    check_choice("rule", rule, Rule)
-    if not 0 < share <= 1:
-        raise ValueError(f"`share` must be in (0, 1]. Received: share={share}.")
     sigma = -np.sort(-sigma, axis=-1)
     largest = sigma[..., :1]
     is_zero = largest[..., 0] == 0

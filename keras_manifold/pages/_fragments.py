@@ -33,6 +33,7 @@ from keras_manifold._storage.snapshots import (
 )
 from keras_manifold.dimension.spectrum import local_dimension
 from keras_manifold.pages._sprites import sprite_of
+from keras_manifold.plot._look import PLAIN, Look
 from keras_manifold.plot._samples import common_range, symmetric_range
 
 # A page shows the first of everything; more can't be read on a screen.
@@ -108,14 +109,14 @@ def _fragment(path, pictures):
     if path.suffix == ".csv":
         is_ours = _holds_numbers(path)
         return {"kind": "scalars", "values": _scalars(path)} if is_ours else None
-    shape = snapshots.image_shape_beside(path)
+    look = Look(**snapshots.look_beside(path))
     with Snapshot.open(path) as snapshot:
         if snapshot.kind is None:
             return None
         if snapshot.kind == "tangents":
-            fragment = _tangents(snapshot.prefix, snapshot.arrays, shape, pictures)
+            fragment = _tangents(snapshot.prefix, snapshot.arrays, look, pictures)
         else:
-            fragment = _reconstructions(snapshot.arrays, shape, pictures)
+            fragment = _reconstructions(snapshot.arrays, look, pictures)
         about = {"kind": snapshot.kind, "name": snapshot.prefix, "step": snapshot.step}
     return {**about, **fragment}
 
@@ -156,15 +157,18 @@ def _number(cell):
     return value if math.isfinite(value) else None
 
 
-def _as_drawn(values, shape, before=1):
-    """Samples in the shape in which they are drawn, `before` axes before it."""
-    if shape is None or math.prod(shape) != math.prod(values.shape[before:]):
-        return values
-    return values.reshape(*values.shape[:before], *shape)
+def _as_drawn(values, look, before=1):
+    """Samples as they are drawn, `before` axes before them, and the look that they take."""
+    try:
+        shaped = look.shaped(values.reshape(-1, *values.shape[before:]))
+    except (ValueError, TypeError):  # said of other samples
+        return values, PLAIN
+    return shaped.reshape(*values.shape[:before], *shaped.shape[1:]), look
 
 
-def _tangents(name, arrays, shape, pictures):
-    vectors = _as_drawn(arrays[VECTORS][:_MOST_SHOWN, :_MOST_SHOWN], shape, before=2)
+def _tangents(name, arrays, look, pictures):
+    vectors = arrays[VECTORS][:_MOST_SHOWN, :_MOST_SHOWN]
+    vectors, look_of_vectors = _as_drawn(vectors, look, before=2)
     singular_values = arrays[SINGULAR_VALUES]
     spectrum = arrays.get(SPECTRUM, singular_values)
     exact = spectrum.astype("float64")
@@ -175,7 +179,7 @@ def _tangents(name, arrays, shape, pictures):
         DIMENSION: local_dimension(exact).mean(),
         TOP: exact[:, 0].mean(),
     }
-    inputs = _as_drawn(arrays[INPUT][:_MOST_SHOWN], shape) if INPUT in arrays else None
+    inputs = arrays[INPUT][:_MOST_SHOWN] if INPUT in arrays else None
     labels = arrays[LABELS][:_MOST_CODES] if LABELS in arrays else None
     return {
         "samples": len(spectrum),
@@ -189,16 +193,17 @@ def _tangents(name, arrays, shape, pictures):
         "scalars": {
             full_name(name, key): _numbers(value) for key, value in scalars.items()
         },
-        "pictures": _kept(sprite_of(vectors, ranges, signed=True), pictures),
-        "inputs": None if inputs is None else _unsigned(inputs, [inputs], pictures),
+        "pictures": _kept(
+            sprite_of(vectors, ranges, signed=True, look=look_of_vectors), pictures
+        ),
+        "inputs": None if inputs is None else _unsigned(inputs, look, pictures),
         "codes": _codes(arrays[CODES], arrays.get(METRIC)) if CODES in arrays else None,
         "labels": None if labels is None else [str(label) for label in labels.tolist()],
     }
 
 
-def _reconstructions(arrays, shape, pictures):
-    rows = {row: _as_drawn(arrays[row], shape) for row in ROWS if row in arrays}
-    shown = [row[:_MOST_SHOWN] for row in rows.values()]
+def _reconstructions(arrays, look, pictures):
+    rows = {row: arrays[row] for row in ROWS if row in arrays}
     errors = {
         made: _mean_squared_error(rows[made], rows[INPUT])[:_MOST_SHOWN]
         for made in (RECONSTRUCTION, DENOISED)
@@ -212,7 +217,8 @@ def _reconstructions(arrays, shape, pictures):
         # Not on the scale of all rows: what does not change with the snapshots, as the
         # inputs, is then the same picture in all of them. The page has one scale.
         "pictures": {
-            row: _unsigned(values, [values], pictures) for row, values in zip(rows, shown)
+            row: _unsigned(values[:_MOST_SHOWN], look, pictures)
+            for row, values in rows.items()
         },
     }
 
@@ -234,8 +240,10 @@ def _field(arrays):
     }
 
 
-def _unsigned(values, all_of_them, pictures):
-    sprite = sprite_of(values[None], [common_range(all_of_them)], signed=False)
+def _unsigned(values, look, pictures):
+    values, look = _as_drawn(values, look)
+    ranges = [common_range([values])]
+    sprite = sprite_of(values[None], ranges, signed=False, look=look)
     return _kept(sprite, pictures)
 
 

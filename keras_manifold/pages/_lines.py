@@ -10,17 +10,18 @@ import html
 import json
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from keras_manifold._storage.snapshots import image_shape_beside
+from keras_manifold._storage.snapshots import look_beside
 from keras_manifold.pages._fragments import UNREADABLE, Content, content, result_files
 from keras_manifold.pages._thinning import Pictured, thinned
 
 # Part of every stamp: a page of another version is written anew.
-_FORMAT = "4"
+_FORMAT = "5"
 _FRAGMENT = re.compile(
     rb'<script type="application/json" data-file="([^"]*)" data-stamp="([^"]*)"'
     rb' data-pictures="([^"]*)">'
@@ -115,8 +116,8 @@ def _fresh_lines(directory, old, store, new):
     for path in result_files(directory):
         with contextlib.suppress(FileNotFoundError):  # deleted a moment ago
             status = path.stat()
-            shape = "x".join(map(str, image_shape_beside(path) or ()))
-            stamp = f"{_FORMAT}-{status.st_mtime_ns}-{status.st_size}-{shape}".encode()
+            look = zlib.crc32(repr(look_beside(path)).encode())
+            stamp = f"{_FORMAT}-{status.st_mtime_ns}-{status.st_size}-{look}".encode()
             stamps[_attribute(path.name)] = path, stamp
     lines = []
     for start, line in _lines_with_places(old):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_manifold.plot._kinds import kind_of, planes_of
+from keras_manifold.plot._look import PLAIN, Look
 
 # A page shows the first of everything; more can't be read on a screen.
 _MOST_PIXELS = 64  # along a side of an image
@@ -16,7 +16,11 @@ _MOST_ENTRIES = 512  # of a series or a table
 
 
 def sprite_of(
-    values: np.ndarray, ranges: Sequence[tuple[float, float]], *, signed: bool
+    values: np.ndarray,
+    ranges: Sequence[tuple[float, float]],
+    *,
+    signed: bool,
+    look: Look = PLAIN,
 ) -> dict[str, Any]:
     """Samples as one small grey PNG, with what is needed to read it.
 
@@ -27,12 +31,13 @@ def sprite_of(
         values: Array of shape `(rows, columns, *input_shape)`.
         ranges: Value at the lower end and at the upper, one pair per row.
         signed: Whether the ranges are symmetric and 0 has a colour of its own.
+        look: What the user said of samples that are shaped already.
 
     Returns:
         What JSON can hold, but for the picture itself: `png`, bytes in base 64.
     """
-    kind = kind_of(values.shape[2:])
-    planes, every = _thinned(planes_of(values, before=2), kind)
+    kind, planes = look.planes(values, before=2)
+    planes, every = _thinned(planes, kind)
     # Fewer levels make smaller files; even ones have 0 in the middle of a signed range.
     levels = (30 if signed else 62) if kind == "image" else 254
     ranges = [(float(low), float(high)) for low, high in ranges]

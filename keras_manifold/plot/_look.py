@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_manifold._arguments import check_image_shape
-from keras_manifold.plot._kinds import Kind, channel_axis, kind_of
+from keras_manifold.plot._kinds import Kind, channel_axis, kind_of, planes_of
 
 
 class Look(NamedTuple):
@@ -41,6 +41,19 @@ class Look(NamedTuple):
             values = _bands_of(values, self.bands)
         self._check_names(values.shape[1:])
         return values
+
+    def planes(self, values: np.ndarray, before: int = 1) -> tuple[Kind, np.ndarray]:
+        """What shaped samples are drawn as, and they themselves with channels first.
+
+        Args:
+            values: Array of shape `(*any, *shape)`, samples of one `shape`.
+            before: How many axes stand before those of a sample.
+        """
+        shape = values.shape[before:]
+        axis = self.named_channels(shape)
+        if axis is None:
+            return kind_of(shape), planes_of(values, before)
+        return "series", np.moveaxis(values, before + axis, before)[..., None, :]
 
     def named_channels(self, shape: Sequence[int]) -> int | None:
         """Which axis of two the names of channels are of, where an image is a series."""

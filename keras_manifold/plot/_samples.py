@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_manifold.plot._kinds import MOST_BARS, Kind, kind_of, planes_of
+from keras_manifold.plot._kinds import MOST_BARS, Kind
 from keras_manifold.plot._look import PLAIN, Look
 from keras_manifold.plot._palette import NOT_FINITE, colours_of, rgb
 
@@ -69,11 +69,7 @@ def samples_of(values: Any, look: Look = PLAIN) -> Samples:
             "absolute values, or real and imaginary parts as two channels."
         )
     values = look.shaped(values)
-    axis = look.named_channels(values.shape[1:])
-    if axis is None:
-        kind, planes = kind_of(values.shape[1:]), planes_of(values)
-    else:
-        kind, planes = "series", np.moveaxis(values, 1 + axis, 1)[:, :, None]
+    kind, planes = look.planes(values)
     most = _MOST_PIXELS if kind == "image" else _MOST_ENTRIES
     every = max(1, -(-max(planes.shape[2:]) // most))
     return Samples(kind, planes[:, :, ::every, ::every].astype("float64"), look)

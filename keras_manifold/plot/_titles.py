@@ -3,13 +3,15 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from keras_manifold._storage.snapshots import DIMENSION, DRIFT, NORM, TOP, full_name
+
 TITLES = {"contractive_penalty": "contractive penalty, mean ‖J‖²"}
 # What `TangentAnalyzer` reports as `<prefix>_<name>`.
 TANGENT_TITLES = {
-    "dimension": "dimension",
-    "norm": "norm, ‖J‖_F",
-    "top": "top singular value",
-    "drift": "drift, radians",
+    DIMENSION: "dimension",
+    NORM: "norm, ‖J‖_F",
+    TOP: "top singular value",
+    DRIFT: "drift, radians",
 }
 
 
@@ -50,8 +52,9 @@ def title_of_spaces(what: str, spaces: Mapping[str, Any]) -> str | None:
 
 
 def _is_of_tangents(prefix, reported):
-    always = ("dimension", "norm", "top")
-    return prefix == "tangent" or all(f"{prefix}_{name}" in reported for name in always)
+    always = (DIMENSION, NORM, TOP)
+    named = [full_name(prefix, name) in reported for name in always]
+    return prefix == "tangent" or all(named)
 
 
 def _in_words(name):

@@ -44,7 +44,8 @@ def tangents(
         k: Vectors to show, the leading ones, at least 1; `None` for all.
         images: The samples themselves, `(n, *input_shape)`, to be shown before their
             tangents; `None` for those that the space keeps.
-        labels: One per sample, such as classes, written before its row.
+        labels: One per sample of the space, such as classes, or one per sample that is
+            shown, written before its row; of a single one also the label alone.
         title: Text above the figure; `None` for what the vectors are of, such as "Tangent
             vectors of the encoder", `""` for none.
         ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
@@ -82,11 +83,8 @@ def tangents(
     shape = _shape_of_samples(spaces)
     samples = _chosen(index, shape[0])
     look = Look(image_shape, bands, cmap, feature_names, channel_names)
-    if labels is not None and len(labels) != shape[0]:
-        raise ValueError(
-            f"`labels` must be one per sample, {shape[0]} in all. Received: {len(labels)}."
-        )
-    images = _images_of(spaces, images, shape)
+    label_of = _labels_of(labels, samples, shape[0])
+    images = _images_of(spaces, images, shape, samples)
     inputs = None if images is None else _inputs_of(images, samples, look)
     is_single = len(spaces) == len(samples) == 1
     cells, cell_texts, names, notes = [], [], [], []
@@ -111,7 +109,7 @@ def tangents(
                     texts.insert(0, "" if start else "input")
                 cells.append(row)
                 cell_texts.append(texts)
-                label = [] if labels is None or start else [str(labels[sample])]
+                label = [] if start else [label_of.get(sample, "")]
                 names.append(" · ".join(filter(None, [name, *label])))
                 notes.append(vectors.note(limits, signed=True))
     return mosaic(
@@ -126,8 +124,26 @@ def tangents(
     )
 
 
-def _images_of(spaces, images, shape):
-    """The samples themselves, if somebody has them, checked to be the same for all."""
+def _labels_of(labels, samples, count):
+    """Mapping from samples that are shown to their labels, as texts."""
+    if labels is None:
+        return {}
+    labels = np.atleast_1d(labels)
+    if len(labels) == count:
+        labels = labels[samples]
+    elif len(labels) != len(samples):
+        raise ValueError(
+            f"`labels` must be one per sample, {count} in all, or one per sample that is "
+            f"shown, {len(samples)}. Received: {len(labels)}."
+        )
+    return dict(zip(samples.tolist(), map(str, labels.tolist())))
+
+
+def _images_of(spaces, images, shape, samples):
+    """The samples themselves, if somebody has them, checked to be the same for all.
+
+    Of arrays that are not in memory, those that are shown are compared.
+    """
     kept = [getattr(space, "inputs", None) for space in spaces.values()]
     kept = [inputs for inputs in kept if inputs is not None and inputs.shape == shape]
     if images is not None:
@@ -138,13 +154,13 @@ def _images_of(spaces, images, shape):
                 f"images of shape {np.shape(images)}."
             )
         images = images.reshape(shape)
-        if any(not _are_equal(images, inputs) for inputs in kept):
+        if any(not _are_equal(images, inputs, samples) for inputs in kept):
             raise ValueError(
                 "`images` must be the samples of the space, which keeps them itself. "
                 "Received: images with other values. Leave `images` out."
             )
         return images
-    if len(kept) > 1 and any(not _are_equal(kept[0], inputs) for inputs in kept[1:]):
+    if any(not _are_equal(kept[0], inputs, samples) for inputs in kept[1:]):
         raise ValueError(
             "`space` must be one or several spaces of the same samples. Received: spaces "
             f"{list(spaces)} of samples with other values."
@@ -164,7 +180,9 @@ def _are_shaped_alike(images, shape):
     return same and images.size == np.prod(shape) and len(images) == shape[0]
 
 
-def _are_equal(a, b):
+def _are_equal(a, b, samples):
+    if not all(isinstance(array, np.ndarray) for array in (a, b)):
+        a, b = (np.stack([array[sample] for sample in samples]) for array in (a, b))
     return np.allclose(a, b, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
@@ -278,8 +296,8 @@ def walk(
                 "`x` must be the samples of the space, which does not keep them. Received: "
                 "x=None."
             )
-    x = np.asarray(x)
-    if len(x) != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    if x.shape[0] != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
         raise ValueError(
             "`space` must be that of the samples `x`. Received: vectors of shape "
             f"{space.vectors.shape} and x of shape {x.shape}."
@@ -288,16 +306,17 @@ def walk(
         raise TypeError(
             f"`index` must be a whole number, of one sample. Received: index={index!r}."
         )
-    (index,) = _chosen(index, len(x))
+    (index,) = _chosen(index, x.shape[0])
+    sample = np.asarray(x[index])
     vectors = np.asarray(space.vectors[index][: check_count("directions", directions)])
     steps = check_count("steps", steps, least=2)
     if reach is None:
         # A sample that is 0 has no length of its own.
-        reach = 0.5 * float(np.linalg.norm(x[index])) or 1.0
+        reach = 0.5 * float(np.linalg.norm(sample)) or 1.0
     reach = check_number("reach", reach, positive=True)
     distances = np.linspace(-reach, reach, steps)
-    offsets = distances.reshape(-1, *(1,) * x[index].ndim) * vectors[:, None]
-    points = (x[index] + offsets).astype("float32")
+    offsets = distances.reshape(-1, *(1,) * sample.ndim) * vectors[:, None]
+    points = (sample + offsets).astype("float32")
     rows, labels = [], []
     for i, straight in enumerate(points, start=1):
         rows.append(straight)
@@ -307,7 +326,7 @@ def walk(
             labels.append("reconstructed")
     # Curves would be cut off at the ends of the sample's own scale.
     drawn = [samples_of(row, look) for row in rows]
-    own = [x[index]] if drawn[0].kind == "image" else rows
+    own = [sample] if drawn[0].kind == "image" else rows
     limits = common_range(own)
     return mosaic(
         [row.cells(limits, signed=False) for row in drawn],

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_manifold._storage.joined import rows_at
 from keras_manifold._storage.snapshots import STEP
 from keras_manifold.plot._figures import axes_of, figure_of_size
 from keras_manifold.plot._palette import category
@@ -12,6 +13,9 @@ from keras_manifold.plot._titles import title_of, title_of_spaces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# Spectra that are read of results on disk.
+_MOST_SPECTRA = 100_000
 
 
 def spectrum(
@@ -26,7 +30,8 @@ def spectrum(
     Args:
         singular_values: Array of shape `(m,)` or `(n, m)`, a `TangentSpace`, or a mapping
             from names to any of these, drawn side by side. For several samples the line
-            is the median and the band runs from the smallest to the largest.
+            is the median and the band runs from the smallest to the largest. Of results on
+            disk at most 100,000 samples are read, spread evenly, as the axis says then.
         title: Text above the figure; `None` for what tangent spaces are of, `""` for none.
         ax: `matplotlib.axes.Axes` to draw into; `None` for a figure of its own.
         figsize: Width and height of the figure in inches.
@@ -47,9 +52,15 @@ def spectrum(
     if title is None:
         title = title_of_spaces("Singular values", named)
     figure, ax = axes_of(ax, title, figsize, lambda: _figure_of_spectra(title, figsize))
+    drawn = "all of them"
     for colour, (name, values) in enumerate(named.items()):
-        values = np.asarray(getattr(values, "singular_values", values), "float64")
-        values = np.atleast_2d(values)
+        values = getattr(values, "singular_values", values)
+        count = getattr(values, "shape", (0,))[0]
+        if count > _MOST_SPECTRA and not isinstance(values, np.ndarray):
+            places = np.linspace(0, count - 1, _MOST_SPECTRA).astype(int)
+            values = rows_at(values, places)
+            drawn = f"{_MOST_SPECTRA:,} of {count:,}, spread evenly"
+        values = np.atleast_2d(np.asarray(values, "float64"))
         # A logarithmic scale has no place for 0.
         values = np.maximum(values, np.nanmax(values, initial=1e-30) * 1e-8)
         index = np.arange(1, values.shape[1] + 1)
@@ -69,7 +80,7 @@ def spectrum(
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.3)
     if len(values) > 1:
-        ax.set_xlabel("index  (line: median of the samples, band: all of them)")
+        ax.set_xlabel(f"index  (line: median of the samples, band: {drawn})")
     if any(named):
         ax.legend(frameon=False)
     return figure

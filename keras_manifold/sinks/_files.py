@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from keras_manifold._storage.snapshots import is_file_of
+
 # Figures of one name that are kept: the first, the last, and evenly some between.
 _MOST_PICTURES = 8
 
@@ -77,8 +79,5 @@ class Files:
 
     def _known_names(self):
         """Of a run of an earlier version, which listed nothing."""
-        ours = re.compile(
-            rf"{re.escape(self._prefix)}"
-            r"(_scalars\.csv|(_space|_vectors|_spectrum)?_\d{4,}\.(npz|png))"
-        )
-        return [p.name for p in self._directory.iterdir() if ours.fullmatch(p.name)]
+        names = [path.name for path in self._directory.iterdir()]
+        return [name for name in names if is_file_of(self._prefix, name)]

@@ -1,11 +1,13 @@
 """Where the results of a run go when there were others before."""
 
+import json
 import os
 import re
 
 import keras
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from small_runs import column, fit, model_of
 
 import keras_manifold as km
@@ -132,6 +134,46 @@ def test_flattened_images_are_drawn_as_images_on_figures_and_pages(digits, tmp_p
         ValueError, match=r"`image_shape` must have as many entries.*\(9, 8\)"
     ):
         km.ReconstructionGrid(x, image_shape=(9, 8))
+
+
+@pytest.mark.parametrize(
+    ("shape", "look", "kind", "channels"),
+    [
+        ((6, 7, 5), {"bands": [4, 0, 2]}, "image", 3),
+        ((5,), {"feature_names": list("abcde")}, "table", 1),
+        ((6, 4), {"channel_names": list("abcd")}, "series", 4),
+        ((6, 4), {}, "image", 1),
+    ],
+)
+def test_bands_and_names_are_on_figures_in_the_run_and_on_pages(
+    tmp_path, rng, shape, look, kind, channels
+):
+    x = rng.uniform(size=(4, *shape)).astype("float32")
+    model = km.AutoEncoder.dense(shape, latent_dim=2, units=())
+    model.compile("sgd", "mse")
+    got = {}
+    sinks = [lambda name, value, step: got.update({name: value})]
+    model.fit(x, verbose=0, callbacks=watches(x, tmp_path, sinks=sinks, **look))
+    texts = {text.get_text() for text in got["reconstruction"].findobj(Text)}
+    told = json.loads((tmp_path / "run.json").read_text())["watches"]["tangent"]
+    for name, value in look.items():
+        assert told[name] == value
+        assert name == "bands" or set(value) <= texts
+    fragment = content(tmp_path / "tangent_space_0001.npz").fragment
+    for sprite in fragment["pictures"], fragment["inputs"]:
+        assert (sprite["kind"], sprite["channels"]) == (kind, channels)
+    rows = content(tmp_path / "reconstruction_0001.npz").fragment
+    assert rows["pictures"]["reconstruction"]["kind"] == kind
+    with np.load(tmp_path / "reconstruction_0001.npz") as arrays:
+        errors = np.square(arrays["reconstruction"] - x[:2]).reshape(2, -1).mean(axis=1)
+    np.testing.assert_allclose(rows["errors"]["reconstruction"], errors, rtol=1e-5)
+
+
+def test_names_that_do_not_fit_the_samples_are_refused_at_once():
+    with pytest.raises(ValueError, match=r"`feature_names` must be 5 names"):
+        km.TangentAnalyzer(np.zeros((2, 5)), feature_names=["a"])
+    with pytest.raises(ValueError, match=r"`bands` must be whole numbers in \[0, 3\]"):
+        km.ReconstructionGrid(np.zeros((2, 8, 8, 4)), bands=[0, 1, 4])
 
 
 def test_a_long_run_keeps_few_pictures_and_small_arrays(digits, tmp_path):

@@ -120,7 +120,7 @@ def test_latent_codes_are_points_that_choose_samples(tmp_path, browse, write_tan
     assert "from centre to edge" in page.inner_text("#latent figcaption")
     dots.nth(2).click(force=True)
     page.wait_for_selector("#sample-2:checked")
-    page.wait_for_selector('.vectors button[aria-label*="of sample 3,"]')
+    page.wait_for_selector('.vectors button[aria-label*="at sample 3,"]')
     assert "sample=3" in page.url
 
 

@@ -24,10 +24,10 @@ def known(tmp_path):
 
 def test_a_tile_opens_by_enter_with_its_input_and_its_history(known, browse, shown):
     page = browse(km.report(known[0]))
-    opener = page.get_by_role("button", name="Tangent vector 1 of sample 1")
+    opener = page.get_by_role("button", name="Tangent vector 1 at sample 1")
     opener.focus()
     page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog", name="Tangent vector 1 of sample 1")
+    dialog = page.get_by_role("dialog", name="Tangent vector 1 at sample 1")
     dialog.wait_for()
     assert dialog.locator(".large h3").all_inner_texts() == [
         "Input x",
@@ -53,7 +53,7 @@ def test_a_tile_opens_by_enter_with_its_input_and_its_history(known, browse, sho
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
     focused = page.evaluate("document.activeElement.ariaLabel")
-    assert focused.startswith("Tangent vector 2 of sample 1")
+    assert focused.startswith("Tangent vector 2 at sample 1")
 
 
 def test_the_slider_moves_a_sample_along_the_vector(known, browse, pixels):

@@ -76,7 +76,7 @@ def test_samples_are_chosen_by_keyboard(run, browse, numbers, pixels):
     before = pixels(page, ".vectors canvas")
     page.get_by_role("radio", name="Sample 1").focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector('.vectors button[aria-label*="of sample 2,"]')
+    page.wait_for_selector('.vectors button[aria-label*="at sample 2,"]')
     np.testing.assert_array_equal(
         np.float32(numbers(page, ".vectors")), snapshots[4]["singular_values"][1]
     )

@@ -137,14 +137,14 @@ def test_values_are_taken_and_left_as_they_were(sink):
 def alone(digits):
     """What a sink is told that has no other beside it, and the losses."""
     sink = Complete()
-    losses = fit(digits, [sink])["loss"]
+    losses = fit(digits, [sink], shuffle=False)["loss"]
     return sink.told, losses
 
 
 @pytest.mark.filterwarnings("ignore:Training begins at step 0")  # of the folder
 def test_it_changes_nothing_and_serves_one_fit_after_another(trained_with, alone, digits):
     beside = Complete()
-    losses = fit(digits, [trained_with, beside])["loss"]
+    losses = fit(digits, [trained_with, beside], shuffle=False)["loss"]
     assert (beside.told, losses) == alone
     fit(digits, [trained_with], epochs=3, initial_epoch=2)
     fit(digits, [trained_with], epochs=1)

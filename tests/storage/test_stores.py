@@ -61,7 +61,7 @@ def x(rng):
 class Decomposition:
     """Stands for a function with the Jacobian diag(2, 1), whatever the sample."""
 
-    def of_batches(self, batches):
+    def of_batches(self, batches, *, size):
         for batch in batches:
             yield batch, arrays_of(batch)
 

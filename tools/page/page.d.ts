@@ -101,7 +101,14 @@ declare global {
     values: Record<string, [number, number | null][]>;
   }
 
-  type Setup = Record<string, unknown> & { watches?: Record<string, { of?: string }> };
+  /** What a callback was told. */
+  interface Watch {
+    of?: string;
+    feature_names?: string[];
+    channel_names?: string[];
+  }
+
+  type Setup = Record<string, unknown> & { watches?: Record<string, Watch> };
 
   type Fragment = Snapshot | Scalars | { kind: "setup"; values: Setup } | { kind: "unreadable" };
 
@@ -172,6 +179,8 @@ declare global {
     sprite: Sprite;
     planes: Float64Array[];
     range: Interval;
+    /** Of the entries of a table, or of the channels of a series. */
+    names?: string[] | null;
     canvas?: HTMLCanvasElement;
   }
 

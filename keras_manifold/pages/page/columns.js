@@ -114,7 +114,7 @@ async function tangentColumn(run, snapshot, limit) {
   });
   const drawn = d3.range(pictures.columns).map((i) => {
     const tile = newTile(pictures);
-    const label = `Tangent vector ${i + 1} of sample ${sample + 1}, singular value ${formatted(values[i])}: open`;
+    const label = `Tangent vector ${i + 1} at sample ${sample + 1}, singular value ${formatted(values[i])}: open`;
     const opener = tileButton(tile, label, { kind: "tangents", run, sample, row: i });
     const caption = element(
       "span",
@@ -125,8 +125,10 @@ async function tangentColumn(run, snapshot, limit) {
     list.append(element("li", {}, opener, caption));
     return drawTile(tile, pictures, sample, i, [-limit, limit]);
   });
-  column.append(list, scaleBar(pictures, limit));
+  column.append(list, scaleBar(pictures, limit), ...channelKey(run, snapshot.name, pictures));
   const notes = [];
+  const part = ofPart([run], snapshot.name);
+  if (part && !ofPart(runs, snapshot.name)) notes.push(`Tangent vectors${part}.`);
   if (snapshot.vectors > pictures.columns)
     notes.push(`The first ${pictures.columns} of ${snapshot.vectors} vectors.`);
   if (pictures.every > 1) notes.push(`Every ${ordinal(pictures.every)} entry is shown.`);
@@ -134,6 +136,17 @@ async function tangentColumn(run, snapshot, limit) {
   column.append(element("p", { class: "note" }, notes.filter(Boolean).join(" ")));
   await Promise.all(drawn);
   return column;
+}
+
+// What the colours of a series are, where its channels have names.
+/**
+ * @param {Run} run
+ * @param {string} prefix
+ * @param {Sprite} sprite
+ */
+function channelKey(run, prefix, sprite) {
+  const names = sprite.kind === "series" ? namesOf(run, prefix, sprite) : null;
+  return names ? [key(names.map((name, channel) => [name, colourOf(channel)]))] : [];
 }
 
 /** @param {Snapshot} snapshot */
@@ -213,6 +226,7 @@ async function reconstructionColumn(run, snapshot, range, width) {
     const samples = d3.range(start, Math.min(columns, start + perLine));
     column.append(strips(run, snapshot, samples, perLine, range, drawn));
   }
+  column.append(...channelKey(run, snapshot.name, snapshot.pictures.input));
   const notes = ["Numbers: mean squared error of each reconstruction from its input."];
   if (snapshot.samples > columns)
     notes.push(`The first ${columns} of ${snapshot.samples} samples.`);

@@ -240,6 +240,35 @@ function ofPart(all, prefix) {
   return part && parts.every((other) => other === part) ? ` of the ${part}` : "";
 }
 
+// The same of what is reported as `name`, where it is of tangents.
+/**
+ * @param {Run[]} all
+ * @param {string} name
+ */
+function ofQuantity(all, name) {
+  const [prefix] = namesIn(all, "tangents").filter((one) =>
+    Object.keys(SHARED.tangentTitles).some((suffix) => name === `${one}_${suffix}`),
+  );
+  return prefix === undefined ? "" : ofPart(all, prefix);
+}
+
+// What the user called the entries of a table or the channels of a series, if they are these.
+/**
+ * @param {Run | undefined} run
+ * @param {string} prefix
+ * @param {Sprite} sprite
+ * @returns {string[] | null}
+ */
+function namesOf(run, prefix, sprite) {
+  const said = run?.setup?.watches?.[prefix];
+  const isSeries = sprite.kind === "series";
+  const names = sprite.kind === "image" ? null : said?.[isSeries ? "channel_names" : "feature_names"];
+  if (!Array.isArray(names)) return null;
+  const shown = isSeries ? names : names.filter((_, i) => i % sprite.every === 0);
+  const count = isSeries ? sprite.channels : sprite.width;
+  return shown.length === count ? shown.map(String) : null;
+}
+
 // The title of what TangentAnalyzer reports as `<prefix>_<name>`, with its unit last.
 /** @type {(prefix: string, name: string, part?: string) => string} */
 function tangentTitle(prefix, name, part = "") {

@@ -50,10 +50,13 @@ async function fillDialog() {
 /** @param {Opened} what */
 function titleOfOpened(what) {
   const run = isComparison ? `, ${what.run.name}` : "";
-  const of = `of sample ${what.sample + 1}${run}`;
-  if (what.kind === "tangents") return `Tangent vector ${Number(what.row) + 1} ${of}`;
+  const sample = `sample ${what.sample + 1}${run}`;
+  if (what.kind === "tangents") {
+    const part = ofPart([what.run], state.tangents);
+    return `Tangent vector ${Number(what.row) + 1}${part} at ${sample}`;
+  }
   const name = String(what.row).replace("_", " ");
-  return `${name[0].toUpperCase()}${name.slice(1)} ${of}`;
+  return `${name[0].toUpperCase()}${name.slice(1)} of ${sample}`;
 }
 
 /**
@@ -63,11 +66,12 @@ function titleOfOpened(what) {
 async function tangentBody(what, snapshot) {
   const row = Number(what.row);
   const { pictures } = snapshot;
+  const names = namesOf(what.run, snapshot.name, pictures);
   const vector = await planesOf(pictures, what.sample, row);
   const limit = pictures.ranges[what.sample][1];
   /** @type {Large[]} */
   const large = [
-    { title: "Vector v", letter: "v", sprite: pictures, planes: vector, range: [-limit, limit] },
+    { title: "Vector v", letter: "v", sprite: pictures, planes: vector, range: [-limit, limit], names },
   ];
   const sigma = snapshot.singular_values[what.sample]?.[row];
   const facts = [
@@ -85,8 +89,9 @@ async function tangentBody(what, snapshot) {
   if (hasInput) {
     const input = await planesOf(source.sprite, 0, what.sample);
     const range = source.sprite.ranges[0];
-    large.unshift({ title: "Input x", letter: "x", sprite: source.sprite, planes: input, range });
-    const moved = { title: "x + t·v", letter: "x + t·v", sprite: source.sprite, planes: input, range };
+    const { sprite } = source;
+    large.unshift({ title: "Input x", letter: "x", sprite, planes: input, range, names });
+    const moved = { title: "x + t·v", letter: "x + t·v", sprite, planes: input, range, names };
     large.push(moved);
     const longest = (range[1] - range[0]) / 2 / (d3.max(vector.flatMap((p) => [...p]), Math.abs) || 1);
     controls.push(walkControl(longest, (t) => {
@@ -104,16 +109,17 @@ async function tangentBody(what, snapshot) {
 async function reconstructionBody(what, snapshot) {
   const name = String(what.row);
   const range = commonRange([snapshot]);
+  const names = namesOf(what.run, snapshot.name, snapshot.pictures.input);
   const input = await planesOf(snapshot.pictures.input, 0, what.sample);
   /** @type {Large[]} */
   const large = [
-    { title: "Input", letter: "input", sprite: snapshot.pictures.input, planes: input, range },
+    { title: "Input", letter: "input", sprite: snapshot.pictures.input, planes: input, range, names },
   ];
   if (name !== "input") {
     const sprite = snapshot.pictures[name];
     const planes = await planesOf(sprite, 0, what.sample);
     const words = name.replace("_", " ");
-    large.push({ title: words[0].toUpperCase() + words.slice(1), letter: words, sprite, planes, range });
+    large.push({ title: words[0].toUpperCase() + words.slice(1), letter: words, sprite, planes, range, names });
     const difference = planes.map((plane, c) => plane.map((value, i) => value - input[c][i]));
     const limit = d3.max(difference.flatMap((p) => [...p]), Math.abs) || 1;
     large.push({
@@ -122,6 +128,7 @@ async function reconstructionBody(what, snapshot) {
       sprite: { ...sprite, signed: true },
       planes: difference,
       range: [-limit, limit],
+      names,
     });
   }
   const error = snapshot.errors[name]?.[what.sample];
@@ -136,14 +143,17 @@ function pictureRow(large) {
     return element("figure", {}, element("h3", {}, one.title), one.canvas);
   });
   redraw(large);
-  const isSeries = large[0].sprite.kind !== "image";
-  return element("div", { class: isSeries ? "large of-series" : "large" }, ...figures);
+  const [{ sprite, names }] = large;
+  const row = element("div", { class: sprite.kind === "image" ? "large" : "large of-series" }, ...figures);
+  if (sprite.kind === "series" && names)
+    row.append(key(names.map((name, channel) => [name, colourOf(channel)])));
+  return row;
 }
 
 /** @param {Large[]} large */
 function redraw(large) {
-  for (const { canvas, sprite, planes, range } of large)
-    if (canvas) draw(canvas, sprite, planes, range);
+  for (const { canvas, sprite, planes, range, names } of large)
+    if (canvas) draw(canvas, sprite, planes, range, names);
   large[0].canvas?.dispatchEvent(new Event("redrawn"));
 }
 
@@ -201,7 +211,8 @@ function stopWalking() {
 // Values of an entry, which the pointer or numbers choose.
 /** @param {Large[]} large */
 function valueReader(large) {
-  const { sprite } = large[0];
+  const [{ sprite, names }] = large;
+  const isTable = sprite.kind === "table";
   const isImage = sprite.kind === "image";
   const output = element("output", { class: "values", for: "entry-row entry-column" });
   /** @type {(id: string, text: string, size: number) => [HTMLLabelElement, HTMLInputElement]} */
@@ -217,7 +228,9 @@ function valueReader(large) {
       `${i ? ", " : ""}${letter} `,
       element("data", {}, planes.map((p) => formatted(p[index] ?? null, 3)).join(" / ")),
     ]);
-    output.replaceChildren(...told);
+    const channels = names && !isTable ? ` (${names.join(" / ")})` : "";
+    const entry = names && isTable ? `${names[index] ?? "–"}: ` : "";
+    output.replaceChildren(entry, ...told, channels);
   };
   for (const input of [row, column]) input.addEventListener("input", tell);
   for (const { canvas } of large) {

@@ -32,7 +32,7 @@ const EXPLANATIONS = {
     "1 means one direction alone, d means d equally strong ones; it falls when training finds fewer directions that matter.",
   ],
   norm: [
-    "How strongly the code answers to small changes of the input: the Frobenius norm of the Jacobian, and its largest singular value.",
+    "How strongly the output of the encoder, or of what the title names, answers to small changes of its input: the Frobenius norm of the Jacobian, and its largest singular value.",
     "A contractive penalty pulls it down; a steep rise late in training is often overfitting.",
   ],
   drift: [

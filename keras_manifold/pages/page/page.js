@@ -149,7 +149,7 @@ function showNumbers() {
       element(
         "tr",
         { "data-name": name },
-        element("th", { scope: "row" }, ...breakable(name)),
+        element("th", { scope: "row" }, ...breakable(name), ofQuantity(runs, name)),
         ...shown.map((group) => element("td", {}, ...groupNumber(group, name))),
       ),
     ),

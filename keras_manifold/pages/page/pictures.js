@@ -114,10 +114,11 @@ async function drawTile(canvas, sprite, row, column, range = sprite.ranges[row])
  * @param {Sprite} sprite
  * @param {Float64Array[]} planes
  * @param {Interval} range
+ * @param {string[] | null} [names] of the entries of a table, to be written below them
  */
-function draw(canvas, sprite, planes, range) {
+function draw(canvas, sprite, planes, range, names) {
   if (sprite.kind === "image") drawImage(canvas, sprite, planes, range);
-  else drawSeries(canvas, sprite, planes, range);
+  else drawSeries(canvas, sprite, planes, range, names);
 }
 
 /**
@@ -177,16 +178,21 @@ function rgbOf(colour) {
  * @param {Sprite} sprite
  * @param {Float64Array[]} planes
  * @param {Interval} range
+ * @param {string[] | null} [names]
  */
-function drawSeries(canvas, sprite, planes, [low, high]) {
+function drawSeries(canvas, sprite, planes, [low, high], names) {
   const context = contextOf(canvas);
-  const { width, height } = canvas;
+  const { width } = canvas;
+  const isBars = sprite.kind === "table" && sprite.width <= SHARED.mostBars;
+  const below = isBars && names ? canvas.height / 3 : 0;
+  const height = canvas.height - below;
   const style = getComputedStyle(document.documentElement);
   /** @type {(value: number) => number} */
   const y = (value) => height - 6 - ((value - low) / (high - low)) * (height - 12);
   /** @type {(i: number) => number} */
   const x = (i) => ((i + 0.5) / sprite.width) * width;
-  context.clearRect(0, 0, width, height);
+  context.clearRect(0, 0, width, canvas.height);
+  if (below && names) writeNames(context, names, x, height);
   context.strokeStyle = style.getPropertyValue("--control");
   context.strokeRect(0, Math.round(y(0)) + 0.5, width, 0);
   context.fillStyle = SHARED.notFinite;
@@ -194,7 +200,6 @@ function drawSeries(canvas, sprite, planes, [low, high]) {
     if (planes.some((plane) => Number.isNaN(plane[i])))
       context.fillRect(x(i) - 1.5, 0, 3, height);
   }
-  const isBars = sprite.kind === "table" && sprite.width <= SHARED.mostBars;
   planes.forEach((plane, channel) => {
     context.strokeStyle = context.fillStyle = style.getPropertyValue(
       `--run-${channel % SHARED.categories}`,
@@ -215,6 +220,29 @@ function drawSeries(canvas, sprite, planes, [low, high]) {
     });
     context.stroke();
   });
+}
+
+// Names from below upwards, each beneath its bar.
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {string[]} names
+ * @param {(i: number) => number} x
+ * @param {number} top
+ */
+function writeNames(context, names, x, top) {
+  const style = getComputedStyle(document.body);
+  const room = context.canvas.height - top;
+  context.save();
+  context.fillStyle = style.getPropertyValue("--text");
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  const size = Math.min(17, (0.9 * context.canvas.width) / names.length);
+  context.font = `${size}px ${style.fontFamily}`;
+  names.forEach((name, i) => {
+    context.setTransform(0, -1, 1, 0, x(i), top + 2);
+    context.fillText(name, 0, 0, room - 4);
+  });
+  context.restore();
 }
 
 /** @param {HTMLCanvasElement} canvas */

@@ -163,7 +163,7 @@ function showAngles() {
   );
   const heads = shown.map((run) => element("th", { scope: "col" }, runName(run)));
   const said = [...new Set(found.steps.filter((step) => step !== null))];
-  const caption = `Mean principal angle of the ${found.name} spaces at ${UNIT} ${said.join(", ")}, the last of each run.`;
+  const caption = `Mean principal angle of the ${found.name} spaces${ofPart(shown, found.name)} at ${UNIT} ${said.join(", ")}, the last of each run.`;
   const table = element(
     "table",
     { class: "angles" },

@@ -192,7 +192,7 @@ function spectrumSummary(lines) {
       ? `${label}: ${plural(known.length, "value")}, from ${formatted(known[0])} to ${formatted(known.at(-1))}.`
       : `${label}: nothing finite.`;
   });
-  return `Singular values of the ${state.tangents} at ${at(state.step)}, sample ${state.sample + 1}. ${told.join(" ")}`;
+  return `Singular values${ofPart(runs, state.tangents)} at ${at(state.step)}, sample ${state.sample + 1}. ${told.join(" ")}`;
 }
 
 /**

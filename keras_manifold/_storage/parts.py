@@ -1,0 +1,195 @@
+"""Parts of one run, which several processes write into one folder."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_manifold._storage.files import locked
+from keras_manifold._storage.growing_arrays import (
+    GrowingArrays,
+    attributes_of,
+    begin_group,
+    local,
+    written_in,
+)
+from keras_manifold._storage.joined import Joined
+from keras_manifold._storage.stores import OnDisk
+
+# What the group of all parts says of them, under this name.
+_PARTS = "parts"
+
+# Seconds for which a process waits for others that begin at the same time.
+_PATIENCE = 60.0
+
+
+def checked_part(part: Any, path: Any) -> tuple[int, int] | None:
+    """The part as two whole numbers, or `None`.
+
+    Raises:
+        ValueError: If it is none, or there is no `path`.
+    """
+    if part is None:
+        return None
+    try:
+        index, count = part
+        is_one = index == int(index) and count == int(count) and 0 <= index < count
+    except (TypeError, ValueError):
+        is_one = False
+    if not is_one:
+        raise ValueError(
+            "`part` must be (i, n): which one, from 0 to n - 1, of how many. Received: "
+            f"part={part!r}."
+        )
+    if path is None:
+        raise ValueError(
+            "Parts of a run meet in a folder. Received: "
+            f"part={part!r} and path=None. Pass the same `path` to all of them."
+        )
+    return int(index), int(count)
+
+
+class OnePart(OnDisk):
+    """One of several parts of a run, in a folder that they share.
+
+    The folder is a Zarr group that says what all parts have in common, with one group per
+    part. Each has a lock of its own; that of the folder is held while one begins.
+
+    Args:
+        path: The folder.
+        part: Which one, from 0, and how many there are.
+        fingerprint: As `OnDisk` takes it.
+        batches: All samples, of this part and of the others: `Batches`.
+
+    Raises:
+        ValueError, ImportError, OSError: As `OnDisk` does, and ValueError if the parts that
+            are there are of another run.
+    """
+
+    def __init__(self, path, part, fingerprint, batches):
+        path = local(path)
+        index, count = part
+        self._batch_size = batches.batch_size
+        some = batches.some()
+        shared = {
+            "n": count,
+            "samples": batches.samples,
+            "batches": batches.count,
+            "batch_size": batches.batch_size,
+            **fingerprint,
+            "data": hashlib.sha256(np.ascontiguousarray(some).tobytes()).hexdigest(),
+        }
+        self._others = [_folder(path, i) for i in range(count) if i != index]
+        _check_shared(path, part, shared)  # without waiting for a run that is no part
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = locked(path.with_name(f".{path.name}.lock"), patience=_PATIENCE)
+        try:
+            if _check_shared(path, part, shared) is None:
+                begin_group(path, {_PARTS: shared})
+        finally:
+            lock.release()
+        own = path.with_name(f".{path.name}.{_folder(path, index).name}.lock")
+        super().__init__(_folder(path, index), fingerprint, lock=own)
+
+    def check_function(self, decomposition, first):
+        """Refuses a function whose first Jacobians are not those of a part on disk.
+
+        Args:
+            decomposition: The function's `Decomposition`.
+            first: The first batch of samples of this part.
+        """
+        super().check_function(decomposition, first)
+        if self.written:
+            return
+        other = next((folder for folder in self._others if written_in(folder)), None)
+        if other is not None:
+            names = ("inputs", "vectors", "singular_values", "code_vectors")
+            stored = GrowingArrays.load(other, names)
+            count = min(len(first), stored["inputs"].shape[0])
+            stored = {name: np.asarray(array[:count]) for name, array in stored.items()}
+            samples = stored.pop("inputs")
+            size = self._batch_size
+            self._check_same(decomposition, samples, stored, size, other)
+
+
+def load_run(
+    path: str | os.PathLike[str], names: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arrays of a run, in parts or not, and what it was begun with, by names.
+
+    Args:
+        path: The folder.
+        names: Arrays to read, where there are such.
+
+    Raises:
+        ValueError: If parts are missing or unfinished, by their numbers; if the folder
+            holds nothing such, or nothing is written yet.
+    """
+    attributes = attributes_of(path)
+    if _PARTS in attributes:
+        return _load_parts(local(path), names, attributes[_PARTS])
+    return GrowingArrays.load(path, names), attributes.get("fingerprint") or {}
+
+
+def _load_parts(path, names, shared):
+    count = shared["n"]
+    missing, unfinished = [], []
+    for index in range(count):
+        written = written_in(_folder(path, index))
+        if written is None:
+            missing.append(index)
+        elif not attributes_of(_folder(path, index)).get("finished"):
+            unfinished.append(f"{index} ({written} samples)")
+    if missing or unfinished:
+        wrong = [
+            f"{word}: {', '.join(map(str, which))}"
+            for word, which in (("missing", missing), ("unfinished", unfinished))
+            if which
+        ]
+        again = missing[0] if missing else unfinished[0].split()[0]
+        raise ValueError(
+            f"All {count} parts of a run must be finished to be read as one. Received: "
+            f"path={os.fspath(path)!r}, of whose parts are {'; '.join(wrong)}. Run these "
+            f"(again), as with part=({again}, {count}), or load one that is there: "
+            f"{os.fspath(_folder(path, 0).parent / 'part_<i>')!r}."
+        )
+    parts = [GrowingArrays.load(_folder(path, index), names) for index in range(count)]
+    common = [name for name in names if all(name in part for part in parts)]
+    return {name: Joined([part[name] for part in parts]) for name in common}, shared
+
+
+def _folder(path: Path, index: int) -> Path:
+    return path / f"part_{index}"
+
+
+def _check_shared(path, part, shared):
+    """What the parts in a folder have in common, seen to be the same; `None` without."""
+    attributes = attributes_of(path) if (path / "zarr.json").exists() else {}
+    if "fingerprint" in attributes:
+        raise ValueError(
+            "`path` must be new, or hold parts of the same run. Received: "
+            f"part={part!r} and path={os.fspath(path)!r}, which holds a run that is not in "
+            "parts. Leave `part` out to go on with it, or choose another folder."
+        )
+    found = attributes.get(_PARTS)
+    if found is None:
+        return None
+    differing = [key for key in shared if found.get(key) != shared[key]]
+    if differing:
+        raise ValueError(
+            "`path` must be new, or hold parts of the same run. Received: "
+            f"part={part!r} and path={os.fspath(path)!r}, whose parts have another "
+            f"{', '.join(_said(key, found, shared) for key in differing)}. Delete the "
+            "folder or choose another."
+        )
+    return found
+
+
+def _said(key, found, shared):
+    """A name and, unless it is a digest, both values."""
+    if key in ("weights", "data"):
+        return key
+    return f"{key} ({found.get(key)!r} there, {shared[key]!r} here)"
