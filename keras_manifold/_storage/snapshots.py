@@ -30,6 +30,7 @@ INPUT = "input"
 RECONSTRUCTION = "reconstruction"
 NOISY_INPUT = "noisy_input"
 DENOISED = "denoised"
+FIELD = "field"  # (m, 2, 2): points of a grid, and what the model makes of each
 SAMPLE = "sample"  # where a chain came to that began at the input
 ROWS = (INPUT, RECONSTRUCTION, NOISY_INPUT, DENOISED, SAMPLE)
 LABELS = "labels"  # of the samples, where the user gave some

@@ -15,6 +15,7 @@ from keras_manifold._map.function import Map
 from keras_manifold._storage.snapshots import (
     DENOISED,
     DENOISED_MSE,
+    FIELD,
     INPUT,
     MSE,
     NOISY_INPUT,
@@ -23,6 +24,10 @@ from keras_manifold._storage.snapshots import (
 )
 from keras_manifold.callbacks._watch import Watch
 from keras_manifold.sinks.protocol import Sink
+
+# Points along each side of the grid around samples of two entries, and what it reaches
+# beyond them, in shares of their extent.
+_POINTS, _BEYOND = 15, 0.2
 
 
 class ReconstructionGrid(Watch):
@@ -33,11 +38,16 @@ class ReconstructionGrid(Watch):
     model makes of the corrupted ones is shown too. Figures show the first 16 samples, npz
     files hold all; entries that are not finite are orange, with one warning.
 
+    Where a sample has two entries, the page also draws arrows from the points of a grid
+    around the samples towards what the model makes of them: a denoising model points back
+    to the manifold. The npz files have them as `field`, `(225, 2, 2)`: of each point where
+    it is, and where the model moves it.
+
     `history` holds `<prefix>_mse`, the mean squared error of the samples, for every
     snapshot, and with noise `<prefix>_denoised_mse`, that of what became of the corrupted
     ones. They go to the sinks, not into Keras's `logs`. What `TangentAnalyzer` says of the
     order of callbacks, of training that resumes and of directories holds here too. Cost of
-    a snapshot: one or two predictions, and the figure if it goes anywhere.
+    a snapshot: one to three predictions, and the figure if it goes anywhere.
 
     Args:
         x: Samples to watch, `(n, *input_shape)`; copied, integers as floating point.
@@ -141,6 +151,7 @@ class ReconstructionGrid(Watch):
 
     def _prepare(self):
         self._has_warned = False
+        self._grid = _grid_around(self.x) if self.x[0].size == 2 else None
         self._noisy = None
         noise = getattr(self.model, "noise", None)
         if isinstance(noise, keras.Layer):
@@ -171,13 +182,19 @@ class ReconstructionGrid(Watch):
             )
             self._has_warned = True
         drawings = self._drawings(rows, step)
-        arrays = {**rows, **self._samples()}
+        arrays = {**rows, **self._field(), **self._samples()}
         return Snapshot(self.prefix, step, arrays, drawings, self._full_scalars(scalars))
 
     def _drawings(self, rows, step):
         row_labels = [name.replace("_", " ") for name in rows]
         title = f"Reconstructions, {self._when(step)}"
         return {self.prefix: self._image_grid(rows.values(), row_labels, title)}
+
+    def _field(self):
+        if self._grid is None:
+            return {}
+        made = self._reconstructed(self._grid)
+        return {FIELD: np.stack([self._grid, made], axis=1).reshape(-1, 2, 2)}
 
     def _reconstructed(self, x):
         model = self.model  # which reads the present weights, on JAX too
@@ -190,6 +207,15 @@ class ReconstructionGrid(Watch):
                 "reconstruction=..., a callable from inputs to their reconstructions."
             )
         return _as_float32(outputs)
+
+
+def _grid_around(x):
+    """Points of the plane around samples of two entries, `(points, *input_shape)`."""
+    flat = x.reshape(-1, 2)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    beyond = _BEYOND * (high - low).max() or 1.0
+    sides = np.linspace(low - beyond, high + beyond, _POINTS, axis=1)
+    return np.stack(np.meshgrid(*sides), -1).reshape(-1, *x.shape[1:]).astype("float32")
 
 
 def _described(outputs):

@@ -16,6 +16,7 @@ from keras_manifold._storage.snapshots import (
     DENOISED,
     DIMENSION,
     EPOCH,
+    FIELD,
     INPUT,
     LABELS,
     METRIC,
@@ -41,6 +42,7 @@ _MOST_SHOWN = 16  # samples, and vectors of each
 _MOST_VALUES = 128  # singular values of each sample
 _MOST_CODES = 256  # points of the latent space
 _NEIGHBORS = 5  # of each, which the latent space keeps or not
+_MOST_ARROWS = 400  # of a field
 _LONGEST = 8  # axis of an ellipse around a code, in median small ones
 
 SETUP = "run.json"  # what the run was made with, and when
@@ -213,12 +215,30 @@ def _reconstructions(arrays, look, pictures):
         "samples": len(rows[INPUT]),
         "rows": list(rows),
         "errors": {made: _numbers(error) for made, error in errors.items()},
+        "field": _field(arrays),
         # Not on the scale of all rows: what does not change with the snapshots, as the
         # inputs, is then the same picture in all of them. The page has one scale.
         "pictures": {
             row: _unsigned(values[:_MOST_SHOWN], look, pictures)
             for row, values in rows.items()
         },
+    }
+
+
+def _field(arrays):
+    """Where the model moves points of the plane of its samples, or nothing."""
+    field = arrays.get(FIELD)
+    data = arrays[INPUT][:_MOST_CODES]
+    if field is None or field.shape[1:] != (2, 2) or data[0].size != 2:
+        return None
+    points, denoised = field[:_MOST_ARROWS].astype("float64").transpose(1, 0, 2)
+    return {
+        key: [[_rounded(value) for value in pair] for pair in pairs.tolist()]
+        for key, pairs in {
+            "points": points,
+            "moved": denoised - points,
+            "data": data.reshape(-1, 2).astype("float64"),
+        }.items()
     }
 
 

@@ -70,6 +70,7 @@ def _template() -> tuple[str, str]:
             "curves.js",
             "spectra.js",
             "latent.js",
+            "field.js",
             "head.js",
             "setup.js",
             "columns.js",

@@ -54,6 +54,20 @@ def test_with_noise_it_shows_what_becomes_of_corrupted_inputs(digits, tmp_path):
     )
 
 
+@pytest.mark.parametrize("shape", [(2,), (1, 2)])
+def test_around_samples_of_two_entries_points_of_a_grid_are_followed(shape, tmp_path):
+    x = np.array([[0, 0], [1, 2], [0.5, 1]], "float32").reshape(3, *shape)
+    model = km.AutoEncoder.dense(shape, latent_dim=1, units=(2,))
+    model.compile("sgd", loss="mse")
+    halved = km.ReconstructionGrid(x, directory=tmp_path, reconstruction=lambda x: x / 2)
+    model.fit(x, epochs=1, callbacks=[halved], verbose=0)
+    field = arrays(tmp_path / "reconstruction_0001.npz")["field"]
+    assert field.shape == (225, 2, 2)
+    np.testing.assert_allclose(field[:, 1], field[:, 0] / 2)
+    low, high = field[:, 0].min(axis=0), field[:, 0].max(axis=0)
+    np.testing.assert_allclose([low, high], [[-0.4, -0.4], [1.4, 2.4]], rtol=1e-6)
+
+
 class Unlucky(keras.layers.Layer):
     """Noise with an argument that has no place in a config."""
 

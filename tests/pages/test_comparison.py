@@ -122,3 +122,16 @@ def test_latent_codes_are_points_that_choose_samples(tmp_path, browse, write_tan
     page.wait_for_selector("#sample-2:checked")
     page.wait_for_selector('.vectors button[aria-label*="at sample 3,"]')
     assert "sample=3" in page.url
+
+
+def test_arrows_show_where_the_model_moves_points(tmp_path, browse, write_reconstructions):
+    arrays = write_reconstructions(tmp_path, 1, shape=(2,), noise=False)
+    field = np.float32([[[0, 0], [0.3, 0.4]], [[1, 0], [0.5, 0]], [[0, 1], [np.nan, 1]]])
+    np.savez(tmp_path / "reconstruction_0001.npz", **arrays, field=field)
+    page = browse(km.report(tmp_path))
+    chart = page.locator("#field .chart svg")
+    assert chart.locator("g[aria-label=arrow] path").count() == 2
+    assert chart.locator("g[aria-label=dot] circle").count() == 4
+    note = page.inner_text("#field figcaption")
+    assert "the longest stands for 0.500" in note
+    assert "Some arrows are not finite" in note

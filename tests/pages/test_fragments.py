@@ -52,6 +52,30 @@ def test_reconstructions_tell_their_ranges_and_errors(
         np.testing.assert_allclose(snapshot["errors"][made], squares.mean(axis=(1, 2, 3)))
 
 
+def test_a_field_tells_its_points_how_they_move_and_the_samples(
+    tmp_path, write_reconstructions, fragments_of
+):
+    arrays = write_reconstructions(tmp_path, 1, shape=(2,), noise=False)
+    field = np.float32([[[0, 1], [0.5, 1]], [[2, 0], [np.nan, 0]]])
+    np.savez(tmp_path / "reconstruction_0001.npz", **arrays, field=field)
+    found = fragments_of(km.report(tmp_path)).files["reconstruction_0001.npz"]["field"]
+    assert found["points"] == [[0, 1], [2, 0]]
+    assert found["moved"] == [[0.5, 0], [None, 0]]
+    np.testing.assert_allclose(found["data"], arrays["input"], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("shape", "field"), [((6, 6, 1), np.ones((3, 2, 2))), ((2,), np.ones((3, 2, 3)))]
+)
+def test_a_field_of_other_samples_or_shape_is_left_out(
+    shape, field, tmp_path, write_reconstructions, fragments_of
+):
+    arrays = write_reconstructions(tmp_path, 1, shape=shape, noise=False)
+    np.savez(tmp_path / "reconstruction_0001.npz", **arrays, field=field)
+    found = fragments_of(km.report(tmp_path)).files["reconstruction_0001.npz"]
+    assert found["field"] is None
+
+
 def test_sixteen_samples_and_vectors_are_shown_of_more(
     tmp_path, write_tangents, fragments_of
 ):

@@ -83,10 +83,18 @@ declare global {
     labels: string[] | null;
   }
 
+  /** Points of a grid, how the model moves them, and samples beneath. */
+  interface Field {
+    points: [number, number][];
+    moved: Numbers[];
+    data: [number, number][];
+  }
+
   interface ReconstructionSnapshot extends SnapshotBase {
     kind: "reconstructions";
     rows: string[];
     errors: Record<string, Numbers>;
+    field: Field | null;
     pictures: Record<string, Sprite>;
   }
 

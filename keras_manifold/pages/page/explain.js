@@ -19,6 +19,10 @@ const EXPLANATIONS = {
     "What the model makes of samples: input, reconstruction and, with noise, what was corrupted and what became of it.",
     "What is missing in the second row has been lost in the code; the number is the mean squared error.",
   ],
+  field: [
+    "Where the model moves points around samples of two entries: r(x) − x on a grid.",
+    "A denoising model points back to the manifold from both sides, in the direction of the score; short arrows along a line mean that it has found the line. Far from the samples the arrows mean nothing.",
+  ],
   loss: [
     "What training minimises, per epoch: on training data, and on validation data if there are some.",
     "Both should fall; where validation rises while training falls, the model learns its data by heart.",

@@ -194,6 +194,7 @@ async function show() {
     (kind, i) => drawn[i] && keepingFocus(within(byId(kind), ".runs"), drawn[i]),
   );
   if (state.tangents) showSpectrum();
+  showField();
   if (byId("dialog").open) fillDialog();
   document.documentElement.dataset.shown = String(state.step);
 }
@@ -208,6 +209,15 @@ function showSpectrum() {
   );
   if (!byId("latent").hidden)
     latent.replaceChildren(...latentFigures(columnWidth(latent) - padding));
+}
+
+function showField() {
+  const field = within(byId("field"), ".runs");
+  byId("field").hidden = !runs.some((run) =>
+    run.reconstructions[state.reconstructions]?.some((one) => one.field),
+  );
+  if (!byId("field").hidden)
+    field.replaceChildren(...fieldFigures(columnWidth(field) - (innerWidth <= 544 ? 20 : 32)));
 }
 
 // Puts new nodes in the place of old ones; a button that had the focus has it again.
