@@ -292,12 +292,16 @@ def geodesics(
     bar = progress_bar(len(start), "pair", verbose=verbose, many=_MANY)
     parts, done = [], 0
     for group in _groups(curves):
+
+        def show(settled, done=done):
+            bar(done + settled)
+
         relaxation = relaxed(
             energy,
             group,
             tolerance=tolerance,
             max_iterations=max_iterations,
-            settled=lambda settled, done=done: bar(done + settled),
+            settled=show,
         )
         done += len(group)
         parts.append(relaxation)

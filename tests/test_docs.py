@@ -292,6 +292,20 @@ def go_on_with_other_samples(folder):
         km.tangent_space(keras.ops.tanh, np.full((2, 3), value), path=folder / "run")
 
 
+def join_a_missing_part(folder):
+    km.tangent_space(
+        keras.ops.tanh, np.ones((3, 2)), batch_size=1, path=folder / "run", part=(0, 2)
+    )
+    km.TangentSpace.load(folder / "run")
+
+
+def go_on_with_parts_of_another_size(folder):
+    for n in (2, 3):
+        km.tangent_space(
+            keras.ops.tanh, np.ones((3, 2)), batch_size=1, path=folder / "run", part=(0, n)
+        )
+
+
 def run_twice(folder):
     for _ in range(2):
         fit(X, epochs=2, callbacks=[km.TangentAnalyzer(X, k=1, directory=folder)])
@@ -334,6 +348,8 @@ PROVOKED = {
         keras.ops.sin, np.full((3, 2), np.inf)
     ),
     "`directory` must be new": run_twice,
+    "All 4 parts": join_a_missing_part,
+    "`path` must be new": go_on_with_parts_of_another_size,
     "`path` must hold": go_on_with_other_samples,
     "Another run holds": write_beside_another_run,
     "Results on disk need": write_without_zarr,
