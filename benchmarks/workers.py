@@ -81,22 +81,49 @@ def ratio(seconds, reference):
 
 
 def written(file, title, how, lines):
+    """Writes a table, and the same with what it was measured on as JSON beside it."""
     RESULTS.mkdir(exist_ok=True)
     text = "\n".join([f"# {title}", "", how, "", _machine(), "", *lines, ""])
     (RESULTS / file).write_text(text)
+    of_table = {"title": title, "how": how, "date": time.strftime("%Y-%m-%d")}
+    data = {**of_table, **machine(), "rows": rows(lines)}
+    text_of_data = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    (RESULTS / file).with_suffix(".json").write_text(text_of_data)
     print(text, flush=True)
 
 
-def _machine():
+def rows(lines):
+    """The rows of a table in Markdown by column; a range of ratios is in its cell."""
+    cells = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in lines
+        if line.startswith("|") and not line.startswith(("|-", "|:"))
+    ]
+    return [dict(zip(cells[0], row)) for row in cells[1:]] if cells else []
+
+
+def machine():
+    """Processor, cores and versions; nothing of ours was measured on a GPU yet."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("keras", "tensorflow", "torch", "jax")
-    )
+    return {
+        "processor": names[0],
+        "cores": os.cpu_count(),
+        "gpu": "not measured",
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("keras", "tensorflow", "torch", "jax")},
+    }
+
+
+def _machine():
+    found = machine()
+    numbers = dict(found["versions"])
+    python = numbers.pop("python")
+    versions = ", ".join(f"{name} {number}" for name, number in numbers.items())
     return (
-        f"{time.strftime('%Y-%m-%d')}, {names[0]}, {os.cpu_count()} cores, no GPU, "
-        f"Python {platform.python_version()}, {versions}."
+        f"{time.strftime('%Y-%m-%d')}, {found['processor']}, {found['cores']} cores, "
+        f"no GPU, Python {python}, {versions}."
     )

@@ -19,6 +19,7 @@ from keras_manifold._map.checks import (
     check_not_quantised,
     checked_output_shape,
 )
+from keras_manifold._map.fused import without_fused_kernels
 from keras_manifold._map.interrupts import interrupts_deferred
 from keras_manifold._map.passes import images_of_unit_vectors, repeated, sample_size
 
@@ -141,7 +142,8 @@ class Map:
         with analysis():
             for function in self.functions:
                 if isinstance(function, keras.Layer):
-                    x = function(x, training=False)
+                    with without_fused_kernels(function):
+                        x = function(x, training=False)
                 else:
                     x = function(x)
             return x
