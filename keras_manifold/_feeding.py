@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import itertools
 import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,11 +76,14 @@ def _read_by_batches(given, shuffles):
             f"Received: validation_split={given['validation_split']}. Pass "
             "validation_data=..., such as another file."
         )
+    size = given.pop("batch_size", None)
+    if given.get("validation_data") is not None:  # whose batches are as large otherwise
+        given.setdefault("validation_batch_size", size)
     stored = StoredBatches(
         given["x"],
         given["y"],
         given.pop("sample_weight", None),
-        batch_size=given.pop("batch_size", None),
+        batch_size=size,
         shuffle=bool(given.get("shuffle", shuffles)),
     )
     return given | {"x": stored, "y": None}
@@ -117,13 +121,14 @@ def first_batch(x: Any) -> tuple[Any, Any]:
     if not isinstance(x, types.GeneratorType):
         return None, x
     for first in x:
-        return sole(keras.utils.unpack_x_y_sample_weight(first)[0]), _all_of(first, x)
+        again = itertools.chain([first], x)
+        return sole(keras.utils.unpack_x_y_sample_weight(first)[0]), _one_by_one(again)
     return None, x
 
 
-def _all_of(first, rest):
-    yield first
-    yield from rest
+def _one_by_one(elements):
+    # Of an iterator: Keras drops its generator, and that would close the user's with it.
+    yield from elements
 
 
 def check_one_input(encoder: Any, x: Any) -> None:

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -63,6 +65,18 @@ def test_a_setting_comes_back_after_an_error():
         raising()
     assert seen == [False]
     assert inner.use_cudnn == "auto"
+
+
+def test_it_comes_back_when_the_last_of_two_threads_is_done():
+    layer = layers.LSTM(2, use_cudnn="auto")
+    with ThreadPoolExecutor(1) as pool:
+        first, second = (without_fused_kernels(layer) for _ in range(2))
+        first.__enter__()
+        pool.submit(second.__enter__).result()
+        first.__exit__(None, None, None)
+        assert layer.use_cudnn is False, "the other is inside still"
+        pool.submit(second.__exit__, None, None, None).result()
+    assert layer.use_cudnn == "auto"
 
 
 def test_callables_are_left_alone():

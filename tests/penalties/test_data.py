@@ -140,6 +140,17 @@ def test_the_first_batch_of_a_generator_is_looked_at_and_trained_on(wrap):
     assert next(batches, None) is None
 
 
+def test_a_generator_goes_on_in_the_next_fit():
+    def endless():
+        while True:
+            yield (CLIPS[:8],)
+
+    model, batches = model_of(Norms(), contractive_penalty=1e-6), endless()
+    for _ in range(2):
+        history = model.fit(batches, steps_per_epoch=2, verbose=0).history
+        assert len(history["loss"]) == 1
+
+
 def test_a_generator_of_nothing_is_left_to_keras():
     model = model_of(Norms(), contractive_penalty=1e-6)
     plain = keras.Sequential([layers.Dense(8)])

@@ -125,6 +125,19 @@ def test_no_more_than_a_batch_is_read_at_a_time(x, tmp_path):
     assert counted.most == 8
 
 
+def test_validation_data_in_memory_have_batches_of_the_same_size(x):
+    sizes = []
+
+    class Seen(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            sizes.append(batch)
+
+    compiled().fit(
+        Counted(x), batch_size=25, validation_data=(x, None), callbacks=[Seen()], verbose=0
+    )
+    assert sizes == [0, 1], "50 samples in two batches"
+
+
 def test_a_batch_of_a_memory_mapped_array_is_a_batch(x, tmp_path):
     stored, model = memory_mapped(x, tmp_path), compiled()
     assert np.isfinite(model.train_on_batch(stored[:8])).all()
