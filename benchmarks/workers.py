@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -103,7 +104,7 @@ def rows(lines):
 
 
 def machine():
-    """Processor, cores and versions; nothing of ours was measured on a GPU yet."""
+    """Processor, cores, whether there is a GPU, and versions."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -112,7 +113,7 @@ def machine():
     return {
         "processor": names[0],
         "cores": os.cpu_count(),
-        "gpu": "not measured",
+        "gpu": shutil.which("nvidia-smi") is not None,
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("keras", "tensorflow", "torch", "jax")},
     }
@@ -125,5 +126,5 @@ def _machine():
     versions = ", ".join(f"{name} {number}" for name, number in numbers.items())
     return (
         f"{time.strftime('%Y-%m-%d')}, {found['processor']}, {found['cores']} cores, "
-        f"no GPU, Python {python}, {versions}."
+        f"{'a' if found['gpu'] else 'no'} GPU, Python {python}, {versions}."
     )
