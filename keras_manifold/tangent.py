@@ -360,7 +360,10 @@ def tangent_space(
     batches = source.between(begin, end)
     first = next(batches, None)
     if first is None:
-        raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
+        asked = "" if part is None else f" for part={part!r}"
+        raise ValueError(
+            f"`x` must bring at least one batch. Received: an empty stream{asked}."
+        )
     size = len(first) if part is None else source.batch_size
     decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
     if of == "encoder" and decomposition.is_square and _is_whole(model):

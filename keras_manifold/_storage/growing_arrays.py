@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from keras_manifold._storage.files import locked
+from keras_manifold._storage.joined import Joined
 
 # A chunk of an array on disk: the file that is written again when rows are added to it.
 _BYTES_A_CHUNK = 2**22
@@ -112,7 +113,7 @@ class GrowingArrays:
 
     @staticmethod
     def load(path, names):
-        """Arrays of a folder, read when sliced; in memory if it is unfinished.
+        """Arrays of a folder, read when sliced; of a run that goes on, what is whole.
 
         Args:
             path: Folder of the group.
@@ -134,7 +135,7 @@ class GrowingArrays:
             _check_whole(path, arrays, written)
         if all(array.shape[0] == written for array in arrays.values()):
             return arrays
-        return {name: array[:written] for name, array in arrays.items()}
+        return {name: Joined([array], [written]) for name, array in arrays.items()}
 
 
 def attributes_of(path):
@@ -166,6 +167,11 @@ def begin_group(path, attributes):
     if next(iter(group), None) is not None:
         _refuse(path, "a Zarr group of something else")
     group.attrs.update(attributes)
+
+
+def add_attributes(path, attributes):
+    """Says more of a group that is there."""
+    _opened(_zarr(), path, "a").attrs.update(attributes)
 
 
 def local(path):

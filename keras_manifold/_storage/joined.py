@@ -16,16 +16,19 @@ class Joined:
 
     Args:
         arrays: At least one, of one dtype and of one shape but for the first axis.
+        lengths: Rows that count of each; `None` for all.
 
     Attributes:
         arrays: The same.
         shape, dtype, ndim: Of all of it.
     """
 
-    def __init__(self, arrays):
+    def __init__(self, arrays, lengths=None):
         self.arrays = tuple(arrays)
         first = self.arrays[0]
-        self._ends = list(itertools.accumulate(array.shape[0] for array in self.arrays))
+        lengths = [array.shape[0] for array in self.arrays] if lengths is None else lengths
+        self._ends = list(itertools.accumulate(lengths))
+        self._starts = [0, *self._ends[:-1]]
         self.shape = (self._ends[-1], *first.shape[1:])
         self.dtype = np.dtype(first.dtype)
         self.ndim = len(self.shape)
@@ -70,17 +73,15 @@ class Joined:
     def _place(self, row):
         """The array of a row, and the row in it."""
         number = bisect.bisect_right(self._ends, row)
-        return number, row - (self._ends[number] - self.arrays[number].shape[0])
+        return number, row - self._starts[number]
 
     def _between(self, start, stop, others):
         found: list[np.ndarray] = []
-        begin = 0
-        for array, end in zip(self.arrays, self._ends):
+        for array, begin, end in zip(self.arrays, self._starts, self._ends):
             low, high = max(start, begin), min(stop, end)
             if low < high or (start == stop and not found):
                 part = array[(slice(low - begin, max(low, high) - begin), *others)]
                 found.append(np.asarray(part))
-            begin = end
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _at(self, rows, others):
@@ -89,8 +90,7 @@ class Joined:
         numbers = np.searchsorted(self._ends, rows, side="right")
         for number in np.unique(numbers):
             array, is_here = self.arrays[number], numbers == number
-            begin = self._ends[number] - array.shape[0]
-            taken = rows_at(array, rows[is_here] - begin)
+            taken = rows_at(array, rows[is_here] - self._starts[number])
             found[is_here] = taken[(slice(None), *others)]
         return found
 

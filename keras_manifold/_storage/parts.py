@@ -1,5 +1,6 @@
 """Parts of one run, which several processes write into one folder."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -11,16 +12,20 @@ import numpy as np
 from keras_manifold._storage.files import locked
 from keras_manifold._storage.growing_arrays import (
     GrowingArrays,
+    add_attributes,
     attributes_of,
     begin_group,
     local,
     written_in,
 )
 from keras_manifold._storage.joined import Joined
-from keras_manifold._storage.stores import OnDisk
+from keras_manifold._storage.stores import OnDisk, is_told_the_same, told_of
 
 # What the group of all parts says of them, under this name.
 _PARTS = "parts"
+
+# And this, what its function does to a sample.
+_FUNCTION = "function"
 
 # Seconds for which a process waits for others that begin at the same time.
 _PATIENCE = 60.0
@@ -37,7 +42,7 @@ def checked_part(part: Any, path: Any) -> tuple[int, int] | None:
     try:
         index, count = part
         is_one = index == int(index) and count == int(count) and 0 <= index < count
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         is_one = False
     if not is_one:
         raise ValueError(
@@ -72,8 +77,11 @@ class OnePart(OnDisk):
     def __init__(self, path, part, fingerprint, batches):
         path = local(path)
         index, count = part
+        self._part, self._shared_path = part, path
         self._batch_size = batches.batch_size
-        some = batches.some()
+        begin, end = batches.part(*part)
+        self._expected = end - begin
+        self._some = some = batches.some()
         shared = {
             "n": count,
             "samples": batches.samples,
@@ -82,37 +90,67 @@ class OnePart(OnDisk):
             **fingerprint,
             "data": hashlib.sha256(np.ascontiguousarray(some).tobytes()).hexdigest(),
         }
-        self._others = [_folder(path, i) for i in range(count) if i != index]
         _check_shared(path, part, shared)  # without waiting for a run that is no part
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = locked(path.with_name(f".{path.name}.lock"), patience=_PATIENCE)
-        try:
+        with self._alone():
             if _check_shared(path, part, shared) is None:
                 begin_group(path, {_PARTS: shared})
-        finally:
-            lock.release()
         own = path.with_name(f".{path.name}.{_folder(path, index).name}.lock")
         super().__init__(_folder(path, index), fingerprint, lock=own)
 
+    @contextlib.contextmanager
+    def _alone(self):
+        """While no other part reads or writes what all have in common."""
+        path = self._shared_path
+        lock = locked(path.with_name(f".{path.name}.lock"), patience=_PATIENCE)
+        try:
+            yield
+        finally:
+            lock.release()
+
     def check_function(self, decomposition, first):
-        """Refuses a function whose first Jacobians are not those of a part on disk.
+        """Refuses a function that does other things to a sample than that of another part.
 
         Args:
             decomposition: The function's `Decomposition`.
             first: The first batch of samples of this part.
         """
         super().check_function(decomposition, first)
-        if self.written:
-            return
-        other = next((folder for folder in self._others if written_in(folder)), None)
-        if other is not None:
-            names = ("inputs", "vectors", "singular_values", "code_vectors")
-            stored = GrowingArrays.load(other, names)
-            count = min(len(first), stored["inputs"].shape[0])
-            stored = {name: np.asarray(array[:count]) for name, array in stored.items()}
-            samples = stored.pop("inputs")
-            size = self._batch_size
-            self._check_same(decomposition, samples, stored, size, other)
+        pieces = decomposition.of_batches(iter([self._some[:1]]), size=self._batch_size)
+        found = told_of(next(arrays for _, arrays in pieces))
+        with self._alone():
+            stored = attributes_of(self._shared_path).get(_FUNCTION)
+            if stored is None:
+                add_attributes(self._shared_path, {_FUNCTION: found})
+            elif not is_told_the_same(found, stored):
+                raise ValueError(
+                    "`path` must be new, or hold parts of the same run. Received: "
+                    f"part={self._part!r} and path={os.fspath(self._shared_path)!r}, for "
+                    "whose parts the tangent space of the first sample is another: the "
+                    "function has changed. Delete the folder or choose another."
+                )
+
+    def missing(self, batches):
+        """As that of `OnDisk`.
+
+        Raises:
+            ValueError: As there, and if there are fewer batches than `x` has promised.
+        """
+        count = 0
+
+        def counted():
+            nonlocal count
+            for batch in batches:
+                count += 1
+                yield batch
+
+        yield from super().missing(counted())
+        if count != self._expected:
+            raise ValueError(
+                f"`x` must bring the batches that it promises. Received: {count} of "
+                f"{self._expected} for part={self._part!r}. Correct its length, or run "
+                "all parts where all of its data are."
+            )
 
 
 def load_run(

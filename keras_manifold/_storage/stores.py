@@ -12,6 +12,9 @@ from keras_manifold._storage.growing_arrays import GrowingArrays
 # only, even in half precision and in batches of another size.
 _SAME = 1e-2
 
+# Numbers that say what a function does to a sample.
+_NUMBERS_TOLD = 8
+
 
 @runtime_checkable
 class Sliceable(Protocol):
@@ -219,6 +222,23 @@ def _image_of_a_vector(arrays):
     vector = np.random.default_rng(0).normal(size=size) / np.sqrt(size)
     components = flat["vectors"] @ vector * flat["singular_values"][..., 0]
     return np.einsum("nk,nko->no", components, flat["code_vectors"])
+
+
+def told_of(arrays):
+    """A few numbers that tell one function from another, of the arrays of a sample."""
+    image = _image_of_a_vector(arrays)[0]
+    directions = np.random.default_rng(1).normal(size=(_NUMBERS_TOLD, image.size))
+    largest = float(arrays["singular_values"].max())
+    return {"image": (directions @ image).tolist(), "largest": largest}
+
+
+def is_told_the_same(one, other):
+    """Whether two results of `told_of` differ by rounding alone."""
+    if len(one["image"]) != len(other["image"]):
+        return False
+    # Each is normally distributed, with the length of the image's difference.
+    difference = np.abs(np.subtract(one["image"], other["image"])).max()
+    return bool(difference <= 3 * _SAME * max(one["largest"], other["largest"]))
 
 
 def _chained(digest, samples):

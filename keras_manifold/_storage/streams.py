@@ -16,7 +16,7 @@ from keras_manifold._progress import progress_bar
 _LONG_RUN = 50
 
 # Samples of an array that are to tell it from another one.
-_TELLING = 16
+_TELLING = 64
 
 
 def floating_samples(x, name="x", form="(batch, *input_shape)", *, start=0):

@@ -157,6 +157,55 @@ def test_another_model_is_refused_by_weights_and_by_what_it_does(encoder, x, tmp
         run_parts(encoder, x, tmp_path / "space", 2, only=[0])
 
 
+def test_another_function_is_refused_though_no_part_has_written_yet(x, tmp_path):
+    path = tmp_path / "space"
+
+    class BeforeTheFirst(list):
+        """Lets another part begin, and end, before this one has written."""
+
+        def __iter__(self):
+            for number, batch in enumerate(super().__iter__()):
+                if number == 4 and not seen:
+                    seen.append(True)
+                    with pytest.raises(ValueError, match="the function has changed"):
+                        run_parts(slope(1.0), list(self), path, 2, only=[0])
+                yield batch
+
+    def slope(factor):
+        return lambda x: ops.tanh(factor * x)
+
+    seen = []
+    run_parts(slope(5.0), BeforeTheFirst(np.split(x, range(2, 11, 2))), path, 2, only=[1])
+    assert seen
+
+
+def test_a_data_set_that_ends_early_is_not_finished(encoder, x, tmp_path):
+    class Longer(list):
+        def __len__(self):
+            return 6
+
+    batches = Longer(np.split(x[:10], 5))
+    run_parts(encoder, batches, tmp_path / "space", 2, only=[0])
+    with pytest.raises(ValueError, match=r"2 of 3 for part=\(1, 2\)"):
+        run_parts(encoder, batches, tmp_path / "space", 2, only=[1])
+    with pytest.raises(ValueError, match=r"unfinished: 1 \([24] samples\)"):
+        km.TangentSpace.load(tmp_path / "space")
+
+
+def test_of_a_run_that_goes_on_what_is_whole_is_read_when_it_is_sliced(
+    encoder, x, tmp_path
+):
+    path = tmp_path / "space"
+    expected = km.tangent_space(encoder, x, k=2, batch_size=2, path=path)
+    group = zarr.open_group(path, mode="a")
+    for name in group:  # as in the middle of an append
+        group[name].resize((13, *group[name].shape[1:]))
+    found = km.TangentSpace.load(path)
+    assert len(found) == 11
+    assert not isinstance(found.vectors, np.ndarray)
+    np.testing.assert_array_equal(found.vectors[9:], expected.vectors[9:11])
+
+
 def test_other_samples_are_refused_by_number_and_by_content(encoder, x, tmp_path):
     run_parts(encoder, x, tmp_path / "space", 2, only=[0])
     with pytest.raises(ValueError, match=r"another samples \(11 there, 10 here\)"):
@@ -167,9 +216,7 @@ def test_other_samples_are_refused_by_number_and_by_content(encoder, x, tmp_path
         run_parts(encoder, changed, tmp_path / "space", 2, only=[0])
 
 
-def test_two_processes_do_not_write_one_part_while_others_write_theirs(
-    encoder, x, tmp_path
-):
+def test_one_part_is_written_by_one_while_others_write_theirs(encoder, x, tmp_path):
     path, seen = tmp_path / "space", []
 
     class Meanwhile(list):
