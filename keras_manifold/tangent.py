@@ -283,9 +283,9 @@ def tangent_space(
     never forms $J$: it takes about 16 products with $J$ and with $J^\top$ for each of `k +
     8` vectors. The compilation comes on top, once for an encoder or decoder that is a Keras
     layer, at each call for other callables; `forget_compiled` says when a change of a layer
-    is followed. Where `keras.distribution` is set, samples are split over the devices of
-    the process; where it joins several processes, each of them computes all samples of `x`,
-    or its `part`.
+    is followed. Where `keras.distribution` was set before a Keras model was made, the
+    samples of a batch are split over the devices of the process; where it joins several
+    processes, each of them computes all samples of `x`, or its `part`.
 
     Args:
         model: `AutoEncoder`, or any object with an `encoder` and a `decoder`. Or a Keras
@@ -315,8 +315,10 @@ def tangent_space(
         part: `(i, n)`, for one of `n` processes that share `path`: the i-th of `n`
             contiguous parts of the samples, from 0, cut between batches. Each is a run that
             goes on when it was cut off; `TangentSpace.load(path)` reads all of them as one,
-            with the bits of a run in one process on such a machine. `x` must say how many
-            samples or batches it has. `None` for all samples.
+            with the bits of a run in one process on such a machine if all batches but the
+            last are of one size. `x` must say how many samples or batches it has, and bring
+            the same ones in the same order to every process, of which a few samples are
+            compared. `None` for all samples.
         verbose: 0 for no progress bar, 1 for one, `"auto"` for one on runs that are long
             or of unknown length.
 

@@ -48,7 +48,10 @@ def main():
     begun = time.perf_counter()
     with Client(cluster) as client:
         settings = (str(model), str(x), str(out / "space"), arguments.batch_size)
-        parts = [client.submit(part_of_run, i, n, *settings, pure=False) for i in range(n)]
+        parts = [
+            client.submit(part_of_run, i, n, *settings, pure=False, retries=2)
+            for i in range(n)
+        ]
         for part in parts:
             print(part.result())
     if not arguments.scheduler:
@@ -76,7 +79,9 @@ def train(model, x, arguments):
     autoencoder.compile("adam", loss="binary_crossentropy")
     autoencoder.fit(digits, epochs=arguments.epochs, batch_size=64, verbose=0)
     np.save(x, digits)
-    autoencoder.save(model)
+    unfinished = model.with_name("unfinished.keras")
+    autoencoder.save(unfinished)
+    unfinished.replace(model)  # a call that was cut off leaves no half of it
 
 
 def parsed_arguments():

@@ -125,9 +125,13 @@ print("the same bits:", np.array_equal(joined.vectors[:], alone.vectors))
 
 # %% [markdown]
 # Parts are contiguous, and cut between batches. Each goes on by itself if it was cut off, and has
-# a lock of its own. `load` names those that are missing or unfinished. Another `n`, other arguments, another
-# model, or samples of which some are others, are refused by name. The bits are those of one process where all
-# run on processors of one kind and with as many threads.
+# a lock of its own. `load` names those that are missing or unfinished. Another `n`, other arguments and another
+# model are refused by name, and so are other samples where one of those that are compared differs: 64 of an
+# array, the first batch of a data set. The bits are those of one process where all run on processors of one kind
+# and with as many threads, and batches are of one size but for the last.
+#
+# A data set must bring the same batches in the same order to every process. Each part reads it from its
+# beginning, so that arrays, on disk or not, and `PyDataset` suit parts better.
 #
 # **An array of jobs** under Slurm, which is no more than that:
 #
@@ -143,17 +147,21 @@ print("the same bits:", np.array_equal(joined.vectors[:], alone.vectors))
 # **Several GPUs**: one process per device, each with a part, such as
 # `CUDA_VISIBLE_DEVICES=0 python tangents.py 0 4`.
 #
-# **A Dask cluster** retries what fails and shows what runs. `python examples/cluster/parts.py` maps
+# **A Dask cluster** starts parts that failed again, as often as it is told, and shows what runs. `python examples/cluster/parts.py` maps
 # parts over two workers of this machine, and over those of a cluster with `--scheduler
 # tcp://HOST:8786`:
 #
 # ```python
 # client = dask.distributed.Client("tcp://HOST:8786")  # or LocalCluster(n_workers=2)
-# client.gather([client.submit(part_of_run, i, n) for i in range(n)])
+# client.gather([client.submit(part_of_run, i, n, retries=3) for i in range(n)])
 # ```
 #
-# The folder must be on a file system with locks, which network file systems of clusters have. An
-# object store has none, and is refused: write to a local folder and copy it.
+# Here `part_of_run(i, n)` is a function of yours that loads the model and calls `tangent_space`. A worker that
+# was given up but still runs holds the lock of its part: whoever starts that part meanwhile gets
+# `BlockingIOError`.
+#
+# The folder must be on a file system whose locks hold for all machines; Lustre's do where it is mounted with
+# `flock`, not with `localflock`. An object store has none, and is refused: write to a local folder and copy it.
 #
 # ## Results of a million samples
 #
