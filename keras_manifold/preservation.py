@@ -39,7 +39,8 @@ def neighbor_preservation(x: Any, codes: Any, *, neighbors: int = 5) -> Preserva
         `Preservation`, a tuple of both.
 
     Raises:
-        ValueError: If `x` and `codes` differ in `n`, or `neighbors` is out of range.
+        ValueError: If `x` and `codes` differ in `n`, or have entries that are not finite,
+            or `neighbors` is out of range.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -56,6 +57,13 @@ def neighbor_preservation(x: Any, codes: Any, *, neighbors: int = 5) -> Preserva
             f"`x` and `codes` must be as many. Received: {len(x)} samples and {len(codes)} "
             "codes."
         )
+    for name, points in (("x", x), ("codes", codes)):
+        wrong = int((~np.isfinite(points).all(axis=1)).sum())
+        if wrong:
+            raise ValueError(
+                f"`{name}` must be finite, as distances are. Received: NaN or infinite "
+                f"entries in {wrong} of {len(points)}. Leave these out."
+            )
     neighbors = check_count("neighbors", neighbors)
     if neighbors >= len(x) / 2:
         raise ValueError(

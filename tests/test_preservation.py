@@ -43,3 +43,12 @@ def test_bad_input_is_refused_by_name_and_value(rng):
         km.neighbor_preservation(x, x[:9])
     with pytest.raises(ValueError, match=r"half the number of samples, 10. Received: .*=5"):
         km.neighbor_preservation(x, x, neighbors=5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["x", "codes"])
+def test_what_is_not_finite_is_refused_by_name(name, value, rng):
+    given = {"x": rng.normal(size=(20, 3)), "codes": rng.normal(size=(20, 2))}
+    given[name][4, 1] = value
+    with pytest.raises(ValueError, match=rf"`{name}` must be finite.*1 of 20"):
+        km.neighbor_preservation(**given, neighbors=5)

@@ -92,6 +92,17 @@ class Watch(keras.callbacks.Callback):
             floating_samples(first_samples(x, _MOST_SHOWN))
         )  # a copy: the user's array may change
         self.labels: Any = _checked_labels(labels, len(self.x))
+        for name, names in (
+            ("feature_names", feature_names),
+            ("channel_names", channel_names),
+        ):
+            if isinstance(names, str):
+                raise TypeError(
+                    f"`{name}` must be a list of names. Received: {name}={names!r}."
+                )
+        image_shape, bands, feature_names, channel_names = map(
+            _as_list, (image_shape, bands, feature_names, channel_names)
+        )
         look = Look(image_shape, bands, None, feature_names, channel_names)
         if look != PLAIN:
             samples_of(self._shown(self.x[:1]), look)  # refuses what does not fit
@@ -323,6 +334,11 @@ def _checked_labels(labels, count):
             f"shape {labels.shape}."
         )
     return labels
+
+
+def _as_list(values):
+    """Arrays as lists, which can be compared."""
+    return values.tolist() if hasattr(values, "tolist") else values
 
 
 def _tuple_of(kind, values):

@@ -296,6 +296,8 @@ def _kept_neighbors(inputs, points):
     is_enough = inputs is not None and len(inputs) >= count > 2 * _NEIGHBORS
     if not is_enough or not np.isfinite(points).all():
         return None
+    if not np.isfinite(inputs[:count]).all():
+        return None
     kept = neighbor_preservation(inputs[:count], points, neighbors=_NEIGHBORS)
     return [_rounded(value) for value in kept]
 

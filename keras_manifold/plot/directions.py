@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_manifold._arguments import check_count, check_number
 from keras_manifold._map.function import Map
+from keras_manifold._storage.streams import is_on_disk
 from keras_manifold.plot._look import Look
 from keras_manifold.plot._mosaics import mosaic
 from keras_manifold.plot._samples import common_range, samples_of, symmetric_range
@@ -296,7 +297,7 @@ def walk(
                 "`x` must be the samples of the space, which does not keep them. Received: "
                 "x=None."
             )
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = x if is_on_disk(x) or hasattr(x, "oindex") else np.asarray(x)
     if x.shape[0] != space.vectors.shape[0] or space.vectors.shape[2:] != x.shape[1:]:
         raise ValueError(
             "`space` must be that of the samples `x`. Received: vectors of shape "

@@ -55,7 +55,7 @@ def spectrum(
     drawn = "all of them"
     for colour, (name, values) in enumerate(named.items()):
         values = getattr(values, "singular_values", values)
-        count = getattr(values, "shape", (0,))[0]
+        count = (getattr(values, "shape", None) or (0,))[0]
         if count > _MOST_SPECTRA and not isinstance(values, np.ndarray):
             places = np.linspace(0, count - 1, _MOST_SPECTRA).astype(int)
             values = rows_at(values, places)

@@ -275,3 +275,13 @@ def test_history_is_plain_enough_for_json(digits):
 def test_a_prefix_that_ends_as_files_of_a_shorter_one_is_refused(ending):
     with pytest.raises(ValueError, match=f"`prefix` must not end .* prefix='t{ending}'"):
         km.ReconstructionGrid(np.ones((2, 3)), prefix=f"t{ending}")
+
+
+def test_names_may_come_in_an_array_and_not_as_one_text(digits):
+    x = digits[:3].reshape(3, -1)
+    names = np.array([f"pixel {i}" for i in range(x.shape[1])])
+    watch = km.ReconstructionGrid(x, feature_names=names)
+    assert watch.feature_names == tuple(names.tolist())
+    assert km.ReconstructionGrid(x, image_shape=np.array([8, 8])).image_shape == (8, 8)
+    with pytest.raises(TypeError, match="`feature_names` must be a list of names"):
+        km.ReconstructionGrid(x[:, :5], feature_names="abcde")
