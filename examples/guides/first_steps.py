@@ -110,10 +110,11 @@ km.plot.tangents(space, feature_names=wine.feature_names)
 # %% [markdown]
 # ## Watch any of them
 #
-# While one of yours trains, hand `fit` a callback, with `encoder=` where the model has no such
-# attribute: `whole.fit(x, x, callbacks=[km.TangentAnalyzer(x[:8], encoder=encoder,
-# directory="runs/{time}")])`; `image_shape=`, `feature_names=` and `channel_names=` go
-# there too. Of a model that is trained already, `space.save("space.npz")` keeps what was found.
+# While one of yours trains, hand `fit` a callback: `model.fit(x,
+# callbacks=[km.TangentAnalyzer(x[:8], directory="runs/{time}")])`. A model without the attribute
+# `encoder` needs `encoder=...`, a model from its inputs to its codes, or `of="reconstruction"`.
+# `image_shape=`, `feature_names=` and `channel_names=` go there too. Of a model that is trained
+# already, `space.save("space.npz")` keeps what was found.
 #
 # **Read next:** [Watching a run](watching.md), [Your own encoder](own_encoder.md). In the API:
 # [`tangent_space`][keras_manifold.tangent_space],
