@@ -131,8 +131,9 @@ class GrowingArrays:
                 f"`path` must hold results. Received: path={os.fspath(path)!r}, where "
                 "nothing of them is written yet."
             )
-        if written is not None:
-            _check_whole(path, arrays, written)
+        if written is None:
+            return arrays
+        _check_whole(path, arrays, written)
         if all(array.shape[0] == written for array in arrays.values()):
             return arrays
         return {name: Joined([array], [written]) for name, array in arrays.items()}

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from keras_manifold._storage.stores import InMemory, OnDisk, Store
+from keras_manifold._storage.stores import (
+    InMemory,
+    OnDisk,
+    Store,
+    is_told_the_same,
+    told_of,
+)
 
 FINGERPRINT = {"of": "encoder", "k": 2}
 TOTAL = 7
@@ -158,3 +164,21 @@ def test_on_disk_a_second_one_misses_what_the_first_did_not_write(tmp_path, x):
     found = fill(second, batches_of(x, 2))
     second.close()
     np.testing.assert_array_equal(found["sums"][:], x.sum(axis=1, dtype="float64"))
+
+
+@pytest.mark.parametrize("size", [6, 784, 12_288])
+def test_a_few_numbers_tell_functions_apart_at_any_size(size):
+    def triplets(factor=1.0, seed=0):
+        rng = np.random.default_rng(seed)
+        u, v = (np.linalg.qr(rng.normal(size=(n, 2)))[0].T[None] for n in (5, size))
+        sigma = factor * np.array([[2.0, 1.0]])
+        return {"vectors": v, "singular_values": sigma, "code_vectors": u}
+
+    told = told_of(triplets())
+    noisy = triplets()
+    noise = np.random.default_rng(99).normal(0, 1e-3 / size**0.5, (1, 2, size))
+    noisy["vectors"] = noisy["vectors"] + noise
+    assert is_told_the_same(told, told_of(noisy))
+    assert not is_told_the_same(told, told_of(triplets(factor=1.2)))
+    for seed in range(1, 20):
+        assert not is_told_the_same(told, told_of(triplets(seed=seed)))
