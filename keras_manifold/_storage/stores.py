@@ -155,21 +155,16 @@ class OnDisk:
             first: The first batch of samples.
         """
         count = min(len(first), self.written)
-        if count:
-            arrays = self._arrays.finished().items()
-            stored = {name: array[:count] for name, array in arrays}
-            self._check_same(decomposition, first[:count], stored, len(first), self._path)
-
-    @staticmethod
-    def _check_same(decomposition, samples, stored, size, path):
-        pieces = decomposition.of_batches(iter([samples]), size=size)
-        found = [arrays for _, arrays in pieces]
-        images = np.concatenate([_image_of_a_vector(arrays) for arrays in found])
+        if not count:
+            return
+        pieces = decomposition.of_batches(iter([first[:count]]), size=len(first))
+        images = np.concatenate([_image_of_a_vector(arrays) for _, arrays in pieces])
+        stored = {name: array[:count] for name, array in self._arrays.finished().items()}
         differences = np.linalg.norm(images - _image_of_a_vector(stored), axis=1)
         if (differences > _SAME * stored["singular_values"].max(axis=1)).any():
             raise ValueError(
                 f"`path` must hold the beginning of the same run. Received: path="
-                f"{str(path)!r}, where the tangent spaces of the first samples are "
+                f"{str(self._path)!r}, where the tangent spaces of the first samples are "
                 "others: the function has changed. Delete the folder or choose another."
             )
 

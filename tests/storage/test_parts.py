@@ -18,13 +18,6 @@ zarr = pytest.importorskip("zarr", reason="Zarr is an optional extra")
 
 
 @pytest.fixture
-def encoder(rng):
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="tanh")])
-    model.set_weights([0.5 * rng.normal(size=(6, 3)), 0.1 * rng.normal(size=3)])
-    return model
-
-
-@pytest.fixture
 def x(rng):
     return rng.normal(size=(11, 6)).astype("float32")
 

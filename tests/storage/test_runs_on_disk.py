@@ -11,18 +11,11 @@ import threading
 import keras
 import numpy as np
 import pytest
-from keras import layers, ops
+from keras import ops
 
 import keras_manifold as km
 
 zarr = pytest.importorskip("zarr", reason="Zarr is an optional extra")
-
-
-@pytest.fixture
-def encoder(rng):
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="tanh")])
-    model.set_weights([0.5 * rng.normal(size=(6, 3)), 0.1 * rng.normal(size=3)])
-    return model
 
 
 @pytest.fixture
