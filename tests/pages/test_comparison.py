@@ -52,6 +52,25 @@ def test_what_differs_in_the_setup_comes_first(three, browse):
     assert same == ["\t".join(["optimizer", *["Adam(rate 0.01)"] * 3])]
 
 
+def test_what_is_not_set_does_not_differ_from_what_an_older_version_did_not_write(
+    tmp_path, browse, write_scalars
+):
+    old = {"noise": {"class": "GaussianNoise", "stddev": 0.3}, "watches": {"a": {"k": 8}}}
+    new = {
+        "noise": {"seed": None, "stddev": 0.3, "class": "GaussianNoise"},
+        "watches": {"a": {"bands": None, "k": 8}},
+        "parameters": None,
+        "loss": "mse",
+    }
+    for name, setup in (("old", old), ("new", new)):
+        write_scalars(tmp_path / name, [["step", "loss"], [1, 2.0]])
+        (tmp_path / name / "run.json").write_text(json.dumps(setup))
+    folders = [tmp_path / "old", tmp_path / "new"]
+    page = browse(km.report(folders, tmp_path / "compare.html"))
+    rows = page.locator("#setup table").first.locator("tbody tr").all_inner_texts()
+    assert rows == ["loss\t–\tmse"]
+
+
 def test_numbers_and_charts_are_saved(three, browse, tmp_path):
     page = browse(three)
 
