@@ -79,7 +79,7 @@ async function tangentBody(what, snapshot) {
     number(sigma),
     `; a small step of length t along v changes the output by about σt. Values are read from the picture, in steps of `,
     number((2 * limit) / pictures.levels, formatted((2 * limit) / pictures.levels, 2)),
-    ".",
+    `.${everyNote(pictures)}`,
   ];
   const source = inputsOf(snapshot);
   const hasInput =
@@ -132,9 +132,20 @@ async function reconstructionBody(what, snapshot) {
     });
   }
   const error = snapshot.errors[name]?.[what.sample];
-  const facts = [`${at(snapshot.step)}`, ...(error == null ? [] : [", mean squared error ", number(error)]), "."];
+  const facts = [
+    at(snapshot.step),
+    ...(error == null ? [] : [", mean squared error ", number(error)]),
+    `.${everyNote(snapshot.pictures.input)}`,
+  ];
   return { facts, nodes: [pictureRow(large), valueReader(large)] };
 }
+
+// Large samples are thinned: entries are counted in the picture.
+/** @param {Sprite} sprite */
+const everyNote = ({ every, kind }) =>
+  every > 1
+    ? ` Every ${ordinal(every)} ${kind === "image" ? "row and column" : "entry"} is shown, and counted below.`
+    : "";
 
 /** @param {Large[]} large */
 function pictureRow(large) {
