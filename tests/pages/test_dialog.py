@@ -160,3 +160,26 @@ def test_names_of_features_channels_and_parts_are_those_that_the_run_was_given(
     keys = page.locator("#tangents .key li").all_inner_texts()
     assert keys == ["left", "right"] * 2
     assert page.evaluate("window.texts") == []
+
+
+def test_an_entry_beyond_the_picture_has_no_value_and_what_is_not_finite_is_said(
+    tmp_path, browse, write_tangents
+):
+    arrays = write_tangents(tmp_path, 1, samples=1, k=2, shape=(100, 4, 1))
+    arrays["singular_values"][0, 1] = np.nan
+    arrays["vectors"][0, 1] = np.nan
+    np.savez(tmp_path / "tangent_space_0001.npz", **arrays)
+    page = browse(km.report(tmp_path))
+    captions = page.locator(".vectors .caption").all_inner_texts()
+    assert captions[1] == "σ₂ not finite"
+    page.locator(".vectors button").first.click()
+    page.get_by_label("Row").fill("1")
+    for column, is_there in {"2": True, "3": False, "0": False, "": False}.items():
+        page.get_by_label("column").fill(column)
+        text = page.inner_text(".values")
+        assert (text != "v –") == is_there, column
+    box = page.locator(".large canvas").first.bounding_box()
+    assert box["height"] < 500, "a tall picture fits the screen"
+    page.get_by_role("button", name="Next vector").click()
+    page.get_by_role("dialog", name="Tangent vector 2 at sample 1").wait_for()
+    assert "σ₂ = not finite" in page.inner_text("#dialog-facts")

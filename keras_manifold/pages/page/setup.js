@@ -140,12 +140,19 @@ function inPlainText(value) {
     const { class: kind, ...settings } = /** @type {Record<string, unknown>} */ (value);
     const told = Object.entries(settings)
       .filter(([, v]) => v !== null)
-      .map(([name, v]) => `${name} ${inPlainText(v)}`)
+      .map(([name, v]) => (isGroup(v) ? `${name} (${inPlainText(v)})` : `${name} ${inPlainText(v)}`))
       .join(", ");
     return typeof kind === "string" ? `${kind}(${told})` : told;
   }
   return String(value);
 }
+
+// Settings under a common name, but for those of an object, which show its class.
+/** @param {unknown} value */
+const isGroup = (value) =>
+  Array.isArray(value)
+    ? value.length > 1 && value.some((one) => typeof one !== "number" && one !== null)
+    : typeof value === "object" && value !== null && !("class" in value);
 
 // --- Angles -----------------------------------------------------------------------------
 
