@@ -11,13 +11,12 @@ the peers; of one that is missing the table says so.
 
 import json
 import os
-import subprocess
 import sys
 import time
 from importlib.metadata import version
 
 import numpy as np
-from workers import RESULTS
+from workers import RESULTS, said_by
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
@@ -27,7 +26,7 @@ ORACLES = []
 def main():
     if sys.argv[1:] == ["--measure"]:
         return print(json.dumps([row.measured() for row in ORACLES]))
-    errors = {backend: measured_on(backend) for backend in BACKENDS}
+    errors = {backend: said_by(__file__, backend=backend) for backend in BACKENDS}
     rows = []
     for i, row in enumerate(ORACLES):
         ours = [f"{errors[backend][i]:.1e}" for backend in BACKENDS]
@@ -47,13 +46,6 @@ def main():
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
     (RESULTS / "oracles.md").write_text("\n".join(lines) + "\n")
-
-
-def measured_on(backend):
-    environment = os.environ | {"KERAS_BACKEND": backend}
-    command = [sys.executable, __file__, "--measure"]
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
 
 
 def stamp():
