@@ -31,6 +31,10 @@ class AutoEncoder(TwoHalves):
     `reconstruction_loss` (the first term), `contractive_penalty` (the mean of
     $\|J_f(x)\|_F^2$, without the weight $\lambda$), and the compiled metrics.
 
+    Inside a larger model the term is added to that model's losses: in training and
+    `evaluate` where it is functional, in training only where it is a subclass, which does
+    not tell evaluation from prediction.
+
     Args:
         encoder: Keras layer or model from `(batch, *input_shape)` to codes.
         decoder: Keras layer or model from codes to `(batch, *input_shape)`.

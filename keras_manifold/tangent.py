@@ -369,15 +369,7 @@ def tangent_space(
     size = len(first) if part is None else source.batch_size
     decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
     if of == "encoder" and decomposition.is_square and _is_whole(model):
-        code, shape = _narrowest(model)
-        pooled = f", and {_pooling(shape)} after it" if len(shape) > 1 else ""
-        warnings.warn(
-            "The outputs have the shape of the inputs: is the model a whole autoencoder? "
-            f'Received: of="encoder" and model={model.name!r}. Then pass '
-            'of="reconstruction", or its encoder alone, such as keras.Model(model.input, '
-            f"model.get_layer({code!r}).output){pooled}. If it is an encoder, all is well.",
-            stacklevel=2,
-        )
+        warn_of_whole(model)
     elif (
         of == "encoder"
         and k is None
@@ -406,6 +398,20 @@ def tangent_space(
         for samples, arrays in missing:
             results.append(samples, {**arrays, "inputs": samples})
         return TangentSpace(**results.finished(), of=of)
+
+
+def warn_of_whole(model: Any) -> None:
+    """Says what to do where an encoder with outputs like its inputs is an autoencoder."""
+    code, shape = _narrowest(model)
+    pooled = f", and {_pooling(shape)} after it" if len(shape) > 1 else ""
+    name = getattr(model, "name", model)
+    warnings.warn(
+        "The outputs have the shape of the inputs: is the model a whole autoencoder? "
+        f'Received: of="encoder" and model={name!r}. Then pass of="reconstruction", or '
+        "its encoder alone, such as keras.Model(model.input, "
+        f"model.get_layer({code!r}).output){pooled}. If it is an encoder, all is well.",
+        stacklevel=3,
+    )
 
 
 def _is_whole(model):

@@ -150,6 +150,11 @@ def test_plots_take_a_space_alone_and_refuse_other_samples(rng):
         km.plot.walk(plain)
 
 
+def watched_fit(model, x, callback):
+    model.compile("sgd", "mse")
+    model.fit(x, x, epochs=2, verbose=0, callbacks=[callback])
+
+
 def test_a_whole_autoencoder_gets_one_warning_that_says_what_to_do(linear, recwarn):
     _, x = linear
     whole = keras.Sequential([keras.Input((6,)), keras.layers.Dense(6)], name="whole")
@@ -167,9 +172,14 @@ def test_a_whole_autoencoder_gets_one_warning_that_says_what_to_do(linear, recwa
         UserWarning, match=r"get_layer\('maps'\).*and keras.layers.GlobalAveragePooling2D"
     ):
         km.tangent_space(maps, images, k=2)
+    watching = km.TangentAnalyzer(x[:2], encoder=whole)
+    with pytest.warns(UserWarning, match=r"whole autoencoder.*'whole'") as seen:
+        watched_fit(whole, x, watching)
+    assert len([w for w in seen if "whole autoencoder" in str(w.message)]) == 1
     recwarn.clear()
     km.tangent_space(whole, x, k=2, of="reconstruction")
     km.tangent_space(linear[0], x)
+    watched_fit(whole, x, km.TangentAnalyzer(x[:2], of="reconstruction"))
     assert not [w for w in recwarn if "whole autoencoder" in str(w.message)]
 
 

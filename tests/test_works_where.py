@@ -42,6 +42,12 @@ TESTED = {
     "of a data set handed": [
         "test_of_a_data_set_the_first_samples_are_watched",
     ],
+    "inside a larger functional": [
+        "test_the_penalty_counts_once_inside_a_larger_model",
+    ],
+    "inside a subclassed": [
+        "test_inside_a_subclassed_model_the_penalty_counts_in_training",
+    ],
     "a derivative that is not finite": [
         "test_one_silent_clip_is_named_before_any_weight_changes",
         "test_a_penalty_that_is_not_finite_is_named_once",

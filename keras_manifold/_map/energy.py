@@ -1,8 +1,8 @@
 """The energy of curves under a Map, and its quadratic model, in bounded memory.
 
-All points of all curves stand in one sequence, of which the framework sees windows of one
-size: it compiles once, and holds the Jacobians of one window. They never leave the device;
-what does is of the size of the codes.
+All points of all curves stand in one sequence, of which the framework sees windows: of one
+size where it compiles them, so that it does so once. It holds the Jacobians of one window.
+They never leave the device; what does is of the size of the codes.
 """
 
 import math
@@ -12,14 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from keras_manifold import autodiff
 from keras_manifold._map.budget import passes_at_once, samples_held
 from keras_manifold._map.compiled import Compiled
 from keras_manifold._map.decoders import flat_outputs
 from keras_manifold._map.function import Map
 from keras_manifold._storage.streams import padded
 
-# Points in a window: more make it no faster.
-_MOST_POINTS = 1024
+# Points in a window: more make it no faster. A few curves that are left at the end fill
+# small windows better.
+_MOST_POINTS = 256
+# Without compilation a window costs much at any size, and is as long as what is left.
+_MOST_POINTS_EAGERLY = 1024
 
 
 class Segments(Compiled):
@@ -178,7 +182,10 @@ class CurveEnergy:
         """Predictions of all points, in float64, by windows that overlap."""
         points = curves.reshape(-1, *curves.shape[2:]).astype("float32")
         parts: list[list[np.ndarray]] = []
-        for start, stop, window in _windows_of(points, size, overlap):
+        for start, stop in _windows_of(len(points), size, overlap):
+            window = points[start:stop]
+            if autodiff.compiles():
+                window = padded(window, size)
             first = 0 if start == 0 else overlap - 1
             last = stop - start if stop == len(points) else size - 1
             arrays = model.predict_on_batch(window)
@@ -186,24 +193,21 @@ class CurveEnergy:
         return [np.concatenate(arrays) for arrays in zip(*parts)]
 
 
-def _windows_of(points, size, overlap) -> Iterator[tuple[int, int, np.ndarray]]:
+def _windows_of(points, size, overlap) -> Iterator[tuple[int, int]]:
     start = 0
     while True:
-        stop = min(start + size, len(points))
-        yield start, stop, padded(points[start:stop], size)
-        if stop == len(points):
+        stop = min(start + size, points)
+        yield start, stop
+        if stop == points:
             return
         start = stop - overlap
 
 
 def _window(points, entries):
-    """Points in a window: nearly even, of few sizes, each of which compiles once."""
-    most = max(4, min(_MOST_POINTS, samples_held(entries)))
-    if points <= most:
-        return min(most, max(16, 1 << (points - 1).bit_length()))
-    count = -(-points // (most - 2))
-    even, eighth = -(-points // count) + 2, max(1, most // 8)
-    return min(most, -(-even // eighth) * eighth)
+    """Points in a window: of few sizes, each of which compiles once."""
+    limit = _MOST_POINTS if autodiff.compiles() else _MOST_POINTS_EAGERLY
+    most = max(4, min(limit, samples_held(entries)))
+    return min(most, max(16, 1 << (points - 1).bit_length()))
 
 
 def _epsilon_of(dtype):

@@ -45,6 +45,15 @@ def is_available() -> bool:
     return keras.backend.backend() in _BACKENDS
 
 
+def compiles() -> bool:
+    """Whether Keras compiles what predicts on this backend, for each shape once.
+
+    Returns:
+        False on PyTorch, where a new shape costs nothing.
+    """
+    return getattr(_framework(), "COMPILES", True)
+
+
 @functools.cache
 def _framework() -> Any:
     backend = keras.backend.backend()

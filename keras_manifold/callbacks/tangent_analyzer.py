@@ -40,7 +40,7 @@ from keras_manifold.dimension.spectrum import local_dimension
 from keras_manifold.metric import pullback_metric
 from keras_manifold.sinks.protocol import Sink
 from keras_manifold.subspaces import principal_angles
-from keras_manifold.tangent import TangentSpace, tangent_space
+from keras_manifold.tangent import TangentSpace, tangent_space, warn_of_whole
 
 OfModel = Literal["decoder_distortion", "denoiser_dimension"]
 # Draws of noise around each sample, and their seed: the same at all snapshots.
@@ -291,7 +291,11 @@ class TangentAnalyzer(Watch):
         """Whether the leading `k` directions alone are computed."""
         if self._most is None:
             options = {"of": self.of, "k": None, "method": "auto", "seed": None}
-            self._most = Decomposition(watched, self.x, **options).k
+            decomposition = Decomposition(watched, self.x, **options)
+            self._most = decomposition.k
+            given = self.encoder if self.of == "encoder" else None
+            if given is not None and decomposition.is_square:
+                warn_of_whole(given)
         return takes_lanczos(self._most, self.k)
 
     def _estimated(self, watched, space):
