@@ -182,13 +182,13 @@ class ReconstructionGrid(Watch):
             )
             self._has_warned = True
         drawings = self._drawings(rows, step)
-        arrays = {**rows, **self._field(), **self._samples()}
+        arrays = {**rows, **self._field(), **self._samples.arrays()}
         return Snapshot(self.prefix, step, arrays, drawings, self._full_scalars(scalars))
 
     def _drawings(self, rows, step):
         row_labels = [name.replace("_", " ") for name in rows]
         title = f"Reconstructions, {self._when(step)}"
-        return {self.prefix: self._image_grid(rows.values(), row_labels, title)}
+        return {self.prefix: self._samples.grid(rows.values(), row_labels, title)}
 
     def _field(self):
         if self._grid is None:
