@@ -1,6 +1,7 @@
 """Whose Jacobian finds a known manifold: the encoder's, decoder's or reconstruction's?
 
     python benchmarks/parts.py  # three seeds, five minutes on two cores
+    python benchmarks/parts.py swiss_roll,contractive  # this row; the others stay
 
 Trains the network of examples/manifolds.py, with fewer steps, on a circle, a sphere and a
 Swiss roll in 20 dimensions, 6 codes, plainly, with noise, and with a penalty on the
@@ -18,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from workers import written
+from workers import RESULTS, written
 
 import keras_manifold as km
 
@@ -34,16 +35,26 @@ TRAININGS = {
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", help="manifold,training; all of them")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--samples", type=int, default=2000)
     arguments = parser.parse_args()
+    known = {f"{name},{training}" for name in manifolds.MANIFOLDS for training in TRAININGS}
+    if not known.issuperset(arguments.rows):
+        parser.error(f"Expected rows of {sorted(known)}. Received: {arguments.rows}.")
     lines = [
         "| manifold, dimension | training | encoder | decoder | reconstruction |",
         "|---|---|--:|--:|--:|",
     ]
+    earlier = (RESULTS / "parts.md").read_text().splitlines() if arguments.rows else []
     for name in manifolds.MANIFOLDS:
+        true = manifolds.MANIFOLDS[name](8).dimension
         for training in TRAININGS:
+            head = f"| {name}, {true} | {training} | "
+            if arguments.rows and f"{name},{training}" not in arguments.rows:
+                lines += [line for line in earlier if line.startswith(head)]
+                continue
             seeds = range(arguments.seeds)
             found = [measured(name, training, seed, arguments) for seed in seeds]
             cells = [
@@ -51,8 +62,7 @@ def main():
                 f"**{counts.mean():.2f}** ± {counts.std():.2f}"
                 for angles, counts in np.transpose(found, (1, 2, 0))
             ]
-            true = manifolds.MANIFOLDS[name](8).dimension
-            row = f"| {name}, {true} | {training} | " + " | ".join(cells) + " |"
+            row = head + " | ".join(cells) + " |"
             print(row, flush=True)
             lines.append(row)
     written(
@@ -62,7 +72,12 @@ def main():
         "between the leading tangent vectors and the true tangent space, and (bold) of the "
         "local dimension by the participation ratio; mean and standard deviation over "
         f"{arguments.seeds} seeds of model and data. {arguments.samples} samples, "
-        f"{arguments.epochs} epochs, backend {keras.backend.backend()}.",
+        f"{arguments.epochs} epochs, backend {keras.backend.backend()}."
+        + (
+            f" Measured after the others: {', '.join(arguments.rows)}."
+            if arguments.rows
+            else ""
+        ),
         lines,
     )
 

@@ -110,6 +110,9 @@ print(
 # %% [markdown]
 # A folder that holds another run is refused, so that results of two models never mix.
 #
+# Training resumes by Keras's own [`keras.callbacks.BackupAndRestore`][]. It works as it is: the states
+# of random numbers are in the file too.
+#
 # ## Parts of a run, on several processes or machines
 #
 # Processes that share a folder take a part each, `part=(i, n)`, with i from 0:
@@ -169,9 +172,6 @@ print("the same bits:", np.array_equal(joined.vectors[:], alone.vectors))
 # [`local_dimension`][keras_manifold.local_dimension] some at a time, and figures those that they show:
 # [`plot.spectrum`][keras_manifold.plot.spectrum] at most 100,000, spread evenly. `save` and `leading`
 # need all in memory.
-#
-# Training has Keras's own [`keras.callbacks.BackupAndRestore`][]. It works as it is: the states of random
-# numbers are in the file too.
 #
 # ## Several devices
 #

@@ -42,8 +42,8 @@ _LONGEST_PAGE = 60.0
 class DirectorySink:
     """Writes numbers, arrays and figures into a folder.
 
-    Of each name's figures at most 8 are kept. Arrays that do not change, `input` and
-    `noisy_input` and `labels`, stand once in `<prefix>_samples.npz`; vectors and
+    Of each name's figures at most 8 and the last are kept. Arrays that do not change,
+    `input`, `noisy_input` and `labels`, stand once in `<prefix>_samples.npz`; vectors and
     reconstructions of all but the last snapshot have half precision, in steps of at most
     1/256 of their standard deviation. `TangentSpace.load` and `arrays` put them together
     again.

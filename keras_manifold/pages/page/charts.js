@@ -24,6 +24,14 @@ function axisNumber(value) {
 /** @type {(value: number) => string} */
 const wholeNumber = (value) => (Number.isInteger(value) ? String(value) : "");
 
+// Ticks of an axis that counts.
+/** @type {(domain: Interval, count: number) => number[]} */
+const wholeTicks = ([low, high], count) => d3.ticks(low, high, count).filter(Number.isInteger);
+
+// Ticks of a logarithmic axis: within a decade those of a plain one, which all have labels.
+/** @type {(domain: Interval) => number | number[]} */
+const logTicks = ([low, high]) => (high < 10 * low ? d3.ticks(low, high, 5) : 4);
+
 // Letters at the ends of curves: moved apart where these end together, and kept inside.
 /**
  * @param {Chart} chart

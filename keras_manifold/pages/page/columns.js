@@ -114,13 +114,13 @@ async function tangentColumn(run, snapshot, limit) {
   });
   const drawn = d3.range(pictures.columns).map((i) => {
     const tile = newTile(pictures);
-    const label = `Tangent vector ${i + 1} at sample ${sample + 1}, singular value ${formatted(values[i])}: open`;
+    const label = `Tangent vector ${i + 1} at sample ${sample + 1}, singular value ${values[i] === null ? "not finite" : formatted(values[i])}: open`;
     const opener = tileButton(tile, label, { kind: "tangents", run, sample, row: i });
     const caption = element(
       "span",
       { class: "caption" },
       `σ${subscript(i + 1)} `,
-      number(values[i], formatted(values[i], 3)),
+      number(values[i], values[i] === null ? "not finite" : formatted(values[i], 3)),
     );
     list.append(element("li", {}, opener, caption));
     return drawTile(tile, pictures, sample, i, [-limit, limit]);
@@ -132,6 +132,8 @@ async function tangentColumn(run, snapshot, limit) {
   if (snapshot.vectors > pictures.columns)
     notes.push(`The first ${pictures.columns} of ${snapshot.vectors} vectors.`);
   if (pictures.every > 1) notes.push(`Every ${ordinal(pictures.every)} entry is shown.`);
+  if (pictures.kind === "table" && namesOf(run, snapshot.name, pictures))
+    notes.push("Open one to see the names of its entries.");
   notes.push(snapshotNote(snapshot));
   column.append(element("p", { class: "note" }, notes.filter(Boolean).join(" ")));
   await Promise.all(drawn);
@@ -216,7 +218,7 @@ async function reconstructionColumn(run, snapshot, range, width) {
     return column;
   }
   const { columns, kind } = snapshot.pictures.input;
-  const fit = Math.max(1, Math.floor((width - 102) / (kind === "image" ? 50 : 120)));
+  const fit = Math.max(1, Math.floor((width - 102) / (kind === "image" ? 50 : 80)));
   // Lines of about equal length.
   const lines = Math.ceil(columns / fit);
   const perLine = Math.ceil(columns / lines);

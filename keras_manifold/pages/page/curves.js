@@ -181,7 +181,7 @@ function curvesChart(panel, { width, domain, times }) {
     x: {
       domain,
       label: times ? times.unit : UNIT,
-      ticks: Math.min(6, width / 60),
+      ticks: wholeTicks(domain, Math.min(6, width / 60)),
       tickFormat: times ? (s) => axisNumber(s / times.size) : wholeNumber,
       ...(times
         ? { ticks: d3.ticks(domain[0] / times.size, domain[1] / times.size, 5).map((t) => t * times.size) }
@@ -192,7 +192,7 @@ function curvesChart(panel, { width, domain, times }) {
       ...(limits ? { domain: limits } : { nice: !isLog }),
       label: null,
       grid: true,
-      ticks: isLog ? 4 : 5,
+      ticks: isLog ? logTicks(limits ?? [d3.min(values) ?? 1, d3.max(values) ?? 1]) : 5,
       tickFormat: axisNumber,
     },
     marks: [

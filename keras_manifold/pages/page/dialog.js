@@ -76,10 +76,10 @@ async function tangentBody(what, snapshot) {
   const sigma = snapshot.singular_values[what.sample]?.[row];
   const facts = [
     `${at(snapshot.step)}, σ${subscript(row + 1)} = `,
-    number(sigma),
+    number(sigma, sigma === null ? "not finite" : formatted(sigma)),
     `; a small step of length t along v changes the output by about σt. Values are read from the picture, in steps of `,
     number((2 * limit) / pictures.levels, formatted((2 * limit) / pictures.levels, 2)),
-    ".",
+    `.${everyNote(pictures)}`,
   ];
   const source = inputsOf(snapshot);
   const hasInput =
@@ -132,9 +132,20 @@ async function reconstructionBody(what, snapshot) {
     });
   }
   const error = snapshot.errors[name]?.[what.sample];
-  const facts = [`${at(snapshot.step)}`, ...(error == null ? [] : [", mean squared error ", number(error)]), "."];
+  const facts = [
+    at(snapshot.step),
+    ...(error == null ? [] : [", mean squared error ", number(error)]),
+    `.${everyNote(snapshot.pictures.input)}`,
+  ];
   return { facts, nodes: [pictureRow(large), valueReader(large)] };
 }
+
+// Large samples are thinned: entries are counted in the picture.
+/** @param {Sprite} sprite */
+const everyNote = ({ every, kind }) =>
+  every > 1
+    ? ` Every ${ordinal(every)} ${kind === "image" ? "row and column" : "entry"} is shown, and counted below.`
+    : "";
 
 /** @param {Large[]} large */
 function pictureRow(large) {
@@ -223,7 +234,9 @@ function valueReader(large) {
   const [rowLabel, row] = field("entry-row", "Row", sprite.height);
   const [columnLabel, column] = field("entry-column", isImage ? "column" : "Entry", sprite.width);
   const tell = () => {
-    const index = (row.valueAsNumber - 1) * sprite.width + column.valueAsNumber - 1;
+    const [y, x] = [row.valueAsNumber - 1, column.valueAsNumber - 1];
+    // Beyond the end of a row nothing is said, rather than the next row's beginning.
+    const index = x >= 0 && x < sprite.width ? y * sprite.width + x : NaN;
     const told = large.flatMap(({ letter, planes }, i) => [
       `${i ? ", " : ""}${letter} `,
       element("data", {}, planes.map((p) => formatted(p[index] ?? null, 3)).join(" / ")),
@@ -346,7 +359,7 @@ function historyChart(what, width) {
     marginRight: 16,
     marginBottom: 38,
     style: { fontSize: "12px" },
-    x: { label: UNIT, ticks: Math.min(6, points.length), tickFormat: wholeNumber },
+    x: { label: UNIT, ticks: wholeTicks([points[0].step, points[points.length - 1].step], Math.min(6, points.length)), tickFormat: wholeNumber },
     y: { label, grid: true, ticks: 3, tickFormat: axisNumber, nice: true },
     marks: [
       Plot.lineY(points, { x: "step", y: "value", stroke: colourOf(0), strokeWidth: 2 }),

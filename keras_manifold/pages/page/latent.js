@@ -99,7 +99,7 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
   const size = Math.min(width, 560);
   const height = Math.round(0.75 * size);
   // A circle has to be one.
-  if (ellipses.length) domains = alike(domains, [size - 48 - 20, height - 34 - 20]);
+  if (ellipses.length) domains = alike(domains, [size - 48 - 24, height - 34 - 20]);
   const chosen = points.filter((p) => p.sample === state.sample);
   const numbered = points.filter((p) => p.sample < samplesShown() && p.x != null);
   const place = { x: "x", y: "y" };
@@ -107,7 +107,7 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
     width: size,
     height,
     marginLeft: 48,
-    marginRight: 20,
+    marginRight: 24,
     marginTop: 20,
     marginBottom: 34,
     style: { fontSize: "12px" },
@@ -125,7 +125,13 @@ function latentChart(points, { width, domains, axes, colour, ellipses, turn }) {
         strokeWidth: 1,
       }),
       Plot.dot(points, { ...place, fill: (p) => colour(p.label), fillOpacity: 0.75, r: latentRadius }),
-      Plot.text(numbered, { ...place, text: (p) => String(p.sample + 1), dx: 8, textAnchor: "start", fontSize: 11 }),
+      // Beside the ring of the one that is chosen, too.
+      ...[true, false].map((isChosen) =>
+        Plot.text(
+          numbered.filter((p) => (p.sample === state.sample) === isChosen),
+          { ...place, text: (p) => String(p.sample + 1), dx: isChosen ? 12 : 8, textAnchor: "start", fontSize: 11 },
+        ),
+      ),
       Plot.dot(chosen, { ...place, stroke: "currentColor", strokeWidth: 2, r: 8 }),
       Plot.tip(
         points.map((p) => ({

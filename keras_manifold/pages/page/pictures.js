@@ -86,6 +86,9 @@ function newTile(sprite, scale = 1) {
   canvas.setAttribute("aria-hidden", "true");
   canvas.width = isImage ? sprite.width : 256 * scale;
   canvas.height = isImage ? sprite.height : 144 * scale;
+  // No more than this many times as high as its place is wide.
+  const share = (1.6 * canvas.width) / canvas.height;
+  if (share < 1) canvas.style.width = `${100 * share}%`;
   return canvas;
 }
 
@@ -245,9 +248,22 @@ function writeNames(context, names, x, top) {
   write(Math.max(Math.min(12, most), Math.min(most, (most * (room - 4)) / longest)));
   names.forEach((name, i) => {
     context.setTransform(0, -1, 1, 0, x(i), top + 2);
-    context.fillText(name, 0, 0, room - 4);
+    context.fillText(shortened(context, name, room - 4), 0, 0, room - 4);
   });
   context.restore();
+}
+
+// A name that would have to be squeezed until nobody can read it loses its end.
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} name
+ * @param {number} room
+ */
+function shortened(context, name, room) {
+  const most = 1.25 * room;
+  let shown = name;
+  while (shown && context.measureText(`${shown}…`).width > most) shown = shown.slice(0, -1);
+  return context.measureText(name).width > most ? `${shown.trimEnd()}…` : name;
 }
 
 /** @param {HTMLCanvasElement} canvas */

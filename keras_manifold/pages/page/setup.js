@@ -32,7 +32,7 @@ function showSetup() {
   names.sort((a, b) => (order.indexOf(a) + 1 || 99) - (order.indexOf(b) + 1 || 99));
   const rows = names.map((name) => {
     const values = shown.map((run) => run.setup?.[name]);
-    const differs = new Set(values.map((value) => JSON.stringify(value))).size > 1;
+    const differs = new Set(values.map(comparable)).size > 1;
     return { name, values, differs };
   });
   // Every run has a start and a duration of its own.
@@ -57,6 +57,17 @@ function showSetup() {
     box.replaceChildren(...nodes);
   }
   box.append(tableTools(() => within(box, "table"), "setup"));
+}
+
+// A setting as text that is the same where nothing differs: what is not set may be null or
+// missing, and names may stand in another order, as the version that wrote it had them.
+/** @param {unknown} value */
+function comparable(value) {
+  return JSON.stringify(value ?? null, (_, inner) =>
+    inner && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).filter(([, v]) => v !== null).sort())
+      : inner,
+  );
 }
 
 /**
@@ -129,12 +140,19 @@ function inPlainText(value) {
     const { class: kind, ...settings } = /** @type {Record<string, unknown>} */ (value);
     const told = Object.entries(settings)
       .filter(([, v]) => v !== null)
-      .map(([name, v]) => `${name} ${inPlainText(v)}`)
+      .map(([name, v]) => (isGroup(v) ? `${name} (${inPlainText(v)})` : `${name} ${inPlainText(v)}`))
       .join(", ");
     return typeof kind === "string" ? `${kind}(${told})` : told;
   }
   return String(value);
 }
+
+// Settings under a common name, but for those of an object, which show its class.
+/** @param {unknown} value */
+const isGroup = (value) =>
+  Array.isArray(value)
+    ? value.length > 1 && value.some((one) => typeof one !== "number" && one !== null)
+    : typeof value === "object" && value !== null && !("class" in value);
 
 // --- Angles -----------------------------------------------------------------------------
 

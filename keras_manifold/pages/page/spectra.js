@@ -121,10 +121,10 @@ function spectrumChart(lines, width, domain) {
     x: {
       domain: [1, Math.max(2, longest)],
       label: "index",
-      ticks: Math.min(8, longest, width / 50),
+      ticks: wholeTicks([1, Math.max(2, longest)], Math.min(8, longest, width / 50)),
       tickFormat: wholeNumber,
     },
-    y: { type: "log", domain, label: null, grid: true, ticks: 4, tickFormat: axisNumber },
+    y: { type: "log", domain, label: null, grid: true, ticks: logTicks(domain), tickFormat: axisNumber },
     marks: [
       ...lines.map(({ band, colour }) =>
         band
