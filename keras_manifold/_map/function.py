@@ -199,8 +199,9 @@ class Map:
     def outputs_and_columns(self, x: Any, chunk_size: int = 1) -> tuple[Any, Any]:
         """The outputs, `(batch, *output_shape)`, beside `columns`, by one forward pass."""
         repeats = repeated(x, chunk_size)
-        outputs, push = autodiff.linearize(self, repeats)
-        columns = images_of_unit_vectors(push, repeats, chunk_size)
+        with without_fused_kernels(*self.functions):  # PyTorch calls them in each pass
+            outputs, push = autodiff.linearize(self, repeats)
+            columns = images_of_unit_vectors(push, repeats, chunk_size)
         return outputs[: ops.shape(outputs)[0] // chunk_size], columns
 
     def check_inputs(self) -> None:

@@ -21,20 +21,34 @@ _SWITCHES = {
 _lock = threading.Lock()
 _inside: dict[tuple[int, str], int] = {}
 _set_before: dict[tuple[int, str], Any] = {}
+# Functions that this thread is inside with, whose layers are not looked for again.
+_of_thread = threading.local()
 
 
 @contextlib.contextmanager
-def without_fused_kernels(function: Any) -> Iterator[None]:
+def without_fused_kernels(*functions: Any) -> Iterator[None]:
     """Within which recurrent layers and attention take kernels that differentiate twice.
 
     What they compute is the same, and what the user has set comes back at the end.
 
     Args:
-        function: Keras layer or model; of another callable nothing is known.
+        *functions: Keras layers or models; of other callables nothing is known.
     """
+    entered = vars(_of_thread).setdefault("functions", set())
+    new = {id(function): function for function in functions if id(function) not in entered}
+    entered |= set(new)
+    try:
+        with _switched_off([*new.values()]):
+            yield
+    finally:
+        entered -= set(new)
+
+
+@contextlib.contextmanager
+def _switched_off(functions):
     switches = [
         (layer, name)
-        for layer in _layers_of(function, set())
+        for layer in _layers_of(functions, set())
         for name, kinds in _SWITCHES.items()
         if isinstance(layer, kinds) and hasattr(layer, name)
     ]
