@@ -1,6 +1,7 @@
 import warnings
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 COMPILES = False
@@ -84,6 +85,7 @@ class _Recomputed(torch.autograd.Function):
         return torch.stack([function(x, index) for index in range(count)])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, upstream):
         (x,) = ctx.saved_tensors
         sources = [x.detach().requires_grad_(True), *ctx.weights]
