@@ -8,13 +8,11 @@ benchmarks/results/denoisers_cost.md.
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 
 import numpy as np
-from workers import ratio, written
+from workers import ratio, said_by, written
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 COUNT, BATCH, ROUNDS, STEPS = 512, 128, 7, 10
@@ -25,7 +23,7 @@ def main():
     if sys.argv[1:] == ["--measure"]:
         return print(json.dumps(measured()))
     backends = sys.argv[1:] or [*BACKENDS]
-    found = {backend: measured_on(backend) for backend in backends}
+    found = {backend: said_by(__file__, backend=backend) for backend in backends}
     how = (
         f"{COUNT} digits of 8×8 pixels, a dense network of 64-512-512-512-64, batches of "
         f"{BATCH}; times of `model.predict`, median of {ROUNDS} rounds in turn, and range. "
@@ -41,13 +39,6 @@ def main():
         ),
     ]
     written("denoisers_cost.md", "Cost of what a denoiser is asked", how, lines)
-
-
-def measured_on(backend):
-    environment = os.environ | {"KERAS_BACKEND": backend}
-    command = [sys.executable, __file__, "--measure"]
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
 
 
 def measured():

@@ -1,20 +1,20 @@
-"""What do trained denoisers say: how good are samples of digits, and which dimension?
+"""What do trained denoisers know: the score, the dimension, samples of digits?
 
-    python benchmarks/denoisers.py samples    # digits, beside copies, a mixture and noise
+    python benchmarks/denoisers.py score      # angles to the true score of two curves
     python benchmarks/denoisers.py dimension  # known manifolds, beside scikit-dimension
-    python benchmarks/denoisers.py dimension "sphere, d = 2"  # one of them
+    python benchmarks/denoisers.py chains     # circle and sphere: off, and uncovered
+    python benchmarks/denoisers.py samples    # digits, beside copies, a mixture and noise
+    python benchmarks/denoisers.py            # all
 
 `dimension` needs `pip install --no-deps scikit-dimension` for the estimators beside
 ours. The backend is JAX. Results go to `benchmarks/results/denoisers_*.md`.
 """
 
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
-from workers import written
+from workers import said_by, written
 
 SEEDS = (0, 1, 2)
 BATCH = 128
@@ -24,21 +24,22 @@ def main():
     if sys.argv[1:2] == ["--measure"]:
         part, unit = sys.argv[2:]
         return print(json.dumps(MEASURES[part](unit)))
-    part, *names = sys.argv[1:] or ["both"]
-    if part in ("both", "samples"):
-        samples()
-    if part in ("both", "dimension"):
-        dimension(names or MANIFOLDS)
+    parts = {
+        "score": score,
+        "dimension": dimension,
+        "chains": chains,
+        "samples": samples,
+    }
+    for part in sys.argv[1:] or parts:
+        parts[part]()
 
 
 def measured(part, units):
     """What a process per unit finds: lists of values, by the names of their rows."""
     found = {}
     for unit in units:
-        command = [sys.executable, __file__, "--measure", part, str(unit)]
-        environment = os.environ | {"KERAS_BACKEND": "jax"}
-        run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
-        for name, values in json.loads(run.stdout.splitlines()[-1]).items():
+        values_of = said_by(__file__, part, unit, backend="jax")
+        for name, values in values_of.items():
             found.setdefault(name, []).append(values)
     return found
 
@@ -67,15 +68,91 @@ def trained(x, level, *, steps, seed, units=(128,), rate=3e-3):
     return model
 
 
-def columns(found):
-    return ((name, [*zip(*rows)]) for name, rows in found.items())
-
-
 def spread(values, digits=2):
     return (
         f"{np.mean(values):.{digits}f} "
         f"({np.min(values):.{digits}f} to {np.max(values):.{digits}f})"
     )
+
+
+# The score of curves in the plane
+
+
+def curves():
+    """Points along each curve, as centers of Gaussians."""
+    angles = 2 * np.pi * np.arange(300) / 300
+    yield "circle", np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    angles = np.pi * (np.arange(150) + 0.5) / 150
+    upper = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    yield "two moons", np.concatenate([upper, np.array([1.0, 0.5]) - upper])
+
+
+def log_density_and_score(x, centers, stddev):
+    """Of equal Gaussians around the centers."""
+    away = centers - x[:, None]
+    exponents = -np.square(away).sum(-1) / (2 * stddev**2)
+    highest = exponents.max(axis=1, keepdims=True)
+    shares = np.exp(exponents - highest)
+    total = shares.sum(axis=1, keepdims=True)
+    log_density = highest[:, 0] + np.log(total[:, 0])
+    return log_density, (shares[..., None] * away).sum(1) / total / stddev**2
+
+
+ACROSS = 0.03  # spread of the samples across their curve
+TRAINED = ((1000, 0.2), (10_000, 0.1), (10_000, 0.2), (10_000, 0.4))
+SCORE_STEPS = 1500
+
+
+def angles_to_the_true_score(centers, count, stddev, seed):
+    """Degrees at noisy samples where half the mass is and arrows have a direction."""
+    import keras_manifold as km
+
+    rng = np.random.default_rng(seed)
+    x = centers[rng.integers(len(centers), size=count)]
+    x = (x + ACROSS * rng.normal(size=x.shape)).astype("float32")
+    model = trained(x, stddev, steps=SCORE_STEPS, seed=seed)
+    width = np.hypot(ACROSS, stddev)
+    at = centers[rng.integers(len(centers), size=2000)]
+    at = (at + width * rng.normal(size=at.shape)).astype("float32")
+    log_density, true = log_density_and_score(at.astype("float64"), centers, width)
+    lengths = np.linalg.norm(true, axis=1)
+    kept = (log_density > np.median(log_density)) & (lengths > 0.25 / stddev)
+    learned = km.score(model, at[kept], batch_size=512)
+    products = (learned * true[kept]).sum(axis=1)
+    cosines = products / np.linalg.norm(learned, axis=1) / lengths[kept]
+    return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+
+
+def measure_score(seed):
+    found = {}
+    for name, centers in curves():
+        for count, stddev in TRAINED:
+            angles = angles_to_the_true_score(centers, count, stddev, int(seed))
+            row = f"| {name} | {stddev} | {count:,} |"
+            found[row] = [float(np.median(angles)), float(np.quantile(angles, 0.9))]
+    return found
+
+
+def score():
+    lines = [
+        "| curve | σ | samples | median angle, degrees | 90 % within, degrees |",
+        "|---|--:|--:|--:|--:|",
+        *(
+            f"{row} {spread(medians, 1)} | {spread(most, 1)} |"
+            for row, (medians, most) in columns(measured("score", SEEDS))
+        ),
+    ]
+    how = (
+        f"Dense networks with hidden layers of 128, {SCORE_STEPS:,} steps, three seeds: "
+        "mean and range. Angle of the learned score to the true one at noisy samples, in "
+        "the region that holds half the mass of their density, where the true score is at "
+        "least a quarter of one over σ (shorter arrows have hardly a direction)."
+    )
+    written("denoisers_score.md", "Learned and true score", how, lines)
+
+
+def columns(found):
+    return ((name, [*zip(*rows)]) for name, rows in found.items())
 
 
 # Dimension of known manifolds
@@ -125,36 +202,34 @@ def told(x, *, steps, seed):
     return [at(scale) for scale in SCALES]
 
 
-def measure_dimension(manifold):
+def measure_dimension(unit):
     import keras_manifold as km
 
-    x, found = samples_of(manifold), {}
-    for seed in SEEDS[:2]:
-        models = {
-            "": trained(x, LEVELS, steps=DIMENSION_STEPS, seed=seed),
-            ", told σ": told(x, steps=DIMENSION_STEPS, seed=seed),
-        }
-        for estimator in ("flipd", "stein", "loss"):
-            for kind, model in models.items():
-                curve = km.dimension_curve(
-                    model, x[:128], SCALES, estimator=estimator, seed=0
-                )
-                row = [*np.median(curve.dimensions, axis=1), np.median(curve.plateau())]
-                name = f"| {manifold} | `{estimator}`{kind} |"
-                found.setdefault(name, []).append([float(value) for value in row])
-    return found | {f"peers of {manifold}": peers(x)}
+    manifold, _, seed = unit.rpartition(", seed ")
+    x, seed, found = samples_of(manifold), int(seed), {}
+    models = {
+        "": trained(x, LEVELS, steps=DIMENSION_STEPS, seed=seed),
+        ", told σ": told(x, steps=DIMENSION_STEPS, seed=seed),
+    }
+    for estimator in ("flipd", "stein", "loss"):
+        for kind, model in models.items():
+            curve = km.dimension_curve(model, x[:128], SCALES, estimator=estimator, seed=0)
+            row = [*np.median(curve.dimensions, axis=1), np.median(curve.plateau())]
+            found[f"| {manifold} | `{estimator}`{kind} |"] = [float(v) for v in row]
+    return found | ({f"peers of {manifold}": peers(x)} if seed == 0 else {})
 
 
-def dimension(manifolds):
+def dimension():
     lines = [
         "| manifold | estimator | " + " | ".join(f"σ = {s:.2g}" for s in SCALES) + " | "
         "plateau |",
         "|---|---|" + "--:|" * (len(SCALES) + 1),
     ]
     others = []
-    for name, (rows,) in measured("dimension", manifolds).items():
+    units = [f"{one}, seed {seed}" for one in MANIFOLDS for seed in SEEDS[:2]]
+    for name, rows in measured("dimension", units).items():
         if name.startswith("peers"):
-            found = ", ".join(f"{key} {value:.2f}" for key, value in rows.items())
+            found = ", ".join(f"{key} {value:.2f}" for key, value in rows[0].items())
             others.append(f"{name.removeprefix('peers of ')}: {found or 'not installed'}.")
             continue
         values = np.array(rows)
@@ -179,6 +254,72 @@ def peers(x):
         name: float(getattr(skdim.id, name)().fit(x).dimension_)
         for name in ("TwoNN", "MLE", "lPCA")
     }
+
+
+# Chains on circle and sphere
+
+
+CHAIN_COUNT, CHAIN_STEPS, CHAIN_STDDEV = 500, 200, 0.1
+
+
+def measure_chains(seed):
+    import keras_manifold as km
+
+    found, seed = {}, int(seed)
+    drawn_as = {"ambient_dim": AMBIENT, "seed": 0}
+    for name, data in {
+        "circle": km.manifolds.circle(POINTS, **drawn_as),
+        "sphere, d = 2": km.manifolds.sphere(POINTS, **drawn_as),
+    }.items():
+        model = trained(data.x, CHAIN_STDDEV, steps=1500, seed=seed)
+        start = np.repeat(data.x[:1], CHAIN_COUNT, axis=0)
+        drawn = {"standing still": start, "data": data.x[-CHAIN_COUNT:]}
+        for method in ("tangent", "denoising", "langevin"):
+            drawn[f"`{method}`"] = km.sample(
+                model,
+                start,
+                CHAIN_STEPS,
+                method=method,
+                seed=seed,
+                batch_size=CHAIN_COUNT,
+                verbose=0,
+            )
+        for chain, x in drawn.items():
+            found[f"| {name} | {chain} |"] = off_and_uncovered(x, data.embedding)
+    return found
+
+
+def chains():
+    lines = [
+        "| manifold | chain | off | uncovered |",
+        "|---|---|--:|--:|",
+        *(
+            f"{row} {spread(off, 3)} | {spread(uncovered)} |"
+            for row, (off, uncovered) in columns(measured("chains", SEEDS))
+        ),
+    ]
+    how = (
+        f"In {AMBIENT} dimensions, noise of {CHAIN_STDDEV}, {CHAIN_COUNT} chains of "
+        f"{CHAIN_STEPS} steps that all begin at one point, three trainings: mean and "
+        "range. Off: mean distance to the manifold. Uncovered: Kolmogorov-Smirnov distance "
+        "of the angle, or of each coordinate, to uniform, the largest; of "
+        f"{CHAIN_COUNT} true samples, one coordinate has at most "
+        f"{1.36 / np.sqrt(CHAIN_COUNT):.2f} in 95 of 100 cases."
+    )
+    written("denoisers_chains.md", "Chains on circle and sphere", how, lines)
+
+
+def off_and_uncovered(x, embedding):
+    inside = x @ embedding
+    on = inside / np.linalg.norm(inside, axis=1, keepdims=True)
+    off = np.linalg.norm(x - on @ embedding.T, axis=1).mean()
+    if on.shape[1] == 2:
+        uniform = (np.arctan2(on[:, 1], on[:, 0]) / (2 * np.pi) % 1)[:, None]
+    else:
+        uniform = (on + 1) / 2  # Archimedes: every coordinate of the 2-sphere is uniform
+    ranks = np.arange(len(x))[:, None] / len(x)
+    away = np.sort(uniform, axis=0) - ranks
+    return [float(off), float(max(away.max(), (1 / len(x) - away).max()))]
 
 
 # Samples of digits
@@ -273,7 +414,9 @@ def within(points, support):
 
 
 MEASURES = {
+    "score": measure_score,
     "dimension": measure_dimension,
+    "chains": measure_chains,
     "samples": measure_samples,
 }
 

@@ -3,7 +3,8 @@
     python benchmarks/penalty.py step    # a training step of the lab's network
     python benchmarks/penalty.py growth  # time and memory against codes and image size
     python benchmarks/penalty.py probes  # standard error of random probes
-    python benchmarks/penalty.py         # all three
+    python benchmarks/penalty.py codes   # exact, 8 to 512 codes, beside each backend's best
+    python benchmarks/penalty.py         # all four
 
 Each way of writing the step runs in a process of its own with its own framework. The
 processes take turns, so that all see the same machine. Results go to
@@ -42,15 +43,23 @@ WAYS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "parts", nargs="*", help="step, growth, probes; default: all", default=[]
+        "parts", nargs="*", help="step, growth, probes, codes; default: all", default=[]
     )
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--backend", choices=BEST, help="of `codes`; default: all")
+    parser.add_argument("--network", choices=NETWORKS, help="of `codes`; default: all")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         return work(**json.loads(arguments.worker))
-    for part in arguments.parts or ["step", "growth", "probes"]:
-        {"step": steps, "growth": growth, "probes": probes}[part](arguments.rounds)
+    parts = {"step": steps, "growth": growth, "probes": probes, "codes": codes}
+    for part in arguments.parts or parts:
+        chosen = {}
+        if part == "codes" and arguments.backend:
+            chosen["backends"] = [arguments.backend]
+        if part == "codes" and arguments.network:
+            chosen["networks"] = [arguments.network]
+        parts[part](arguments.rounds, **chosen)
 
 
 def started(way, *, backend="tensorflow", batch=128, latent_dim=32, size=28):
@@ -88,6 +97,68 @@ def steps(rounds):
         "A training step with a contractive penalty",
         f"Median of {rounds} rounds in turn, each the median of 5 steps, without "
         "compilation; ratios within a round, and their range.",
+        lines,
+    )
+
+
+# The exact penalty beside the best way of each backend.
+
+BEST = {
+    "tensorflow": ("TensorFlow", {"tape.batch_jacobian": "batch_jacobian"}),
+    "torch": (
+        "PyTorch",
+        {"vmap(jacrev)": "jacrev", "loop of autograd.grad": "autograd loop"},
+    ),
+    "jax": ("JAX", {"jit, vmap(jacrev)": "jax jacrev"}),
+}
+
+
+NETWORKS = {"dense": (0, 128), "convolutional": (28, 32)}  # size, batch
+CODES = (8, 32, 128, 512)
+
+
+def codes(rounds, backends=tuple(BEST), networks=tuple(NETWORKS)):
+    """One table for each backend and network; convolutions take minutes on JAX."""
+    for backend in backends:
+        for network in networks:
+            codes_of(rounds, backend, network)
+
+
+def codes_of(rounds, backend, network):
+    size, batch = NETWORKS[network]
+    title, others = BEST[backend]
+    lines = [
+        "| codes | beside | ours, ms | theirs ÷ ours | ours, MiB | theirs, MiB |",
+        "|--:|---|--:|--:|--:|--:|",
+    ]
+    for count in CODES:
+        ways = {"ours": "keras exact"} | others
+        if count > 128:
+            ways.pop("loop of autograd.grad", None)  # minutes
+        workers = {
+            name: started(way, backend=backend, batch=batch, latent_dim=count, size=size)
+            for name, way in ways.items()
+        }
+        taken = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, worker in workers.items():
+                taken[name].append(worker.seconds_a_step(5 if count < 128 else 1))
+        memory = {name: worker.stop() for name, worker in workers.items()}
+        for name in [name for name in ways if name != "ours"]:
+            lines.append(
+                f"| {count} | {name} | {1e3 * np.median(taken['ours']):.1f} "
+                f"| {ratio(taken[name], np.array(taken['ours']))} "
+                f"| {memory['ours']:.0f} | {memory[name]:.0f} |"
+            )
+            print(lines[-1], flush=True)
+    shape = "28×28 images" if size else "784-256-codes, inputs of 784 entries"
+    written(
+        f"penalty_codes_{backend}_{network}.md",
+        f"A training step with the exact penalty, {title}, {network}",
+        f"{shape}, batches of {batch}. Medians of {rounds} rounds in turn, and the range "
+        "of the ratios within a round: above 1, ours is faster. Memory is what the process "
+        "holds at its peak beyond what it held when its step was built. On a GPU: not "
+        "measured.",
         lines,
     )
 
@@ -242,7 +313,8 @@ def input_side_errors(model, x, exact, draws):
 
 
 def work(way, batch, latent_dim, size):
-    x = np.random.default_rng(0).uniform(size=(batch, size, size, 1)).astype("float32")
+    shape = (size, size, 1) if size else (784,)
+    x = np.random.default_rng(0).uniform(size=(batch, *shape)).astype("float32")
     make = {
         "batch_jacobian": tape_step,
         "tape loop": tape_step,
@@ -251,6 +323,14 @@ def work(way, batch, latent_dim, size):
         "jax jacrev": jax_step,
     }.get(way, keras_step)
     serve(make(way, x, latent_dim))
+
+
+def autoencoder(x, latent_dim, **options):
+    import keras_manifold as km
+
+    if len(x.shape) == 2:
+        return km.AutoEncoder.dense(x.shape[1:], latent_dim, units=(256,), **options)
+    return km.AutoEncoder.convolutional(x.shape[1:], latent_dim, **options)
 
 
 def keras_step(way, x, latent_dim):
@@ -264,8 +344,8 @@ def keras_step(way, x, latent_dim):
         chunk_size = int(options.pop()) if options[-1] == "8" else None
         probes = options[-1] if options[-1] == "exact" else int(options[-1])
         penalty = km.ContractivePenalty(WEIGHT, probes=probes, chunk_size=chunk_size)
-    model = km.AutoEncoder.convolutional(
-        x.shape[1:],
+    model = autoencoder(
+        x,
         latent_dim,
         noise=km.NoiseInjection() if "noise" in options else None,
         contractive_penalty=penalty,
@@ -279,8 +359,6 @@ def keras_step(way, x, latent_dim):
 def tape_step(way, x, latent_dim):
     import keras
     import tensorflow as tf
-
-    import keras_manifold as km
 
     class Model(keras.Model):
         def __init__(self, encoder, decoder):
@@ -298,17 +376,19 @@ def tape_step(way, x, latent_dim):
                     entries = tf.unstack(codes, axis=1)
                 if way == "tape loop":
                     rows = [inner.gradient(entry, x) for entry in entries]
-                    norms = sum(tf.reduce_sum(row**2, axis=(1, 2, 3)) for row in rows)
+                    norms = sum(
+                        tf.reduce_sum(row**2, axis=range(1, len(row.shape))) for row in rows
+                    )
                 else:
                     jacobian = inner.batch_jacobian(codes, x)
-                    norms = tf.reduce_sum(jacobian**2, axis=(1, 2, 3, 4))
+                    norms = tf.reduce_sum(jacobian**2, axis=range(1, len(jacobian.shape)))
                 loss = self.compute_loss(x, x, self.decoder(codes))
                 loss += WEIGHT * tf.reduce_mean(norms)
             gradients = tape.gradient(loss, self.trainable_variables)
             self.optimizer.apply(gradients, self.trainable_variables)
             return {"loss": loss}
 
-    parts = km.AutoEncoder.convolutional(x.shape[1:], latent_dim)
+    parts = autoencoder(x, latent_dim)
     model = Model(parts.encoder, parts.decoder)
     model.compile("adam", loss="binary_crossentropy", jit_compile=False)
     model.optimizer.build(model.trainable_variables)
@@ -320,6 +400,42 @@ def torch_step(way, x, latent_dim):
     import torch
     from torch import nn
 
+    encoder, decoder = torch_parts(x, latent_dim)
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.Adam(parameters)
+    x = torch.tensor(np.moveaxis(x, -1, 1).copy() if x.ndim == 4 else x)
+
+    def of_one(x):
+        return encoder(x[None])[0]
+
+    def step():
+        optimizer.zero_grad()
+        if way == "jacrev":
+            codes = encoder(x)
+            jacobian = torch.func.vmap(torch.func.jacrev(of_one))(x)
+            norms = (jacobian**2).flatten(1).sum(1)
+        else:
+            inputs = x.clone().requires_grad_(True)
+            codes = encoder(inputs)
+            norms = 0.0
+            for entry in codes.unbind(1):
+                (row,) = torch.autograd.grad(entry.sum(), inputs, create_graph=True)
+                norms = norms + (row**2).flatten(1).sum(1)
+        loss = nn.functional.binary_cross_entropy(decoder(codes), x)
+        (loss + WEIGHT * norms.mean()).backward()
+        optimizer.step()
+        return float(loss)
+
+    return step
+
+
+def torch_parts(x, latent_dim):
+    from torch import nn
+
+    if x.ndim == 2:
+        encoder = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, latent_dim))
+        layers = nn.Linear(latent_dim, 256), nn.ReLU(), nn.Linear(256, 784), nn.Sigmoid()
+        return encoder, nn.Sequential(*layers)
     side = (((x.shape[1] - 3) // 2 + 1) - 3) // 2 + 1
     start = -(-x.shape[1] // 4)
     encoder = nn.Sequential(
@@ -341,41 +457,14 @@ def torch_step(way, x, latent_dim):
         nn.ConvTranspose2d(32, 1, 3, padding=1),
         nn.Sigmoid(),
     )
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters)
-    x = torch.tensor(np.moveaxis(x, -1, 1).copy())
-
-    def of_one(x):
-        return encoder(x[None])[0]
-
-    def step():
-        optimizer.zero_grad()
-        if way == "jacrev":
-            codes = encoder(x)
-            jacobian = torch.func.vmap(torch.func.jacrev(of_one))(x)
-            norms = (jacobian**2).sum(dim=(1, 2, 3, 4))
-        else:
-            inputs = x.clone().requires_grad_(True)
-            codes = encoder(inputs)
-            norms = 0.0
-            for entry in codes.unbind(1):
-                (row,) = torch.autograd.grad(entry.sum(), inputs, create_graph=True)
-                norms = norms + (row**2).sum(dim=(1, 2, 3))
-        loss = nn.functional.binary_cross_entropy(decoder(codes), x)
-        (loss + WEIGHT * norms.mean()).backward()
-        optimizer.step()
-        return float(loss)
-
-    return step
+    return encoder, decoder
 
 
 def jax_step(way, x, latent_dim):
     import jax
     import keras
 
-    import keras_manifold as km
-
-    parts = km.AutoEncoder.convolutional(x.shape[1:], latent_dim)
+    parts = autoencoder(x, latent_dim)
     variables = parts.trainable_variables
     others = [[v.value for v in part.non_trainable_variables] for part in parts.layers]
     split = len(parts.encoder.trainable_variables)
@@ -389,7 +478,7 @@ def jax_step(way, x, latent_dim):
         jacobian = jax.vmap(jax.jacrev(lambda x: encode(x[None])[0]))(x)
         y = parts.decoder.stateless_call(weights[split:], others[1], encode(x))[0]
         loss = keras.losses.BinaryCrossentropy()(x, y)
-        return loss + WEIGHT * (jacobian**2).sum((1, 2, 3, 4)).mean()
+        return loss + WEIGHT * (jacobian**2).sum() / len(x)
 
     @jax.jit
     def update(weights, state, x):

@@ -75,6 +75,14 @@ def serve(step):
             return
 
 
+def said_by(script, *arguments, backend):
+    """What a script says in its last line, as JSON, from `--measure` on a backend."""
+    command = [sys.executable, script, "--measure", *map(str, arguments)]
+    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
 def ratio(seconds, reference):
     """Median of the ratios within each round, and their range."""
     ratios = np.array(seconds) / reference

@@ -33,7 +33,8 @@ def score(
     $r(x) - x = \sigma^2 \nabla \log p_\sigma(x)$, where $p_\sigma$ is the density of the
     data with that noise added. It points back to the manifold. A trained network comes
     close to it where noisy samples of its training lay, some $\sigma$ around the data;
-    farther out its direction means nothing. Cost: one prediction.
+    farther out its direction means nothing. Cost: one prediction, after a check of the
+    model with five samples, which for a small network takes longer.
 
     Args:
         model: `AutoEncoder` trained with Gaussian noise, or another Keras model or

@@ -125,6 +125,23 @@ def test_a_recomputed_map_is_the_map_and_has_its_gradients(rng):
     np.testing.assert_allclose(gradient, 2 * weighted * w * to_numpy(x), rtol=1e-4)
 
 
+def test_an_image_of_a_recomputed_map_is_computed_twice_whatever_it_differentiates(rng):
+    weight = keras.Variable(np.array([2.0, -1.0, 0.5], "float32"))
+    calls = []
+
+    def function(x, index):
+        calls.append(index)
+        _, pullback = autodiff.vjp(lambda x: ops.sin(ops.multiply(weight, x)), x)
+        return sum(ops.square(pullback(i * ops.ones_like(x))) for i in range(4))
+
+    def total(x):
+        return ops.sum(autodiff.recomputed_map(function, x, 5), axis=0)
+
+    found, pullback = autodiff.vjp(total, tensor(rng.normal(size=(4, 3))))
+    pullback(ops.ones_like(found))
+    assert len(calls) <= 2 * 5 + 1  # one more to see what it is made of
+
+
 def resized(interpolation, size):
     if interpolation == "area":  # which Keras has not, and people take from TensorFlow
         import tensorflow as tf
@@ -208,3 +225,30 @@ def test_activations_without_a_second_derivative_of_their_own(
     expected = 2 * of_slope * (slope(inner) + w * curvature(inner) * x)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(to_numpy(values), of_slope**2, rtol=1e-4)
+
+
+def test_several_vectors_go_together(rng):
+    w = rng.normal(size=(4, 2)).astype("float32")
+    x, u = rng.normal(size=(3, 4)), rng.normal(size=(5, 3, 2))
+    _, pullback = autodiff.vjp(lambda x: ops.matmul(x, w), tensor(x))
+    found = to_numpy(autodiff.together(pullback)(tensor(u)))
+    np.testing.assert_allclose(found, u @ w.T, atol=1e-5)
+
+
+def test_what_can_not_be_vectorised_goes_one_by_one():
+    def pullback(u):
+        if len(u.shape) != 2 or not autodiff.is_concrete(u):
+            raise NotImplementedError
+        return 2 * u if float(ops.sum(u)) else u
+
+    found = autodiff.together(pullback)(tensor(np.ones((5, 3, 2))))
+    np.testing.assert_allclose(to_numpy(found), np.full((5, 3, 2), 2.0))
+
+
+def test_bytes_held_are_at_least_those_of_the_results():
+    layer = keras.Sequential(
+        [keras.Input((7,)), keras.layers.Dense(100, activation="tanh")]
+    )
+    layer = keras.Sequential([layer, keras.layers.Dense(3)])
+    held = autodiff.bytes_held(layer, ops.ones((5, 7)))
+    assert 5 * (7 + 100 + 3) * 4 <= held <= 20 * 5 * (7 + 100 + 3) * 4

@@ -263,15 +263,19 @@ def test_the_exponential_of_the_logarithm_comes_back(sphere, rng):
     np.testing.assert_allclose(shot.lengths, angles, rtol=5e-3)
 
 
-def test_the_exponential_follows_great_circles(sphere, rng):
+def test_the_exponential_follows_great_circles_with_an_error_of_steps_squared(sphere, rng):
     start, stop, angles = great_circles(rng, 12, 3, most=2.0)
     tangents = (stop - np.cos(angles)[:, None] * start) / np.sin(angles)[:, None]
     below = 1 - start[:, 2:]
     unit = tangents[:, :2] / below + start[:, :2] * tangents[:, 2:] / below**2
     velocities = unit * angles[:, None]
-    shot = km.exponential(sphere, Stereographic.codes(start), velocities, steps=32)
-    points = ops.convert_to_numpy(sphere(shot.codes[:, -1]))
-    assert np.abs(points - stop).max() < 1e-2
+    errors = []
+    for steps in (16, 32):
+        shot = km.exponential(sphere, Stereographic.codes(start), velocities, steps=steps)
+        points = ops.convert_to_numpy(sphere(shot.codes[:, -1]))
+        errors.append(np.abs(points - stop).max())
+    assert errors[-1] < 1e-2
+    assert 3.5 < errors[0] / errors[1] < 4.5
     np.testing.assert_allclose(shot.lengths, angles, rtol=4e-3)
 
 

@@ -85,10 +85,37 @@ def test_the_learned_score_comes_close_with_more_data_and_steps(centers, most):
     assert np.mean(angles) < most
 
 
+def product_of_circles():
+    angles = np.random.default_rng(5).uniform(0, 2 * np.pi, (4000, 3))
+    rest = np.zeros((4000, 4))
+    return np.hstack([np.cos(angles), np.sin(angles), rest]).astype("float32")
+
+
+def swiss_roll():
+    options = {"scale": 0.15, "height": 14.0, "ambient_dim": 10, "seed": 0}
+    return km.manifolds.swiss_roll(4000, **options).x
+
+
+def sphere(dimension):
+    return km.manifolds.sphere(4000, dimension=dimension, ambient_dim=10, seed=0).x
+
+
+# Two seeds of benchmarks/denoisers.py agree to 0.1; the tolerance is for their bias, which
+# is largest for the Swiss roll, where "flipd" is worse than "stein".
 @pytest.mark.slow
-def test_the_dimension_of_a_sphere_is_read_off_a_short_training():
-    x = km.manifolds.sphere(2000, ambient_dim=10, seed=0).x
-    model = trained(x, km.NoiseInjection("gaussian", (0.1, 0.4), seed=0), 300, seed=0)
-    scales = np.geomspace(0.1, 0.4, 6)
-    curve = km.dimension_curve(model, x[:16], scales, estimator="flipd", seed=0)
-    assert np.median(curve.plateau()) == pytest.approx(2, abs=0.5)
+@pytest.mark.parametrize(
+    ("x", "estimator", "true"),
+    [
+        (sphere(2), "flipd", 2),
+        (sphere(5), "flipd", 5),
+        (swiss_roll(), "stein", 2),
+        (product_of_circles(), "flipd", 3),
+    ],
+    ids=["sphere 2", "sphere 5", "Swiss roll", "circles"],
+)
+def test_dimensions_of_known_manifolds_are_read_off_a_short_training(x, estimator, true):
+    levels = (0.05, 0.4)
+    model = trained(x, km.NoiseInjection("gaussian", levels, seed=0), 1500, seed=0)
+    scales = np.geomspace(*levels, 6)
+    curve = km.dimension_curve(model, x[:64], scales, estimator=estimator, seed=0)
+    assert np.median(curve.plateau()) == pytest.approx(true, rel=0.25)

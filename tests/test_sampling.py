@@ -18,8 +18,8 @@ def best_denoiser(x):
 
 
 def on_circle(x, stddev=0.1):
-    """The mean of what may lie behind a noisy point: 128 points of the unit circle."""
-    angles = 2 * np.pi * np.arange(128) / 128
+    """The mean of what may lie behind a noisy point: 64 points of the unit circle."""
+    angles = 2 * np.pi * np.arange(64) / 64
     points = np.stack([np.cos(angles), np.sin(angles)], -1).astype("float32")
     points = ops.convert_to_tensor(points)
     return ops.softmax(x @ ops.transpose(points) / stddev**2) @ points
@@ -154,6 +154,46 @@ def test_tangent_chains_cover_the_circle_and_stay_on_it():
     assert coverage(found["tangent"]) < coverage(found["denoising"])
     assert max(distances["tangent"], distances["denoising"]) < 0.02
     assert distances["langevin"] < 0.1
+
+
+def on_sphere(x, stddev=0.1):
+    """The mean of what may lie behind a noisy point: the 2-sphere, by coth t - 1/t."""
+    length = ops.sqrt(ops.sum(x**2, axis=1, keepdims=True))
+    at = length / stddev**2
+    return (1 / ops.tanh(at) - 1 / at) * x / length
+
+
+def uncovered(samples):
+    """Largest Kolmogorov-Smirnov distance of the angle or the coordinates from uniform."""
+    if samples.shape[1] == 2:
+        return coverage(samples)
+    units = samples / np.linalg.norm(samples, axis=1, keepdims=True)
+    heights = np.sort((units + 1) / 2, axis=0)  # Archimedes: each of them is uniform
+    ranks = np.arange(len(units))[:, None] / len(units)
+    return max((heights - ranks).max(), (ranks + 1 / len(units) - heights).max())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("denoiser", "dimension"), [(on_circle, 1), (on_sphere, 2)])
+def test_chains_with_noise_enough_cover_circle_and_sphere(denoiser, dimension, method):
+    """A mean behind noise lies within the curve by about d σ²/2, where r moves nothing."""
+    stddev, count = 0.3, 400
+    start = np.eye(1, dimension + 1, dtype="float32").repeat(count, axis=0)
+    samples = km.sample(
+        lambda x: denoiser(x, stddev),
+        start,
+        100,
+        method=method,
+        stddev=stddev,
+        seed=0,
+        batch_size=count,
+        verbose=0,
+    )
+    critical = 1.95 / np.sqrt(count)
+    assert uncovered(start) > 0.5, "a chain that stands still fails"
+    assert uncovered(samples) < critical
+    off = np.abs(np.linalg.norm(samples, axis=1) - 1)
+    assert off.mean() < 1.5 * dimension * stddev**2 / 2
 
 
 def test_chains_of_a_keras_model_are_those_of_its_function():

@@ -6,8 +6,13 @@ from typing import Any
 
 from keras import ops
 
+from keras_manifold import autodiff
+
 # More passes than these take too long to compile side by side.
 _PASSES_UNROLLED = 32
+
+# Groups of passes that are compiled one by one.
+_GROUPS = 8
 
 
 def images_of_vectors(
@@ -53,6 +58,37 @@ def images_of_unit_vectors(linear_map: Callable, like: Any, chunk_size: int = 1)
     count = math.ceil(size / chunk_size) * chunk_size
     vectors = ops.eye(count, size, dtype=like.dtype)
     return images_of_vectors(linear_map, vectors, like, None, chunk_size)[:size]
+
+
+def images_together(
+    linear_map: Callable, vectors: Any, like: Any, transform: Callable
+) -> Any:
+    """Images of vectors under a linear map of each sample, several vectors at a time.
+
+    Can be compiled, and differentiated with respect to the weights. The passes of a group
+    are one of larger tensors, with the forward pass at hand; a group is as small as keeps
+    its tensors near the processor, and as large as leaves few groups.
+
+    Args:
+        linear_map: Callable from tensors shaped as `like` to tensors with as many samples.
+        vectors: Each of them is given to every sample: `(k, size)`.
+        like: Tensor of as many samples, `size` entries in each.
+        transform: Of the images of a group, `(g, batch, ...)`, to `(g, ...)`.
+
+    Returns:
+        What `transform` made of them, `(k, ...)`.
+    """
+    count, _ = vectors.shape
+    batch = ops.shape(like)[0]
+    group = max(autodiff.passes_together(), math.ceil(count / _GROUPS))
+    images_of, images = autodiff.together(linear_map), []
+    for start in range(0, count, group):
+        chosen = vectors[start : min(start + group, count)]
+        passes = chosen.shape[0]
+        tangents = ops.repeat(chosen[:, None], batch, axis=1)
+        tangents = ops.reshape(tangents, (passes, batch, *like.shape[1:]))
+        images.append(transform(images_of(tangents)))
+    return images[0] if len(images) == 1 else ops.concatenate(images)
 
 
 def mapped(function: Callable, xs: Any, count: int) -> Any:

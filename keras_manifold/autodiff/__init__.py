@@ -25,6 +25,7 @@ __all__ = [
     "linearize",
     "pushforward",
     "recomputed_map",
+    "together",
     "vjp",
 ]
 
@@ -257,6 +258,83 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
         [0.0, 3.0, 6.0]
     """
     return _framework().recomputed_map(function, x, count)
+
+
+def together(linear_map: Callable) -> Callable[..., Any]:
+    r"""The map of several vectors at once, by one pass where that is possible.
+
+    Cost: the arithmetic of as many passes, with the overhead of one. Where an operation
+    can't be vectorised, which PyTorch can't with convolutions that have channels last, one
+    pass after the other.
+
+    Args:
+        linear_map: `push` of `linearize`, or `pullback` of `vjp`.
+
+    Returns:
+        Callable from vectors, a tensor of shape `(k, batch, ...)`, to their images, of the
+        same form.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
+        >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
+        >>> images = autodiff.together(pullback)(keras.ops.ones((2, 1, 1)))
+        >>> keras.ops.convert_to_numpy(images).ravel().tolist()
+        [6.0, 6.0]
+    """
+    can_be = True
+
+    def images_of(vectors):
+        nonlocal can_be
+        count = vectors.shape[0]
+        if can_be and count > 1:
+            # A framework says in ways of its own what it can't vectorise; what is wrong
+            # with the function, a pass alone says again.
+            with contextlib.suppress(Exception):
+                return _framework().together(linear_map, vectors)
+            can_be = False
+        return keras.ops.stack([linear_map(vectors[i]) for i in range(count)])
+
+    return images_of
+
+
+def passes_together() -> int:
+    """Passes that `together` takes as fast as any, where there are many.
+
+    Returns:
+        8 or 32: more of them don't stay near the processor.
+
+    Examples:
+        >>> from keras_manifold import autodiff
+        >>> autodiff.passes_together() in (8, 32)
+        True
+    """
+    return _framework().PASSES_TOGETHER
+
+
+def bytes_held(function: Callable, x: Any) -> int | None:
+    r"""About what $J^\top u$ of all samples leaves in memory until it is differentiated.
+
+    Twice the results of all operations of `function`: each has a cotangent, which is held,
+    and another one on the way back. Cost: less than a pass.
+
+    Args:
+        function: Callable from one tensor to one tensor.
+        x: Floating-point tensor of shape `(batch, *input_shape)`.
+
+    Returns:
+        Bytes; for 128 samples where the size of the batch is not known, and `None` where
+        another side is not.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.ones((2, 3))
+        >>> autodiff.bytes_held(keras.ops.square, x) >= 2 * 3 * 4
+        True
+    """
+    return _framework().bytes_held(function, x)
 
 
 def check_second_derivatives(function: Callable, x: Any) -> None:

@@ -24,6 +24,31 @@ def recomputed_map(function, x, count):
     return jax.lax.map(lambda index: function(x, index), jax.numpy.arange(count))
 
 
+PASSES_TOGETHER = 8
+
+
+def together(linear_map, vectors):
+    return jax.vmap(linear_map)(vectors)
+
+
+def bytes_held(function, x):
+    jaxpr = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(x.shape, x.dtype))
+    return 2 * x.dtype.itemsize * (x.size + _entries(jaxpr.jaxpr))
+
+
+def _entries(jaxpr):
+    """Of all results of a computation, and of those that it calls once."""
+    entries = 0
+    for equation in jaxpr.eqns:
+        inner = [equation.params.get(name) for name in ("jaxpr", "call_jaxpr")]
+        called = next((found for found in inner if found is not None), None)
+        if called is None or equation.primitive.name in ("scan", "while"):
+            entries += sum(variable.aval.size for variable in equation.outvars)
+        else:
+            entries += _entries(getattr(called, "jaxpr", called))
+    return entries
+
+
 def check_second_derivatives(function, x):
     def pulled_back(x):
         outputs, pullback = jax.vjp(function, x)

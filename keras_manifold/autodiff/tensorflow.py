@@ -82,6 +82,32 @@ def recomputed_map(function, x, count):
     return stacked(tf.convert_to_tensor(x))
 
 
+PASSES_TOGETHER = 8
+
+# Where a compiled step takes batches of any size.
+_SAMPLES_ASSUMED = 128
+
+
+def together(linear_map, vectors):
+    return tf.vectorized_map(linear_map, vectors)
+
+
+def bytes_held(function, x):
+    sides = [side or _SAMPLES_ASSUMED for side in x.shape[:1]] + list(x.shape[1:])
+    if None in sides:
+        return None
+    traced = tf.function(function, autograph=False)
+    graph = traced.get_concrete_function(tf.TensorSpec(sides, x.dtype)).graph
+    results = [
+        result
+        for operation in graph.get_operations()
+        if operation.type not in ("Const", "ReadVariableOp")
+        for result in operation.outputs
+        if result.dtype.is_floating and result.shape.is_fully_defined()
+    ]
+    return 2 * sum(result.dtype.size * result.shape.num_elements() for result in results)
+
+
 def _one_by_one(body, initial, count):
     return tf.while_loop(
         lambda index, *_: index < count,

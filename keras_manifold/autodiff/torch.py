@@ -1,8 +1,8 @@
 import warnings
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.checkpoint import checkpoint
 
 COMPILES = False
 
@@ -67,9 +67,79 @@ def pushforward(function, x, outputs, pullback):
 
 @torch.compiler.disable
 def recomputed_map(function, x, count):
-    return torch.stack(
-        [checkpoint(function, x, index, use_reentrant=False) for index in range(count)]
-    )
+    if not torch.is_grad_enabled():
+        return torch.stack([function(x, index) for index in range(count)])
+    # Of one image, to see which weights it is made of.
+    inputs = x.detach().requires_grad_(True)
+    weights = [leaf for leaf in _leaves(function(inputs, 0)) if leaf is not inputs]
+    return _Recomputed.apply(function, count, weights, x, *weights)
+
+
+class _Recomputed(torch.autograd.Function):
+    # torch.utils.checkpoint would compute a chunk again for each derivative inside it.
+
+    @staticmethod
+    def forward(ctx, function, count, weights, x, *_):
+        ctx.function, ctx.count, ctx.weights = function, count, weights
+        ctx.save_for_backward(x)
+        return torch.stack([function(x, index) for index in range(count)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream):
+        (x,) = ctx.saved_tensors
+        sources = [x.detach().requires_grad_(True), *ctx.weights]
+        totals = [torch.zeros_like(source) for source in sources]
+        for index in range(ctx.count):
+            with torch.enable_grad():
+                image = ctx.function(sources[0], index)
+            found = torch.autograd.grad(
+                image, sources, upstream[index], materialize_grads=True
+            )
+            totals = [total + gradient for total, gradient in zip(totals, found)]
+        return None, None, None, *totals
+
+
+def _leaves(tensor):
+    """The tensors that a tensor was computed from, and which came from nowhere."""
+    nodes, seen, leaves = [tensor.grad_fn], set(), []
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            leaves.append(node.variable)
+        nodes += [following for following, _ in node.next_functions]
+    return leaves
+
+
+PASSES_TOGETHER = 32
+
+
+@torch.compiler.disable
+def together(linear_map, vectors):
+    # A pass of PyTorch's is bound by what Python does for each operation.
+    with torch.inference_mode(False), warnings.catch_warnings():
+        warnings.simplefilter("error")  # of a loop in place of what can't be vectorised
+        return torch.func.vmap(linear_map)(_recorded(vectors))
+
+
+@torch.compiler.disable
+def bytes_held(function, x):
+    held = {}
+
+    def packed(tensor):
+        if not tensor.is_leaf:
+            held[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.inference_mode(False), torch.enable_grad(), _plain_attention():
+        x = _recorded(x).detach().requires_grad_(True)
+        with torch.autograd.graph.saved_tensors_hooks(packed, lambda tensor: tensor):
+            outputs = function(x)
+    sides = x.numel() * x.element_size() + outputs.numel() * outputs.element_size()
+    return 2 * (sides + 2 * sum(held.values()))
 
 
 def _plain_attention():

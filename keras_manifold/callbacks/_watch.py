@@ -11,33 +11,24 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_manifold import plot
 from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import (
     EPOCH,
-    INPUT,
-    LABELS,
-    LOOK,
     OWN_FACTS,
     RESERVED,
     STEP,
-    Drawing,
     Snapshot,
     full_name,
     name_from_logs,
 )
-from keras_manifold._storage.streams import first_samples, floating_samples
 from keras_manifold.callbacks._folders import folder_of, tell_where
 from keras_manifold.callbacks._logs import names_in_logs
+from keras_manifold.callbacks._samples import WatchedSamples
 from keras_manifold.callbacks._setup import setup_of
-from keras_manifold.plot._look import PLAIN, Look
-from keras_manifold.plot._samples import samples_of
 from keras_manifold.sinks._recipients import Recipients
 from keras_manifold.sinks.directory import DirectorySink
 from keras_manifold.sinks.tensorboard import TensorBoardSink
 
-# Rows or columns of a figure, beyond which it can't be read.
-_MOST_SHOWN = 16
 # Seconds of snapshots of an epoch that are worth a warning.
 _SLOW = 10.0
 
@@ -88,28 +79,15 @@ class Watch(keras.callbacks.Callback):
                     "Each of `sinks` must be callable as sink(name, value, step). "
                     f"Received: {sink!r}."
                 )
-        self.x: np.ndarray = np.array(
-            floating_samples(first_samples(x, _MOST_SHOWN))
-        )  # a copy: the user's array may change
-        self.labels: Any = _checked_labels(labels, len(self.x))
-        for name, names in (
-            ("feature_names", feature_names),
-            ("channel_names", channel_names),
-        ):
-            if isinstance(names, str):
-                raise TypeError(
-                    f"`{name}` must be a list of names. Received: {name}={names!r}."
-                )
-        image_shape, bands, feature_names, channel_names = map(
-            _as_list, (image_shape, bands, feature_names, channel_names)
+        self._samples = WatchedSamples(
+            x, labels, image_shape, bands, feature_names, channel_names
         )
-        look = Look(image_shape, bands, None, feature_names, channel_names)
-        if look != PLAIN:
-            samples_of(self._shown(self.x[:1]), look)  # refuses what does not fit
-        self.image_shape: tuple[int, ...] | None = _tuple_of(int, image_shape)
-        self.bands: tuple[int, ...] | None = _tuple_of(int, bands)
-        self.feature_names: tuple[str, ...] | None = _tuple_of(str, feature_names)
-        self.channel_names: tuple[str, ...] | None = _tuple_of(str, channel_names)
+        self.x: np.ndarray = self._samples.x
+        self.labels: Any = self._samples.labels
+        self.image_shape: tuple[int, ...] | None = self._samples.image_shape
+        self.bands: tuple[int, ...] | None = self._samples.bands
+        self.feature_names: tuple[str, ...] | None = self._samples.feature_names
+        self.channel_names: tuple[str, ...] | None = self._samples.channel_names
         self.overwrite: bool = overwrite
         self.say_where: Any = say_where
         self.every: int = check_count("every", every)
@@ -193,36 +171,6 @@ class Watch(keras.callbacks.Callback):
     def _has_recipients(self):
         """Whether figures and arrays go anywhere."""
         return len(self._recipients) > 0
-
-    def _shown(self, values):
-        """The first of some values shaped like samples, with channels last if images."""
-        values = values[:_MOST_SHOWN]
-        if keras.config.image_data_format() == "channels_first" and self.x.ndim == 4:
-            return np.moveaxis(values, -3, -1)
-        return values
-
-    def _image_grid(self, rows, row_labels, title):
-        """Drawing of rows shaped like samples, a column per sample."""
-        images = [self._shown(row) for row in rows]
-        labels = self.labels
-        if labels is not None:
-            labels = [str(label) for label in labels[: len(images[0])]]
-        return Drawing(
-            plot.image_grid,
-            images,
-            row_labels=row_labels,
-            column_labels=labels,
-            title=title,
-            **self._look(),
-        )
-
-    def _look(self):
-        """How samples are drawn, as options of plots."""
-        return {name: getattr(self, name) for name in LOOK}
-
-    def _samples(self):
-        """Arrays that are the same in all snapshots."""
-        return {INPUT: self.x} | ({} if self.labels is None else {LABELS: self.labels})
 
     def _when(self, step):
         """In words, for titles."""
@@ -319,31 +267,6 @@ class Watch(keras.callbacks.Callback):
 
     def _full_name(self, name):
         return full_name(self.prefix, name)
-
-
-def _checked_labels(labels, count):
-    """One label per sample as an array that npz files hold, or `None`."""
-    if labels is None:
-        return None
-    labels = np.atleast_1d(labels)
-    if labels.dtype.kind not in "biufU":
-        labels = labels.astype(str)
-    if labels.shape != (count,):
-        raise ValueError(
-            f"`labels` must be one per sample of `x`, {count} in all. Received: labels of "
-            f"shape {labels.shape}."
-        )
-    return labels
-
-
-def _as_list(values):
-    """Arrays as lists, which can be compared."""
-    return values.tolist() if hasattr(values, "tolist") else values
-
-
-def _tuple_of(kind, values):
-    """As the file of a run keeps it, or `None`."""
-    return None if values is None else tuple(map(kind, np.atleast_1d(values).tolist()))
 
 
 def _is_first_process():

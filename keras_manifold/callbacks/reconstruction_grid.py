@@ -25,9 +25,9 @@ from keras_manifold._storage.snapshots import (
 from keras_manifold.callbacks._watch import Watch
 from keras_manifold.sinks.protocol import Sink
 
-# Points along each side of the grid around samples of two entries, and what it reaches
-# beyond them, in shares of their extent.
-_POINTS, _BEYOND = 15, 0.2
+# Points along each side of the grid around samples of two entries; what it reaches beyond
+# them, in shares of their extent; and from which ratio of extents on each has its own.
+_POINTS, _BEYOND, _UNLIKE = 15, 0.2, 10
 
 
 class ReconstructionGrid(Watch):
@@ -182,13 +182,13 @@ class ReconstructionGrid(Watch):
             )
             self._has_warned = True
         drawings = self._drawings(rows, step)
-        arrays = {**rows, **self._field(), **self._samples()}
+        arrays = {**rows, **self._field(), **self._samples.arrays()}
         return Snapshot(self.prefix, step, arrays, drawings, self._full_scalars(scalars))
 
     def _drawings(self, rows, step):
         row_labels = [name.replace("_", " ") for name in rows]
         title = f"Reconstructions, {self._when(step)}"
-        return {self.prefix: self._image_grid(rows.values(), row_labels, title)}
+        return {self.prefix: self._samples.grid(rows.values(), row_labels, title)}
 
     def _field(self):
         if self._grid is None:
@@ -210,10 +210,16 @@ class ReconstructionGrid(Watch):
 
 
 def _grid_around(x):
-    """Points of the plane around samples of two entries, `(points, *input_shape)`."""
+    """Points of the plane around samples of two entries, `(points, *input_shape)`.
+
+    Its margin is a share of the larger extent, so that it shows what lies off a thin line;
+    or of each extent, where they are too unlike to be in one unit.
+    """
     flat = x.reshape(-1, 2)
     low, high = flat.min(axis=0), flat.max(axis=0)
-    beyond = _BEYOND * (high - low).max() or 1.0
+    extents = high - low
+    are_unlike = 0 < _UNLIKE * extents.min() < extents.max()
+    beyond = _BEYOND * extents if are_unlike else _BEYOND * extents.max() or 1.0
     sides = np.linspace(low - beyond, high + beyond, _POINTS, axis=1)
     return np.stack(np.meshgrid(*sides), -1).reshape(-1, *x.shape[1:]).astype("float32")
 

@@ -154,8 +154,8 @@ class SampleGrid(Watch):
         rows = {INPUT: self.x, SAMPLE: samples}
         title = f"Samples, {self._when(step)}"
         drawings = {
-            self.prefix: self._image_grid(rows.values(), ["start", "sample"], title)
+            self.prefix: self._samples.grid(rows.values(), ["start", "sample"], title)
         }
-        arrays = {**rows, **self._samples()}
+        arrays = {**rows, **self._samples.arrays()}
         scalars = self._full_scalars({MOVED: moved})
         return Snapshot(self.prefix, step, arrays, drawings, scalars)

@@ -281,7 +281,12 @@ class TangentAnalyzer(Watch):
             scalars |= self._estimated(watched, space)
         if not self._has_recipients:
             return self._of(step, scalars)
-        arrays = {**leading.arrays(), SPECTRUM: sigma, **self._codes(), **self._samples()}
+        arrays = {
+            **leading.arrays(),
+            SPECTRUM: sigma,
+            **self._codes(),
+            **self._samples.arrays(),
+        }
         arrays.pop("inputs", None)  # the samples, which all snapshots share
         if metric is not None and 2 <= metric.shape[1] <= _MOST_CODES:
             arrays[METRIC] = metric.astype("float32")
@@ -378,15 +383,15 @@ class TangentAnalyzer(Watch):
                 title=f"Singular values of the {self.of}, {when}",
             )
         }
-        images = self._shown(self.x)
+        images = self._samples.shown(self.x)
         if space.vectors.shape[2:] == self.x.shape[1:]:
             drawings[VECTORS] = Drawing(
                 plot.tangents,
-                replace(space, vectors=self._shown(space.vectors), inputs=images),
+                replace(space, vectors=self._samples.shown(space.vectors), inputs=images),
                 index=range(len(images)),
-                labels=None if self.labels is None else self.labels[: len(images)],
+                labels=self._samples.labels_of(images),
                 title=f"Tangent vectors of the {self.of}, {when}",
-                **self._look(),
+                **self._samples.look,
             )
         return {self._full_name(name): drawing for name, drawing in drawings.items()}
 

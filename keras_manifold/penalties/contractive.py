@@ -8,18 +8,15 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from keras_manifold import autodiff
 from keras_manifold._arguments import Part, check_choice, check_count, check_number
 from keras_manifold._map.function import Map
-from keras_manifold._map.passes import images_of_vectors, mapped, sample_size
+from keras_manifold._map.passes import mapped, sample_size
+from keras_manifold._map.unit_vectors import images_within_budget
 from keras_manifold.penalties._first_use import FirstUse
-from keras_manifold.penalties._weighted import WeightedPenalty, squared_norms
+from keras_manifold.penalties._weighted import WeightedPenalty
 
 PartOrCode = Literal[Part, "code"]  # its name before
 ProbeKind = Literal["rademacher", "orthogonal"]
-
-# Passes whose intermediate results are held at a time, unless `chunk_size` says otherwise.
-_PASSES_HELD = 32
 
 _FIXED = (
     "of",
@@ -29,6 +26,7 @@ _FIXED = (
     "curvature_stddev",
     "curvature_samples",
     "chunk_size",
+    "memory_budget",
     "seed",
 )
 
@@ -83,7 +81,14 @@ class ContractivePenalty(WeightedPenalty):
         chunk_size: Passes of the exact mode whose intermediate results are held at a time,
             at least 1. Up to this many rows are computed in one go; if there are more,
             each chunk is computed again when it is differentiated: a third slower, and
-            memory does not grow with the number of rows. `None` for 32.
+            memory does not grow with the number of rows. `None` leaves it to
+            `memory_budget`.
+        memory_budget: Bytes that the rows of the exact mode may hold until they are
+            differentiated, at least 1. As many as fit, by an estimate from the results of
+            the function's operations, are computed once; the others by chunks, again when
+            they are differentiated. `None` for 2 GiB, and at least 32 rows. Where a
+            compiled step takes batches of any size, as `fit` makes it on TensorFlow, the
+            estimate is for 128 samples.
         seed: Integer for the same random directions in every run; `None` otherwise.
         **kwargs: `name`, as for every Keras layer.
 
@@ -140,6 +145,7 @@ class ContractivePenalty(WeightedPenalty):
         curvature_stddev: float = 0.1,
         curvature_samples: int = 4,
         chunk_size: int | None = None,
+        memory_budget: int | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ):
@@ -159,6 +165,9 @@ class ContractivePenalty(WeightedPenalty):
         if chunk_size is not None:
             chunk_size = check_count("chunk_size", chunk_size, note="or None")
         self.chunk_size = chunk_size
+        if memory_budget is not None:
+            memory_budget = check_count("memory_budget", memory_budget, note="or None")
+        self.memory_budget = memory_budget
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._first_use = FirstUse()
@@ -224,7 +233,8 @@ class ContractivePenalty(WeightedPenalty):
 
         def values_of(direction):
             direction = ops.tile(direction, (times, *(1,) * (len(like.shape) - 1)))
-            return self._values_of_images(linear_map(ops.cast(direction, like.dtype)))
+            image = linear_map(ops.cast(direction, like.dtype))
+            return self._values_of_images(image[None])[0]
 
         directions = self._directions(ops.shape(like)[0] // times, like)
         return linear.outputs, ops.mean(mapped(values_of, directions, self.probes), axis=0)
@@ -251,7 +261,7 @@ class ContractivePenalty(WeightedPenalty):
             function,
             linear,
             _shorter_side,
-            transform=lambda images: self._values_of_images(images[0])[None],
+            transform=self._values_of_images,
         )
         return linear.outputs, ops.sum(values, axis=0)
 
@@ -286,49 +296,42 @@ class ContractivePenalty(WeightedPenalty):
         return decoding.outputs, values + self.curvature * sum(changes) / len(changes)
 
     def _images_of_unit_vectors(self, function, linear, side, *, transform):
-        """Images of the unit vectors of one side of each Jacobian, `(size, points, ...)`.
-
-        Up to `chunk_size` of them by the products at hand, more by chunks for which the
-        function is linearized anew.
-
-        Args:
-            function: The `Map`.
-            linear: The same at the points, `Linearized`.
-            side: Callable from a `Linearized` to the `Side`.
-            transform: Of the images of each pass: see `images_of_vectors`.
-        """
-        linear_map, like = side(linear)
-        size = _known_size(like)
-        chunk_size = min(self.chunk_size or _PASSES_HELD, size)
-        chunks = math.ceil(size / chunk_size)
-        vectors = ops.eye(chunks * chunk_size, size, dtype=like.dtype)
-        if chunks == 1:
-            return images_of_vectors(linear_map, vectors, like, transform)
-
-        def images_of_chunk(points, index):
-            start = (index * chunk_size, 0)
-            chunk = ops.slice(vectors, start, (chunk_size, size))
-            linear_map, like = side(function.at(points))
-            return images_of_vectors(linear_map, chunk, like, transform)
-
-        images = autodiff.recomputed_map(images_of_chunk, linear.inputs, chunks)
-        count = chunks * chunk_size
-        return ops.reshape(images, (count, *ops.shape(images)[2:]))[:size]
+        """What `transform` makes of the images of a side's unit vectors, `(size, ...)`."""
+        return images_within_budget(
+            function,
+            linear,
+            side,
+            _known_size(side(linear).like),
+            transform,
+            chunk_size=self.chunk_size,
+            memory_budget=self.memory_budget,
+        )
 
     def _points_of_a_sample(self):
         return 1 + (self.curvature_samples if self.curvature else 0)
 
     def _values_of_images(self, images):
-        """One value a sample of the images of one direction at all points."""
+        """One value a sample of the images of each direction at all points.
+
+        Args:
+            images: `(directions, points, ...)`.
+
+        Returns:
+            `(directions, batch)`.
+        """
         times = self._points_of_a_sample()
-        points, *sides = ops.shape(images)
+        directions, points, *sides = ops.shape(images)
         images = ops.reshape(
-            ops.cast(images, self.compute_dtype), (times, points // times, *sides)
+            ops.cast(images, self.compute_dtype),
+            (directions, times, points // times, *sides),
         )
-        values = squared_norms(images[0])
+        axes = tuple(range(2, 2 + len(sides)))
+        values = _squared_norms(images[:, 0], axes)
         if not self.curvature:
             return values
-        changes = sum(squared_norms(images[i] - images[0]) for i in range(1, times))
+        changes = sum(
+            _squared_norms(images[:, i] - images[:, 0], axes) for i in range(1, times)
+        )
         return values + self.curvature * changes / (times - 1)
 
     def __repr__(self) -> str:
@@ -346,6 +349,7 @@ class ContractivePenalty(WeightedPenalty):
             "curvature_stddev": self.curvature_stddev,
             "curvature_samples": self.curvature_samples,
             "chunk_size": self.chunk_size,
+            "memory_budget": self.memory_budget,
             "seed": self.seed,
         }
 
@@ -366,11 +370,16 @@ def _known_size(like):
     return size
 
 
+def _squared_norms(images, axes):
+    return ops.sum(ops.square(images), axis=axes)
+
+
 def _flat_samples(images):
-    """`(1, points, ...)` to `(1, points, size)`, in float32 or better."""
+    """`(k, points, ...)` to `(k, points, size)`, in float32 or better."""
     size = math.prod(images.shape[2:])
     dtype = keras.backend.result_type(images.dtype, "float32")
-    return ops.reshape(ops.cast(images, dtype), (1, ops.shape(images)[1], size))
+    shape = (images.shape[0], ops.shape(images)[1], size)
+    return ops.reshape(ops.cast(images, dtype), shape)
 
 
 def _squared_norm_of_product(columns, rows):

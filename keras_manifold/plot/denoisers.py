@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Length of the longest arrow, in cells of the grid.
 _LONGEST = 1.4
+# Entries whose extents differ by more are hardly in one unit: each has its own scale then.
+_UNLIKE = 10
 
 
 def denoising_field(
@@ -33,10 +35,11 @@ def denoising_field(
 
     They point back to the manifold, in the direction of the score. A network knows that
     within some standard deviations of its noise around the data; farther out the arrows
-    mean nothing. All arrows are drawn shorter by one factor, so that they do not cross;
-    the colours tell their true length. For data of more than two entries the grid lies in
-    a plane through three of them, arrows show the part of $r(x) - x$ in the plane, and
-    colours the length of the whole.
+    mean nothing. All arrows are drawn by one factor, by which the longest spans 1.4 cells
+    of the grid; the colours tell their true length. For data of more than two entries the
+    grid lies in a plane through three of them, arrows show the part of $r(x) - x$ in the
+    plane, and colours the length of the whole. Two entries whose ranges differ more than
+    tenfold are drawn each on a scale of its own.
 
     Args:
         model: `AutoEncoder`, or another Keras model or callable, from noisy samples to
@@ -85,7 +88,10 @@ def denoising_field(
     fields = {name: _field(one, x) for name, one in models.items()}
     lengths = {name: np.linalg.norm(field, axis=1) for name, field in fields.items()}
     longest = max(values.max() for values in lengths.values()) or 1.0
-    cell = min(side[1] - side[0] for side in sides)
+    cells = np.array([side[1] - side[0] for side in sides])
+    parts = {name: frame.components(field) for name, field in fields.items()}
+    most = max(np.linalg.norm(part / cells, axis=1).max() for part in parts.values()) or 1.0
+    has_two_units = frame.is_of_entries and _are_unlike(limits[:, 1] - limits[:, 0])
     width, height = figsize or (4.2 * len(models) + 0.8, 4.0)
     if ax is None:
         figure = figure_of_size(width, height, title)
@@ -93,21 +99,22 @@ def denoising_field(
     else:
         figure, ax = axes_of(ax, title, figsize, None)
         axes = [ax]
-    for ax, (name, field) in zip(axes, fields.items()):
+    for ax, name in zip(axes, fields):
         ax.plot(*data.T, ".", color="0.75", markersize=3, zorder=0)
         arrows = ax.quiver(
             *grid.T,
-            *frame.components(field).T,
+            *parts[name].T,
             lengths[name],
             cmap=cmap,
             clim=(0, longest),
             angles="xy",
             scale_units="xy",
-            scale=longest / (_LONGEST * cell),
+            scale=most / _LONGEST,
             pivot="tail",
             width=0.005,
         )
-        ax.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+        ax.set(xlim=limits[0], ylim=limits[1])
+        ax.set_aspect("auto" if has_two_units else "equal")
         if name:
             ax.set_title(name)
         ax.set(xlabel=frame.labels[0])
@@ -185,6 +192,7 @@ class _Plane:
 
     def __init__(self, origin, axes, labels):
         self.origin, self.axes, self.labels = origin, axes, labels
+        self.is_of_entries: bool = origin.size == 2
 
     def points(self, coordinates):
         """Samples at coordinates `(n, 2)`, float32."""
@@ -235,7 +243,7 @@ def _spanned(where, plane):
             )
         frame = _Plane(np.zeros(x.shape[1:]), np.eye(2), ("x₁", "x₂"))
         data = x.reshape(-1, 2).astype("float64")
-        return data, _with_margin(data, 0.15), frame
+        return data, _with_margin(data, 0.15, is_of_entries=True), frame
     indices = (0, 1, 2) if plane is None else tuple(plane)
     is_three = len(set(indices)) == 3 and all(0 <= i < len(x) for i in indices)
     if not is_three:
@@ -259,7 +267,14 @@ def _spanned(where, plane):
     return data, _with_margin(data, 0.5), frame
 
 
-def _with_margin(data, share):
+def _with_margin(data, share, is_of_entries=False):
+    """Limits around data: by the larger extent, or by each of two that are of two units."""
     low, high = data.min(axis=0), data.max(axis=0)
-    margin = share * (high - low).max() or 1.0
+    extents = high - low
+    has_two_units = is_of_entries and _are_unlike(extents)
+    margin = share * extents if has_two_units else share * extents.max() or 1.0
     return np.stack([low - margin, high + margin], axis=-1)
+
+
+def _are_unlike(extents):
+    return 0 < _UNLIKE * extents.min() < extents.max()

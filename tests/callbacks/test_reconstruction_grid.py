@@ -68,6 +68,17 @@ def test_around_samples_of_two_entries_points_of_a_grid_are_followed(shape, tmp_
     np.testing.assert_allclose([low, high], [[-0.4, -0.4], [1.4, 2.4]], rtol=1e-6)
 
 
+def test_a_grid_around_columns_of_unlike_units_has_a_margin_of_each(tmp_path):
+    x = np.float32([[0, 0], [1, 2000], [0.5, 1000]])
+    model = km.AutoEncoder.dense(2, latent_dim=1, units=(2,))
+    model.compile("sgd", loss="mse")
+    halved = km.ReconstructionGrid(x, directory=tmp_path, reconstruction=lambda x: x / 2)
+    model.fit(x, callbacks=[halved], verbose=0)
+    points = arrays(tmp_path / "reconstruction_0001.npz")["field"][:, 0]
+    corners = [points.min(axis=0), points.max(axis=0)]
+    np.testing.assert_allclose(corners, [[-0.2, -400], [1.2, 2400]], rtol=1e-6)
+
+
 class Unlucky(keras.layers.Layer):
     """Noise with an argument that has no place in a config."""
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -143,14 +144,64 @@ def test_latent_codes_are_points_that_choose_samples(tmp_path, browse, write_tan
     assert "sample=3" in page.url
 
 
-def test_arrows_show_where_the_model_moves_points(tmp_path, browse, write_reconstructions):
-    arrays = write_reconstructions(tmp_path, 1, shape=(2,), noise=False)
-    field = np.float32([[[0, 0], [0.3, 0.4]], [[1, 0], [0.5, 0]], [[0, 1], [np.nan, 1]]])
-    np.savez(tmp_path / "reconstruction_0001.npz", **arrays, field=field)
+@pytest.fixture
+def write_field(write_reconstructions):
+    def write_field(folder, step, field):
+        arrays = write_reconstructions(folder, step, shape=(2,), noise=False)
+        field = np.float32(field)
+        np.savez(folder / f"reconstruction_{step:04d}.npz", **arrays, field=field)
+
+    return write_field
+
+
+def lengths_of_arrows(page):
+    """In pixels, without heads: paths begin with `Mx1,y1Lx2,y2`."""
+    paths = page.locator("#field .chart g[aria-label=arrow] path").evaluate_all(
+        "all => all.map((one) => one.getAttribute('d'))"
+    )
+    ends = [re.findall(r"-?[\d.]+", path)[:4] for path in paths]
+    return [np.hypot(*np.subtract(*np.float64(end).reshape(2, 2))) for end in ends]
+
+
+def test_arrows_show_where_the_model_moves_points(tmp_path, browse, write_field):
+    write_field(
+        tmp_path, 1, [[[0, 0], [0.3, 0.4]], [[1, 0], [0.5, 0]], [[0, 1], [np.nan, 1]]]
+    )
     page = browse(km.report(tmp_path))
     chart = page.locator("#field .chart svg")
     assert chart.locator("g[aria-label=arrow] path").count() == 2
     assert chart.locator("g[aria-label=dot] circle").count() == 4
     note = page.inner_text("#field figcaption")
-    assert "the longest stands for 0.500" in note
+    assert "The longest of all stands for 0.500" in note
     assert "Some arrows are not finite" in note
+
+
+def test_a_field_that_shrinks_in_training_is_drawn_shrinking(
+    tmp_path, browse, shown, write_field
+):
+    grid = np.stack(np.meshgrid([1, 2, 3], [1, 2, 3]), -1).reshape(-1, 2)
+    for step, share in ((1, 0.8), (2, 0.2)):
+        write_field(tmp_path, step, np.stack([grid, (1 - share) * grid], axis=1))
+    page = browse(km.report(tmp_path))
+    note = page.inner_text("#field figcaption")
+    assert "stands for 3.39, the longest here for 0.849" in note
+    last = np.array(lengths_of_arrows(page))
+    page.get_by_role("slider", name="Snapshot").focus()
+    page.keyboard.press("ArrowLeft")
+    shown(page, 1)
+    np.testing.assert_allclose(lengths_of_arrows(page), 4 * last, atol=0.02)
+
+
+def test_axes_of_a_field_have_the_names_of_columns_and_scales_that_suit_them(
+    tmp_path, browse, write_field
+):
+    names = ["age", "income"]
+    watches = {"reconstruction": {"feature_names": names}}
+    (tmp_path / "run.json").write_text(json.dumps({"watches": watches}))
+    corners = np.stack(np.meshgrid([0, 1], [0, 1000]), -1).reshape(-1, 2)
+    write_field(tmp_path, 1, np.stack([corners, corners * [0.5, 0.5]], axis=1))
+    page = browse(km.report(tmp_path))
+    for axis, name in zip("xy", names):
+        label = page.locator(f"#field .chart g[aria-label='{axis}-axis label'] text")
+        assert name in label.text_content()
+    assert "a scale of its own" in page.inner_text("#field figcaption")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keras import layers, ops
 
 import keras_manifold as km
+from keras_manifold import autodiff
 
 
 def to_numpy(value):
@@ -86,6 +87,29 @@ def test_penalty_of_a_deep_encoder_is_that_of_the_dense_jacobian(rng, deep_netwo
     for chunk_size in (None, 1, 2, 5, 100):  # 2 leaves a chunk that is not full
         found = penalty_of(network.keras_model(), x, probes="exact", chunk_size=chunk_size)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("codes", "passes"), [(40, 1), (128, 50), (128, None), (512, 100), (512, 512)]
+)
+def test_gradient_at_many_codes_is_the_closed_form_within_any_budget(codes, passes, rng):
+    # The penalty of a linear map is the squared norm of its matrix W; its gradient is 2 W.
+    encoder = keras.Sequential([keras.Input((520,)), layers.Dense(codes, use_bias=False)])
+    x = rng.normal(size=(2, 520)).astype("float32")
+    w = encoder.get_weights()[0]
+    of_a_pass = autodiff.bytes_held(encoder, ops.convert_to_tensor(x))
+    penalty = km.ContractivePenalty(
+        1.0, probes="exact", memory_budget=passes and passes * of_a_pass
+    )
+    model = km.AutoEncoder(
+        encoder,
+        keras.Sequential([keras.Input((codes,)), layers.Dense(520)]),
+        contractive_penalty=penalty,
+    )
+    model.compile(keras.optimizers.SGD(0.01), loss=lambda y, y_pred: 0.0 * y_pred[:, 0])
+    found = model.train_on_batch(x, x, return_dict=True)["contractive_penalty"]
+    np.testing.assert_allclose(found, (w.astype("float64") ** 2).sum(), rtol=1e-5)
+    np.testing.assert_allclose(encoder.get_weights()[0], w - 0.01 * 2 * w, atol=1e-6)
 
 
 def test_penalty_of_more_outputs_than_inputs(rng, deep_network):
@@ -224,6 +248,7 @@ def test_gradients_agree_with_finite_differences_of_the_weights(
     parts = deep_network((9, 3, 2)).keras_model(), deep_network((2, 3, 9)).keras_model()
     noise = layers.GaussianNoise(0.1) if noisy else None
     penalty = km.ContractivePenalty(1.0, seed=3, **options)
+    seed = to_numpy(penalty.seed_generator.state.value)
     model = km.AutoEncoder(*parts, noise=noise, contractive_penalty=penalty)
     model.compile(keras.optimizers.SGD(1.0), loss=lambda y, y_pred: 0.0 * y_pred)
     before = model.get_weights()
@@ -234,10 +259,9 @@ def test_gradients_agree_with_finite_differences_of_the_weights(
 
     def value(step):
         model.set_weights([w + step * d for w, d in zip(before, directions)])
-        # Made anew, with the same random numbers.
-        penalty = km.ContractivePenalty(1.0, seed=3, **options)
-        function = parts[0] if options["of"] == "code" else parts
-        return to_numpy(penalty(function, x)).astype("float64").mean()
+        penalty.seed_generator.state.assign(seed)  # for the same random numbers
+        model.reset_metrics()
+        return float(model.test_on_batch(x, return_dict=True)["contractive_penalty"])
 
     step = 0.01  # of fourth order in the step, with roundings of 1e-7 / 0.01
     expected = 8 * (value(step) - value(-step)) - (value(2 * step) - value(-2 * step))
@@ -324,6 +348,7 @@ def test_config_round_trips():
         curvature_stddev=0.2,
         curvature_samples=3,
         chunk_size=4,
+        memory_budget=10**6,
         seed=3,
         name="contraction",
     )
@@ -428,6 +453,7 @@ BAD = [
     *(("curvature_stddev", value) for value in (0, -1, float("nan"), None)),
     *(("curvature_samples", value) for value in (0, 1.5, None)),
     *(("chunk_size", value) for value in (0, 1.5, "all")),
+    *(("memory_budget", value) for value in (0, 1.5, "all")),
 ]
 
 

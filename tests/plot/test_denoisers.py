@@ -69,6 +69,19 @@ def test_a_plane_through_three_samples_holds_them_and_shows_what_lies_in_it():
     assert ax.get_xlabel() == "towards sample 2, in the plane of samples (1, 2, 3)"
 
 
+def test_entries_of_unlike_units_have_a_scale_each(rng):
+    data = rng.uniform(size=(30, 2)) * [1, 1000]
+    figure = plot.denoising_field(lambda x: x / 2, data, points=5)
+    ax = figure.axes[0]
+    low, high = data.min(axis=0), data.max(axis=0)
+    np.testing.assert_allclose(ax.get_xlim()[0], low[0] - 0.15 * (high - low)[0], rtol=1e-5)
+    assert ax.get_aspect() == "auto"
+    arrows = arrows_of(ax)
+    cells = (high - low) * 1.3 / 4
+    drawn = np.stack([arrows.U, arrows.V], axis=-1) / arrows.scale / cells
+    assert np.linalg.norm(drawn, axis=1).max() == pytest.approx(1.4, rel=1e-4)
+
+
 def test_images_have_planes_too(rng):
     data = rng.uniform(size=(3, 4, 4, 1))
     figure = plot.denoising_field(keeps, data, points=3)
