@@ -117,6 +117,15 @@ def test_not_a_number_is_a_gap_and_an_empty_cell_is_none(tmp_path, browse, write
         for name in ("whole", "torn", "sparse")
     }
     assert pieces == {"whole": 1, "torn": 2, "sparse": 1}
+    # Where rounding adds a digit, and ticks that all have labels.
+    texts = page.evaluate("[formatted(99.97, 2), formatted(99.4, 2), formatted(9999.7)]")
+    assert texts == ["100", "99", "10000"]
+    for (low, high), ticks in {
+        (0.3, 1.2): [0.4, 0.6, 0.8, 1.0, 1.2],
+        (0.09, 3): [0.1, 0.2, 0.5, 1, 2],
+        (0.002, 3): [0.01, 0.1, 1],
+    }.items():
+        assert page.evaluate(f"logTicks([{low}, {high}])") == ticks
 
 
 def test_a_run_that_goes_on_is_loaded_again_and_the_slider_stays(

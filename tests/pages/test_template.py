@@ -109,13 +109,22 @@ def test_titles_say_of_which_part_numbers_and_pictures_are(
     tmp_path, browse, write_scalars, write_tangents
 ):
     write_tangents(tmp_path, 1)
-    run = [["step", "tangent_dimension", "tangent_norm", "tangent_drift"]]
-    write_scalars(tmp_path, [*run, [1, 3.0, 2.0, 0.0], [2, 2.0, 1.0, 0.5]])
+    run = [
+        [
+            "step",
+            "tangent_dimension",
+            "tangent_norm",
+            "tangent_norm_error",
+            "tangent_drift",
+        ]
+    ]
+    write_scalars(tmp_path, [*run, [1, 3.0, 2.0, 0.1, 0.0], [2, 2.0, 1.0, 0.1, 0.5]])
     facts = {"watches": {"tangent": {"of": "encoder"}}}
     (tmp_path / "run.json").write_text(json.dumps(facts))
     page = browse(km.report(tmp_path))
     assert page.locator("#tangents-title").inner_text() == "Tangent vectors of the encoder"
     assert page.locator("#curves h3").all_inner_texts() == [
+        "tangent norm error of the encoder",
         "tangent dimension of the encoder",
         "tangent norm of the encoder",
         "tangent drift of the encoder, radians",

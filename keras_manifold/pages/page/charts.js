@@ -28,9 +28,17 @@ const wholeNumber = (value) => (Number.isInteger(value) ? String(value) : "");
 /** @type {(domain: Interval, count: number) => number[]} */
 const wholeTicks = ([low, high], count) => d3.ticks(low, high, count).filter(Number.isInteger);
 
-// Ticks of a logarithmic axis: within a decade those of a plain one, which all have labels.
-/** @type {(domain: Interval) => number | number[]} */
-const logTicks = ([low, high]) => (high < 10 * low ? d3.ticks(low, high, 5) : 4);
+// Ticks of a logarithmic axis, few enough that all have labels: within a decade those of a
+// plain axis, then 1, 2 and 5, then powers of ten.
+/** @type {(domain: Interval) => number[]} */
+function logTicks([low, high]) {
+  if (high < 10 * low) return d3.ticks(low, high, 5);
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const factors = high < 100 * low ? [1, 2, 5] : [1];
+  const powers = d3.range(first, last + 1, Math.ceil((last - first) / 8));
+  const all = powers.flatMap((power) => factors.map((factor) => Number(`${factor}e${power}`)));
+  return all.filter((tick) => tick >= low && tick <= high);
+}
 
 // Letters at the ends of curves: moved apart where these end together, and kept inside.
 /**

@@ -24,7 +24,7 @@ function panelsOf(all) {
   for (const name of d3.sort(others, (other) => other !== "loss")) {
     const series = [name, `val_${name}`].filter((one) => names.includes(one));
     panels.push({
-      title: inWords(name),
+      title: `${inWords(name)}${ofQuantity(all, name)}`,
       series: series.map((one) => ({
         name: one,
         label: one === name ? "training" : "validation",

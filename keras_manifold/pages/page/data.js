@@ -200,7 +200,7 @@ function formatted(value, digits = 4) {
     Number.isInteger(value) && size < 1e5
       ? String(value)
       : isPlain
-        ? size >= 10 ** digits
+        ? size >= 10 ** digits - 0.5 // what is rounded up to it, too
           ? value.toFixed(0)
           : value.toPrecision(digits)
         : value.toExponential(digits - 1);
@@ -247,7 +247,7 @@ function ofPart(all, prefix) {
  */
 function ofQuantity(all, name) {
   const [prefix] = namesIn(all, "tangents").filter((one) =>
-    Object.keys(SHARED.tangentTitles).some((suffix) => name === `${one}_${suffix}`),
+    [...Object.keys(SHARED.tangentTitles), "norm_error"].some((suffix) => name === `${one}_${suffix}`),
   );
   return prefix === undefined ? "" : ofPart(all, prefix);
 }
