@@ -368,7 +368,7 @@ def tangent_space(
         )
     size = len(first) if part is None else source.batch_size
     decomposition = Decomposition(model, first, of=of, k=k, method=method, seed=seed)
-    if of == "encoder" and decomposition.is_square and _is_whole(model):
+    if of == "encoder" and decomposition.is_square and is_whole(model):
         warn_of_whole(model)
     elif (
         of == "encoder"
@@ -414,7 +414,7 @@ def warn_of_whole(model: Any) -> None:
     )
 
 
-def _is_whole(model):
+def is_whole(model):
     """Whether it is one layer or model, instead of something with an encoder."""
     return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
 

@@ -49,7 +49,7 @@ def planned(
         return Plan(size, size)
     taken = bytes_of_a_pass()
     if taken is None:
-        fitting = _PASSES_HELD
+        fitting = _PASSES_HELD if memory_budget is None else 1
     else:
         fitting = (memory_budget or MEMORY_BUDGET) // max(taken, 1)
     if memory_budget is None:
@@ -69,6 +69,7 @@ def images_within_budget(
     *,
     chunk_size: int | None = None,
     memory_budget: int | None = None,
+    share: int = 1,
 ) -> Any:
     """Images of the unit vectors of one side of each Jacobian, `(size, ...)`.
 
@@ -81,14 +82,15 @@ def images_within_budget(
             of them, `(passes, ...)`.
         chunk_size: Passes that are computed in one go: see `planned`.
         memory_budget: Bytes: see `planned`.
+        share: How many parts of the budget there are, of which this is one.
     """
     linear_map, like = side(linear)
-    held, chunk_size = planned(
-        size,
-        lambda: autodiff.bytes_held(function, linear.inputs),
-        chunk_size,
-        memory_budget,
-    )
+
+    def bytes_of_a_pass():
+        found = autodiff.bytes_held(function, linear.inputs)
+        return None if found is None else share * found
+
+    held, chunk_size = planned(size, bytes_of_a_pass, chunk_size, memory_budget)
     chunks = math.ceil((size - held) / chunk_size)
     vectors = ops.eye(held + chunks * chunk_size, size, dtype=like.dtype)
     if not chunks:

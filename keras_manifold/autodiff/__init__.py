@@ -234,9 +234,10 @@ def pushforward(
 def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     r"""$f(x, 0), \dots, f(x, n-1)$, stacked, while one of them is computed at a time.
 
-    When they are differentiated, with respect to `x` and the weights that `function` reads,
-    each is computed again, so that the memory for intermediate results does not grow with
-    `count`. Cost: two evaluations of `function` each, in place of one.
+    When they are differentiated, with respect to `x` and the weights that `function` reads
+    (the same for each integer), each is computed again, so that the memory for intermediate
+    results does not grow with `count`. Cost: two evaluations of `function` each, in place
+    of one.
 
     Args:
         function: Callable from `x` and an integer, a Python number or a tensor of shape
@@ -325,7 +326,7 @@ def bytes_held(function: Callable, x: Any) -> int | None:
 
     Returns:
         Bytes; for 128 samples where the size of the batch is not known, and `None` where
-        another side is not.
+        another side is not, or where TensorFlow or JAX loop.
 
     Examples:
         >>> import keras, numpy as np

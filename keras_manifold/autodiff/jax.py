@@ -33,19 +33,25 @@ def together(linear_map, vectors):
 
 def bytes_held(function, x):
     jaxpr = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(x.shape, x.dtype))
-    return 2 * x.dtype.itemsize * (x.size + _entries(jaxpr.jaxpr))
+    entries = _entries(jaxpr.jaxpr)
+    return None if entries is None else 2 * x.dtype.itemsize * (x.size + entries)
 
 
 def _entries(jaxpr):
-    """Of all results of a computation, and of those that it calls once."""
+    """Of all results of a computation, and of those that it calls; `None` of loops."""
     entries = 0
     for equation in jaxpr.eqns:
+        if equation.primitive.name in ("scan", "while"):
+            return None
         inner = [equation.params.get(name) for name in ("jaxpr", "call_jaxpr")]
         called = next((found for found in inner if found is not None), None)
-        if called is None or equation.primitive.name in ("scan", "while"):
+        if called is None:
             entries += sum(variable.aval.size for variable in equation.outvars)
-        else:
-            entries += _entries(getattr(called, "jaxpr", called))
+            continue
+        within = _entries(getattr(called, "jaxpr", called))
+        if within is None:
+            return None
+        entries += within
     return entries
 
 

@@ -98,9 +98,12 @@ def bytes_held(function, x):
         return None
     traced = tf.function(function, autograph=False)
     graph = traced.get_concrete_function(tf.TensorSpec(sides, x.dtype)).graph
+    operations = graph.get_operations()
+    if any(operation.type in ("While", "StatelessWhile") for operation in operations):
+        return None  # how often is not said
     results = [
         result
-        for operation in graph.get_operations()
+        for operation in operations
         if operation.type not in ("Const", "ReadVariableOp")
         for result in operation.outputs
         if result.dtype.is_floating and result.shape.is_fully_defined()

@@ -93,6 +93,8 @@ class _Recomputed(torch.autograd.Function):
         for index in range(ctx.count):
             with torch.enable_grad():
                 image = ctx.function(sources[0], index)
+            if not image.requires_grad:  # a constant, such as of frozen linear layers
+                continue
             found = torch.autograd.grad(
                 image, sources, upstream[index], materialize_grads=True
             )

@@ -40,7 +40,7 @@ from keras_manifold.dimension.spectrum import local_dimension
 from keras_manifold.metric import pullback_metric
 from keras_manifold.sinks.protocol import Sink
 from keras_manifold.subspaces import principal_angles
-from keras_manifold.tangent import TangentSpace, tangent_space, warn_of_whole
+from keras_manifold.tangent import TangentSpace, is_whole, tangent_space, warn_of_whole
 
 OfModel = Literal["decoder_distortion", "denoiser_dimension"]
 # Draws of noise around each sample, and their seed: the same at all snapshots.
@@ -299,7 +299,7 @@ class TangentAnalyzer(Watch):
             decomposition = Decomposition(watched, self.x, **options)
             self._most = decomposition.k
             given = self.encoder if self.of == "encoder" else None
-            if given is not None and decomposition.is_square:
+            if is_whole(given) and decomposition.is_square:
                 warn_of_whole(given)
         return takes_lanczos(self._most, self.k)
 

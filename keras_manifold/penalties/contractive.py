@@ -86,9 +86,11 @@ class ContractivePenalty(WeightedPenalty):
         memory_budget: Bytes that the rows of the exact mode may hold until they are
             differentiated, at least 1. As many as fit, by an estimate from the results of
             the function's operations, are computed once; the others by chunks, again when
-            they are differentiated. `None` for 2 GiB, and at least 32 rows. Where a
-            compiled step takes batches of any size, as `fit` makes it on TensorFlow, the
-            estimate is for 128 samples.
+            they are differentiated, one row at a time where no more fit or no estimate can
+            be made, as of loops on TensorFlow and JAX. `None` for 2 GiB, and at least 32
+            rows. Where a compiled step takes batches of any size, as `fit` makes it on
+            TensorFlow, the estimate is for 128 samples. Not with `chunk_size`, nor with
+            random probes.
         seed: Integer for the same random directions in every run; `None` otherwise.
         **kwargs: `name`, as for every Keras layer.
 
@@ -167,6 +169,12 @@ class ContractivePenalty(WeightedPenalty):
         self.chunk_size = chunk_size
         if memory_budget is not None:
             memory_budget = check_count("memory_budget", memory_budget, note="or None")
+            if probes != "exact" or chunk_size is not None:
+                raise ValueError(
+                    '`memory_budget` is for probes="exact" without `chunk_size`, and would '
+                    f"do nothing here. Received: memory_budget={memory_budget}, "
+                    f"probes={probes!r} and chunk_size={chunk_size}. Leave it out."
+                )
         self.memory_budget = memory_budget
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -276,10 +284,9 @@ class ContractivePenalty(WeightedPenalty):
             return self._exact(function, points)
 
         # J = GF, with the columns of G and the rows of F.
-        f = self._images_of_unit_vectors(first, encoding, _rows, transform=_flat_samples)
-        g = self._images_of_unit_vectors(
-            second, decoding, _columns, transform=_flat_samples
-        )
+        both = {"transform": _flat_samples, "share": 2}
+        f = self._images_of_unit_vectors(first, encoding, _rows, **both)
+        g = self._images_of_unit_vectors(second, decoding, _columns, **both)
         times = self._points_of_a_sample()
         f0, *fs = ops.split(f, times, axis=1)
         g0, *gs = ops.split(g, times, axis=1)
@@ -295,8 +302,10 @@ class ContractivePenalty(WeightedPenalty):
         ]
         return decoding.outputs, values + self.curvature * sum(changes) / len(changes)
 
-    def _images_of_unit_vectors(self, function, linear, side, *, transform):
+    def _images_of_unit_vectors(self, function, linear, side, *, transform, share=1):
         """What `transform` makes of the images of a side's unit vectors, `(size, ...)`."""
+        if linear.inputs.shape[0] is None:  # of a batch, whose size is assumed
+            share *= self._points_of_a_sample()
         return images_within_budget(
             function,
             linear,
@@ -305,6 +314,7 @@ class ContractivePenalty(WeightedPenalty):
             transform,
             chunk_size=self.chunk_size,
             memory_budget=self.memory_budget,
+            share=share,
         )
 
     def _points_of_a_sample(self):

@@ -181,7 +181,9 @@ def test_a_lost_row_is_made_again(digits, tmp_path):
     expected = [float(value) for value in lines[-1].split(",")[1:5]]
     found = rows(tmp_path)[2]
     names = ("tangent_norm", "tangent_dimension", "tangent_top", "tangent_drift")
-    assert [float(found[name]) for name in names] == pytest.approx(expected, rel=1e-4)
+    *same, drift = [float(found[name]) for name in names]
+    assert same == pytest.approx(expected[:3], rel=1e-4)
+    assert drift == pytest.approx(expected[3], rel=2e-3)  # from vectors of half precision
 
 
 @pytest.mark.parametrize("unit", ["epoch", "batch"])

@@ -87,6 +87,30 @@ def test_penalty_of_a_deep_encoder_is_that_of_the_dense_jacobian(rng, deep_netwo
     for chunk_size in (None, 1, 2, 5, 100):  # 2 leaves a chunk that is not full
         found = penalty_of(network.keras_model(), x, probes="exact", chunk_size=chunk_size)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+    of_a_pass = autodiff.bytes_held(network.keras_model(), ops.convert_to_tensor(x))
+    for budget in (1, 3 * of_a_pass):  # of five rows
+        found = penalty_of(network.keras_model(), x, probes="exact", memory_budget=budget)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_frozen_linear_decoder_has_a_penalty_without_a_gradient(rng):
+    encoder = keras.Sequential([keras.Input((6,)), layers.Dense(4, "tanh")])
+    decoder = keras.Sequential([keras.Input((4,)), layers.Dense(6)])
+    decoder.trainable = False
+    penalty = km.ContractivePenalty(1.0, of="decoder", probes="exact", chunk_size=2)
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
+    model.compile(keras.optimizers.SGD(0.1), loss=lambda y, y_pred: 0.0 * y_pred[:, 0])
+    x, before = rng.normal(size=(3, 6)).astype("float32"), encoder.get_weights()[0]
+    found = model.train_on_batch(x, x, return_dict=True)["contractive_penalty"]
+    expected = (decoder.get_weights()[0].astype("float64") ** 2).sum()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_array_equal(encoder.get_weights()[0], before)
+
+
+@pytest.mark.parametrize("options", [{"probes": 2}, {"probes": "exact", "chunk_size": 8}])
+def test_a_budget_that_would_do_nothing_is_refused(options):
+    with pytest.raises(ValueError, match=r"`memory_budget` is for.*memory_budget=1000"):
+        km.ContractivePenalty(1.0, memory_budget=1000, **options)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +362,8 @@ def test_it_is_called_with_fresh_signs_each_time(linear):
     np.testing.assert_array_equal(first, again)
 
 
-def test_config_round_trips():
+@pytest.mark.parametrize("bound", [{"chunk_size": 4}, {"memory_budget": 10**6}])
+def test_config_round_trips(bound):
     penalty = km.ContractivePenalty(
         0.5,
         of="reconstruction",
@@ -347,10 +372,9 @@ def test_config_round_trips():
         curvature=0.1,
         curvature_stddev=0.2,
         curvature_samples=3,
-        chunk_size=4,
-        memory_budget=10**6,
         seed=3,
         name="contraction",
+        **bound,
     )
     config = penalty.get_config()
     again = km.ContractivePenalty.from_config(config)
