@@ -23,11 +23,12 @@ from keras_manifold._storage.snapshots import (
     Snapshot,
 )
 from keras_manifold.callbacks._watch import Watch
+from keras_manifold.plot.denoisers import with_margin
 from keras_manifold.sinks.protocol import Sink
 
-# Points along each side of the grid around samples of two entries; what it reaches beyond
-# them, in shares of their extent; and from which ratio of extents on each has its own.
-_POINTS, _BEYOND, _UNLIKE = 15, 0.2, 10
+# Points along each side of the grid around samples of two entries, and what it reaches
+# beyond them, in shares of their extent.
+_POINTS, _BEYOND = 15, 0.2
 
 
 class ReconstructionGrid(Watch):
@@ -216,11 +217,8 @@ def _grid_around(x):
     or of each extent, where they are too unlike to be in one unit.
     """
     flat = x.reshape(-1, 2)
-    low, high = flat.min(axis=0), flat.max(axis=0)
-    extents = high - low
-    are_unlike = 0 < _UNLIKE * extents.min() < extents.max()
-    beyond = _BEYOND * extents if are_unlike else _BEYOND * extents.max() or 1.0
-    sides = np.linspace(low - beyond, high + beyond, _POINTS, axis=1)
+    low, high = with_margin(flat, _BEYOND, is_of_entries=True).T
+    sides = np.linspace(low, high, _POINTS, axis=1)
     return np.stack(np.meshgrid(*sides), -1).reshape(-1, *x.shape[1:]).astype("float32")
 
 

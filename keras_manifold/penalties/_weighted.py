@@ -76,9 +76,9 @@ class WeightedPenalty(keras.layers.Layer):
         return {**super().get_config(), "weight": weight}
 
 
-def squared_norms(vectors: Any) -> Any:
-    """Squared norm of each sample: `(batch, ...)` to `(batch,)`."""
-    return ops.sum(ops.square(vectors), axis=tuple(range(1, len(vectors.shape))))
+def squared_norms(vectors: Any, kept: int = 1) -> Any:
+    """Squared norm of each sample: `(batch, ...)` to `(batch,)`, or of more `kept` axes."""
+    return ops.sum(ops.square(vectors), axis=tuple(range(kept, len(vectors.shape))))
 
 
 def _checked_weight(weight):

@@ -13,7 +13,7 @@ from keras_manifold._map.function import Map
 from keras_manifold._map.passes import mapped, sample_size
 from keras_manifold._map.unit_vectors import images_within_budget
 from keras_manifold.penalties._first_use import FirstUse
-from keras_manifold.penalties._weighted import WeightedPenalty
+from keras_manifold.penalties._weighted import WeightedPenalty, squared_norms
 
 PartOrCode = Literal[Part, "code"]  # its name before
 ProbeKind = Literal["rademacher", "orthogonal"]
@@ -335,12 +335,11 @@ class ContractivePenalty(WeightedPenalty):
             ops.cast(images, self.compute_dtype),
             (directions, times, points // times, *sides),
         )
-        axes = tuple(range(2, 2 + len(sides)))
-        values = _squared_norms(images[:, 0], axes)
+        values = squared_norms(images[:, 0], kept=2)
         if not self.curvature:
             return values
         changes = sum(
-            _squared_norms(images[:, i] - images[:, 0], axes) for i in range(1, times)
+            squared_norms(images[:, i] - images[:, 0], kept=2) for i in range(1, times)
         )
         return values + self.curvature * changes / (times - 1)
 
@@ -378,10 +377,6 @@ def _known_size(like):
             'them, or take a number of random `probes` with probe_kind="rademacher".'
         )
     return size
-
-
-def _squared_norms(images, axes):
-    return ops.sum(ops.square(images), axis=axes)
 
 
 def _flat_samples(images):

@@ -243,7 +243,7 @@ def _spanned(where, plane):
             )
         frame = _Plane(np.zeros(x.shape[1:]), np.eye(2), ("x₁", "x₂"))
         data = x.reshape(-1, 2).astype("float64")
-        return data, _with_margin(data, 0.15, is_of_entries=True), frame
+        return data, with_margin(data, 0.15, is_of_entries=True), frame
     indices = (0, 1, 2) if plane is None else tuple(plane)
     is_three = len(set(indices)) == 3 and all(0 <= i < len(x) for i in indices)
     if not is_three:
@@ -264,10 +264,10 @@ def _spanned(where, plane):
     )
     frame = _Plane(x[indices[0]].astype("float64"), (directions * signs).T, labels)
     data = np.concatenate([np.zeros((1, 2)), (signs[:, None] * sizes).T])
-    return data, _with_margin(data, 0.5), frame
+    return data, with_margin(data, 0.5), frame
 
 
-def _with_margin(data, share, is_of_entries=False):
+def with_margin(data, share, is_of_entries=False):
     """Limits around data: by the larger extent, or by each of two that are of two units."""
     low, high = data.min(axis=0), data.max(axis=0)
     extents = high - low
