@@ -89,7 +89,15 @@ _SAMPLES_ASSUMED = 128
 
 
 def together(linear_map, vectors):
-    return tf.vectorized_map(linear_map, vectors)
+    if vectors.shape.is_fully_defined():
+        return tf.vectorized_map(linear_map, vectors)
+
+    # What vectorises matrix products fails where a replica's share of a batch is empty.
+    return tf.cond(
+        tf.equal(tf.size(vectors), 0),
+        lambda: tf.map_fn(linear_map, vectors),
+        lambda: tf.vectorized_map(linear_map, vectors),
+    )
 
 
 def bytes_held(function, x):
