@@ -82,7 +82,7 @@ class ContractivePenalty(WeightedPenalty):
             at least 1. Up to this many rows are computed in one go; if there are more,
             each chunk is computed again when it is differentiated: a third slower, and
             memory does not grow with the number of rows. `None` leaves it to
-            `memory_budget`.
+            `memory_budget`. Not with random probes.
         memory_budget: Bytes that the rows of the exact mode may hold until they are
             differentiated, at least 1. As many as fit, by an estimate from the results of
             the function's operations, are computed once; the others by chunks, again when
@@ -164,18 +164,13 @@ class ContractivePenalty(WeightedPenalty):
             "curvature_stddev", curvature_stddev, positive=True
         )
         self.curvature_samples = check_count("curvature_samples", curvature_samples)
-        if chunk_size is not None:
-            chunk_size = check_count("chunk_size", chunk_size, note="or None")
-        self.chunk_size = chunk_size
-        if memory_budget is not None:
-            memory_budget = check_count("memory_budget", memory_budget, note="or None")
-            if probes != "exact" or chunk_size is not None:
-                raise ValueError(
-                    '`memory_budget` is for probes="exact" without `chunk_size`, and would '
-                    f"do nothing here. Received: memory_budget={memory_budget}, "
-                    f"probes={probes!r} and chunk_size={chunk_size}. Leave it out."
-                )
-        self.memory_budget = memory_budget
+        self.chunk_size = _checked_bound("chunk_size", chunk_size, probes)
+        self.memory_budget = _checked_bound("memory_budget", memory_budget, probes)
+        if None not in (chunk_size, memory_budget):
+            raise ValueError(
+                "`chunk_size` and `memory_budget` bound the same memory: give one of them. "
+                f"Received: chunk_size={chunk_size} and memory_budget={memory_budget}."
+            )
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._first_use = FirstUse()
@@ -366,6 +361,18 @@ class ContractivePenalty(WeightedPenalty):
 _rows, _columns, _shorter_side = (
     operator.attrgetter(side) for side in ("rows", "columns", "shorter")
 )
+
+
+def _checked_bound(name, bound, probes):
+    if bound is None:
+        return None
+    bound = check_count(name, bound, note="or None")
+    if probes != "exact":
+        raise ValueError(
+            f'`{name}` is for probes="exact", and would do nothing here. Received: '
+            f"{name}={bound} and probes={probes!r}. Leave it out."
+        )
+    return bound
 
 
 def _known_size(like):

@@ -107,10 +107,15 @@ def test_a_frozen_linear_decoder_has_a_penalty_without_a_gradient(rng):
     np.testing.assert_array_equal(encoder.get_weights()[0], before)
 
 
-@pytest.mark.parametrize("options", [{"probes": 2}, {"probes": "exact", "chunk_size": 8}])
-def test_a_budget_that_would_do_nothing_is_refused(options):
-    with pytest.raises(ValueError, match=r"`memory_budget` is for.*memory_budget=1000"):
-        km.ContractivePenalty(1.0, memory_budget=1000, **options)
+@pytest.mark.parametrize("name", ["chunk_size", "memory_budget"])
+def test_a_bound_that_would_do_nothing_is_refused(name):
+    with pytest.raises(ValueError, match=rf"`{name}` is for.* {name}=8 and probes=2"):
+        km.ContractivePenalty(1.0, probes=2, **{name: 8})
+
+
+def test_two_bounds_of_the_same_memory_are_refused():
+    with pytest.raises(ValueError, match=r"chunk_size=8 and memory_budget=1000"):
+        km.ContractivePenalty(1.0, probes="exact", chunk_size=8, memory_budget=1000)
 
 
 @pytest.mark.parametrize(
@@ -484,7 +489,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_arguments_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=rf"`{name}` must be .* Received: {name}="):
-        km.ContractivePenalty(**{"weight": 0.1, name: value})
+        km.ContractivePenalty(**{"weight": 0.1, "probes": "exact", name: value})
 
 
 def test_the_error_names_all_that_probes_may_be():
