@@ -212,6 +212,16 @@ def import_time(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("backend", BACKENDS)
+def speed(session: nox.Session, backend: str) -> None:
+    """Five figures: an alert where one is 1.5 times what it was; `-- keep` keeps them."""
+    install(session, "tensorflow", "jax", "torch")
+    environment = QUIET | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend}
+    options = [] if "keep" in session.posargs else ["--check"]
+    session.run("python", "benchmarks/figures.py", *options, env=environment)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks, hours: `nox -s bench -- penalty step` runs a part of one."""
     install(session, "tensorflow", "jax", "torch", "all")

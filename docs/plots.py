@@ -1,5 +1,6 @@
 """Plots of docs/plots/, drawn from the tables of benchmarks/results/."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PLOTS = ROOT / "docs" / "plots"
+TITLES = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 COLOURS = {"TensorFlow": "C1", "PyTorch": "C3", "JAX": "C0"}
 
 
@@ -23,6 +25,9 @@ def main():
         figure.supxlabel(stamp(source), fontsize=7, color="0.35", x=0.99, ha="right")
         figure.savefig(PLOTS / f"{draw.__name__}.png")
     imports().savefig(PLOTS / "imports.png")
+    figure = history()
+    if figure is not None:
+        figure.savefig(PLOTS / "history.png")
 
 
 def imports():
@@ -55,6 +60,43 @@ def imports():
         ax.text(x, y, name, ha="center", va="center", bbox=box, family="monospace")
     ax.set(xlim=(0, 1), ylim=(0.5 - len(layers), 0.5))
     ax.set_axis_off()
+    return figure
+
+
+def history(folder=RESULTS / "history"):
+    """The five figures over time, one panel each; `None` where nothing was kept."""
+    kept = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    if not kept:
+        return None
+    names = list(dict.fromkeys(name for one in kept for name in one["figures"]))
+    figure = Figure(figsize=(9, 4.6), dpi=120, layout="constrained")
+    axes = figure.subplots(2, 3)
+    for ax, name in zip(axes.flat, names):
+        for backend, title in TITLES.items():
+            of_backend = [
+                (one["date"], one["figures"][name])
+                for one in kept
+                if one["backend"] == backend and name in one["figures"]
+            ]
+            if of_backend:
+                dates = np.array([date for date, _ in of_backend], "datetime64[D]")
+                ratios = np.array([figure["ratio"] for _, figure in of_backend])
+                ax.plot(dates, ratios, "o-", ms=4, color=COLOURS[title], label=title)
+        reference = "the import of Keras" if name == "import" else "a plain step"
+        ax.set_title(f"{name}, × {reference}", fontsize=9)
+        ax.set_ylim(bottom=0)
+        every = max(1, len({one["date"] for one in kept}) // 3)
+        ax.set_xticks(sorted({np.datetime64(one["date"]) for one in kept})[::every])
+        ax.tick_params(labelsize=8)
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in axes.flat[len(names) :]:
+        ax.set_axis_off()
+    axes.flat[-1].legend(
+        *axes.flat[0].get_legend_handles_labels(), loc="center", fontsize=9
+    )
+    cores = ", ".join(sorted({f"{one['processor']}, {one['cores']} cores" for one in kept}))
+    text = f"benchmarks/results/history/, {len(kept)} results; {cores}; GPU: not measured"
+    figure.supxlabel(text, fontsize=7, color="0.35", x=0.99, ha="right")
     return figure
 
 

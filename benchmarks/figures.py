@@ -1,0 +1,155 @@
+"""Five figures that a change should not make worse.
+
+    python benchmarks/figures.py          # measures, and keeps the result
+    python benchmarks/figures.py --check  # measures, and fails where one is 1.5 × the last
+
+A training step with one random probe, one with the exact penalty, 100 tangent spaces, a
+snapshot of a callback, and the import. Each is a ratio, so that another machine does not
+matter much: the first four to a plain training step in the same rounds (a dense network,
+784-256-32, batches of 128), the import to that of Keras alone. The results go to
+`benchmarks/results/history/DATE_BACKEND.json`.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from workers import RESULTS, machine
+
+HISTORY = RESULTS / "history"
+ALERT = 1.5
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare with the last")
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
+    found = measured(arguments.rounds)
+    for name, of_name in found["figures"].items():
+        print("{}: {ratio:.2f} ({low:.2f} to {high:.2f})".format(name, **of_name))
+    if not arguments.check:
+        HISTORY.mkdir(parents=True, exist_ok=True)
+        file = HISTORY / f"{found['date']}_{found['backend']}.json"
+        file.write_text(json.dumps(found, indent=1) + "\n")
+        return
+    before = last(HISTORY, found["backend"])
+    if before is None:
+        sys.exit(f"Nothing to compare with in {HISTORY} for {found['backend']}.")
+    found_worse = alerts(before, found)
+    print("\n".join(found_worse) or f"None is {ALERT} × that of {before['date']}.")
+    sys.exit(bool(found_worse))
+
+
+def last(folder: Path, backend: str):
+    """The newest result of a backend, or `None`."""
+    files = sorted(folder.glob(f"*_{backend}.json"))
+    return json.loads(files[-1].read_text()) if files else None
+
+
+def alerts(before, after):
+    """A line for each figure that is `ALERT` times what it was, or more."""
+    lines = []
+    for name, of_name in after["figures"].items():
+        was = before["figures"].get(name)
+        if was and of_name["ratio"] >= ALERT * was["ratio"]:
+            change = of_name["ratio"] / was["ratio"]
+            lines.append(
+                f"ALERT: {name} is {of_name['ratio']:.2f}, {change:.1f} × the "
+                f"{was['ratio']:.2f} of {before['date']}."
+            )
+    return lines
+
+
+def measured(rounds):
+    import keras
+
+    tasks = made()
+    plain = tasks.pop("plain step")
+    taken = {name: [] for name in ("plain step", *tasks)}
+    for _ in range(rounds):
+        taken["plain step"].append(least(plain))
+        for name, task in tasks.items():
+            taken[name].append(least(task))
+    references = dict.fromkeys(tasks, taken["plain step"])
+    taken["import"], references["import"] = imports(max(3, rounds // 5))
+    figures = {}
+    for name, reference in references.items():
+        # Least over least: other work on the machine only ever adds.
+        ratios = np.array(taken[name]) / reference
+        figures[name] = {
+            "ratio": float(min(taken[name]) / min(reference)),
+            "low": float(ratios.min()),
+            "high": float(ratios.max()),
+            "seconds": float(min(taken[name])),
+        }
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "backend": keras.backend.backend(),
+        **machine(),
+        "rounds": rounds,
+        "figures": figures,
+    }
+
+
+def least(task, repeats=3):
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        task()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def made():
+    """What is timed, by name, after a first call of each."""
+    import keras
+
+    import keras_manifold as km
+
+    x = np.random.default_rng(0).uniform(size=(128, 784)).astype("float32")
+
+    def model(probes=None):
+        penalty = probes and km.ContractivePenalty(0.1, probes=probes)
+        made = km.AutoEncoder.dense(
+            (784,), latent_dim=32, units=(256,), contractive_penalty=penalty
+        )
+        made.compile("adam", loss="mse")
+        return made
+
+    batch = keras.ops.convert_to_tensor(x)
+    steps = {
+        "plain step": model(),
+        "step with one probe": model(1),
+        "step with the exact penalty": model("exact"),
+    }
+    tasks = {name: lambda m=m: m.train_on_batch(batch) for name, m in steps.items()}
+    encoder = steps["plain step"].encoder
+    tasks["100 tangent spaces"] = lambda: km.tangent_space(encoder, x[:100], verbose=0)
+    analyzer = km.TangentAnalyzer(x[:8], directory=tempfile.mkdtemp())
+    analyzer.set_model(steps["plain step"])
+    analyzer.on_train_begin()
+    tasks["a snapshot"] = lambda: analyzer.on_epoch_end(0, {})
+    for task in tasks.values():
+        task()
+    return tasks
+
+
+def imports(rounds):
+    """Seconds of the imports of the package, and of Keras alone."""
+    taken = {"keras_manifold": [], "keras": []}
+    for _ in range(rounds):
+        for name, seconds in taken.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
+            seconds.append(time.perf_counter() - started)
+    return taken["keras_manifold"], taken["keras"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What a comparison of benchmarks says, without measuring."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def module(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+    def loaded(name):
+        spec = importlib.util.spec_from_file_location(f"of_{name}", FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    yield loaded
+    sys.modules.pop("workers", None)
+
+
+def result(date, **ratios):
+    figures = {name: {"ratio": ratio} for name, ratio in ratios.items()}
+    return {"date": date, "figures": figures}
+
+
+def test_a_figure_that_is_half_as_much_again_is_an_alert(module):
+    before = result("2026-01-01", step=1.0, exact=4.0, gone=1.0)
+    after = result("2026-01-02", step=1.5, exact=5.9, new=9.0)
+    (line,) = module("figures").alerts(before, after)
+    assert line == "ALERT: step is 1.50, 1.5 × the 1.00 of 2026-01-01."
+
+
+def test_the_newest_result_of_a_backend_is_the_one_to_compare_with(module, tmp_path):
+    for date, backend in (("2026-01-09", "jax"), ("2026-01-10", "jax"), ("2027", "torch")):
+        (tmp_path / f"{date}_{backend}.json").write_text(json.dumps({"date": date}))
+    figures = module("figures")
+    assert figures.last(tmp_path, "jax") == {"date": "2026-01-10"}
+    assert figures.last(tmp_path, "tensorflow") is None
+
+
+def test_rows_of_a_table_are_kept_by_column(module):
+    lines = ["| way | ms |", "|---|--:|", "| ours | 1.0 (0.9 to 1.1) |", "said beside"]
+    assert module("workers").rows(lines) == [{"way": "ours", "ms": "1.0 (0.9 to 1.1)"}]
