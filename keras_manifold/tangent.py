@@ -24,6 +24,7 @@ from keras_manifold._arguments import (
 from keras_manifold._map.decomposition import Decomposition
 from keras_manifold._storage.archives import MOST_BYTES, read_arrays
 from keras_manifold._storage.files import replacing
+from keras_manifold._storage.folders import is_folder
 from keras_manifold._storage.joined import rows_at
 from keras_manifold._storage.parts import OnePart, checked_part, load_run
 from keras_manifold._storage.snapshots import (
@@ -183,8 +184,9 @@ class TangentSpace:
         """Reads what `save`, `TangentAnalyzer` or `tangent_space(..., path=...)` wrote.
 
         Args:
-            path: Name of the file, or of the folder: of a run that was cut off, it gives
-                the samples that are written. The parts of a run are read as one.
+            path: Name of the file, or of the folder, or its address in an object store: of
+                a run that was cut off, it gives the samples that are written. The parts of
+                a run are read as one.
             max_bytes: What the headers of a file may promise, which is seen before it is
                 read; folders are read as they are sliced.
 
@@ -200,7 +202,7 @@ class TangentSpace:
         Examples:
             See `save`.
         """
-        if Path(path).is_dir():
+        if is_folder(path):
             on_disk, run = load_run(path, _ARRAYS)
             return cls._of(path, on_disk, run.get("of"))
         names = (*_ARRAYS, "of", INPUT)
@@ -310,8 +312,11 @@ def tangent_space(
         path: Folder into which the results go as they come, as a Zarr group with the arrays
             of `TangentSpace` (`pip install zarr`): memory does not grow with the
             number of samples. A run that was cut off goes on from what it wrote if it is
-            called again with the same model, samples and arguments. `None` to keep them
-            in memory.
+            called again with the same model, samples and arguments. Or the address of one
+            in an object store, such as `s3://bucket/run`, through fsspec (`pip install
+            keras_manifold[remote]` and what the store needs, such as s3fs): object stores
+            have no locks, so that nothing keeps two processes from writing the same
+            results. `None` to keep them in memory.
         part: `(i, n)`, for one of `n` processes that share `path`: the i-th of `n`
             contiguous parts of the samples, from 0, cut between batches. Each is a run that
             goes on when it was cut off; `TangentSpace.load(path)` reads all of them as one,
@@ -333,7 +338,8 @@ def tangent_space(
         TypeError: If `model` can't be called and lacks the part that `of` names, or `x` is
             neither an array nor an iterable of batches of one.
         FloatingPointError: If the Jacobian of a sample has NaN or infinite entries.
-        ImportError: If there is a `path` and Zarr is not installed.
+        ImportError: If there is a `path` and Zarr is not installed, or what its address
+            needs.
         OSError: If `path` can't be written; `BlockingIOError` if another run is writing
             to it.
 

@@ -164,7 +164,18 @@ print("the same bits:", np.array_equal(joined.vectors[:], alone.vectors))
 # `BlockingIOError`.
 #
 # The folder must be on a file system whose locks hold for all machines; Lustre's do where it is mounted with
-# `flock`, not with `localflock`. An object store has none, and is refused: write to a local folder and copy it.
+# `flock`, not with `localflock`.
+#
+# **An object store** works too, by an address that [fsspec](https://filesystem-spec.readthedocs.io) knows, with
+# `pip install keras_manifold[remote]` and what the store needs:
+#
+# ```python
+# km.tangent_space(model, x, k=8, path="s3://bucket/tangents", part=part)  # pip install s3fs
+# space = km.TangentSpace.load("s3://bucket/tangents")
+# ```
+#
+# Runs go on and parts are joined as in a folder. Object stores have no locks: take care that no two processes
+# write the same part at once.
 #
 # ## Results of a million samples
 #

@@ -1,9 +1,6 @@
 """Arrays that grow on disk."""
 
-import os
-from pathlib import Path
-
-from keras_manifold._storage.files import locked
+from keras_manifold._storage.folders import folder, zarr
 from keras_manifold._storage.joined import Joined
 
 # A chunk of an array on disk: the file that is written again when rows are added to it.
@@ -17,9 +14,8 @@ class GrowingArrays:
     else: the group says how many rows are whole, and says so last.
 
     Args:
-        path: Folder of the group, made if missing.
+        path: Folder of the group, made if missing: a path, an address or a `Folder`.
         fingerprint: What a run that resumes must share with the one that began, by name.
-        lock: Name of its lock file; `None` for one beside the folder.
 
     Attributes:
         written: Rows that are whole.
@@ -31,15 +27,13 @@ class GrowingArrays:
         OSError: If it cannot be written; `BlockingIOError` if another run is writing.
     """
 
-    def __init__(self, path, fingerprint, lock=None):
-        zarr = _zarr()
-        path = local(path)
+    def __init__(self, path, fingerprint):
+        zarr()  # which may be missing
+        path = folder(path)
         _check_free(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the group, whose readers warn of files that they don't know.
-        self._lock = locked(lock or path.with_name(f".{path.name}.lock"))
+        self._lock = path.locked()
         try:
-            self._group = _opened(zarr, path, "a")
+            self._group = path.opened("a")
             self._check_or_begin(path, fingerprint)
         except BaseException:
             self.close()
@@ -60,7 +54,7 @@ class GrowingArrays:
             differing = [key for key in fingerprint if found.get(key) != fingerprint[key]]
             raise ValueError(
                 "`path` must be new, or hold the beginning of the same run. Received: "
-                f"path={os.fspath(path)!r}, whose run has another "
+                f"path={str(path)!r}, whose run has another "
                 f"{', '.join(differing)}. Delete the folder or choose another."
             )
         self.written, self.note = attributes["written"], attributes["note"]
@@ -77,7 +71,7 @@ class GrowingArrays:
         sizes = [rows[:1].nbytes for rows in arrays.values()]
         rows_a_chunk = max(1, _BYTES_A_CHUNK // max(sizes))
         # A chunk of zeros must not look like one that was lost.
-        with _zarr().config.set({"array.write_empty_chunks": True}):
+        with zarr().config.set({"array.write_empty_chunks": True}):
             for name, rows in arrays.items():
                 if self.written == 0:
                     self._group.create_array(
@@ -122,13 +116,13 @@ class GrowingArrays:
         Raises:
             ValueError: If there is no group, or nothing is written yet.
         """
-        path = local(path)
-        group = _opened(_zarr(), path, "r")
+        path = folder(path)
+        group = path.opened("r")
         arrays = {name: group[name] for name in names if name in group}
         written = group.attrs.get("written", None)
         if not arrays or written == 0:
             raise ValueError(
-                f"`path` must hold results. Received: path={os.fspath(path)!r}, where "
+                f"`path` must hold results. Received: path={str(path)!r}, where "
                 "nothing of them is written yet."
             )
         if written is None:
@@ -145,16 +139,14 @@ def attributes_of(path):
     Raises:
         ValueError: If the folder holds something else.
     """
-    path = local(path)
-    if path.is_dir() and not _holds_anything(path):
-        return {}
-    return dict(_opened(_zarr(), path, "r").attrs)
+    path = folder(path)
+    return dict(path.opened("r").attrs) if path.holds_anything() else {}
 
 
 def written_in(path):
     """Rows that are whole in a folder, or `None` where no run has begun in it."""
-    path = local(path)
-    return attributes_of(path).get("written") if (path / "zarr.json").exists() else None
+    path = folder(path)
+    return attributes_of(path).get("written") if path.has_group() else None
 
 
 def begin_group(path, attributes):
@@ -163,8 +155,9 @@ def begin_group(path, attributes):
     Raises:
         ValueError: If the folder holds something else.
     """
+    path = folder(path)
     _check_free(path)
-    group = _opened(_zarr(), path, "a")
+    group = path.opened("a")
     if next(iter(group), None) is not None:
         _refuse(path, "a Zarr group of something else")
     group.attrs.update(attributes)
@@ -172,28 +165,13 @@ def begin_group(path, attributes):
 
 def add_attributes(path, attributes):
     """Says more of a group that is there."""
-    _opened(_zarr(), path, "a").attrs.update(attributes)
-
-
-def local(path):
-    """The folder itself, whatever becomes of the working directory and of links."""
-    if "://" in os.fspath(path):
-        raise ValueError(
-            "`path` must be a folder of this machine's file system. Received: "
-            f"path={os.fspath(path)!r}."
-        )
-    return Path(path).resolve()
+    folder(path).opened("a").attrs.update(attributes)
 
 
 def _check_free(path):
     """Refuses a folder that holds something but no group."""
-    if path.exists() and not (path / "zarr.json").exists() and _holds_anything(path):
+    if path.holds_anything() and not path.has_group():
         _refuse(path, "which holds something else")
-
-
-def _holds_anything(path):
-    # Zarr leaves its unfinished files behind when it is killed.
-    return not path.is_dir() or any(p.suffix != ".partial" for p in path.iterdir())
 
 
 def _check_whole(path, arrays, written):
@@ -202,7 +180,7 @@ def _check_whole(path, arrays, written):
         expected = -(-written // array.chunks[0])
         if array.nchunks_initialized < expected:
             raise ValueError(
-                f"The arrays must be whole. Received: path={os.fspath(path)!r}, where "
+                f"The arrays must be whole. Received: path={str(path)!r}, where "
                 f"{expected - array.nchunks_initialized} of {expected} chunks of {name} "
                 "are missing. Copy the folder again, or delete it and begin anew."
             )
@@ -211,24 +189,5 @@ def _check_whole(path, arrays, written):
 def _refuse(path, found):
     raise ValueError(
         "`path` must be a new or empty folder, or one that an earlier run with "
-        f"the same arguments wrote. Received: path={os.fspath(path)!r}, {found}."
+        f"the same arguments wrote. Received: path={str(path)!r}, {found}."
     )
-
-
-def _opened(zarr, path, mode):
-    try:
-        return zarr.open_group(path, mode=mode)
-    except (FileNotFoundError, zarr.errors.ContainsArrayError):
-        raise ValueError(
-            f"`path` must hold a Zarr group. Received: path={os.fspath(path)!r}."
-        ) from None
-
-
-def _zarr():
-    try:
-        import zarr
-    except ImportError:
-        raise ImportError(
-            "Results on disk need Zarr 3.1.3. Install it: pip install keras_manifold[zarr]."
-        ) from None
-    return zarr

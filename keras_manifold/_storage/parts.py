@@ -4,18 +4,16 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_manifold._storage.files import locked
+from keras_manifold._storage.folders import folder
 from keras_manifold._storage.growing_arrays import (
     GrowingArrays,
     add_attributes,
     attributes_of,
     begin_group,
-    local,
     written_in,
 )
 from keras_manifold._storage.joined import Joined
@@ -75,9 +73,8 @@ class OnePart(OnDisk):
     """
 
     def __init__(self, path, part, fingerprint, batches):
-        path = local(path)
         index, count = part
-        self._part, self._shared_path = part, path
+        self._part, self._shared = part, folder(path)
         self._batch_size = batches.batch_size
         begin, end = batches.part(*part)
         self._expected = end - begin
@@ -90,19 +87,17 @@ class OnePart(OnDisk):
             **fingerprint,
             "data": hashlib.sha256(np.ascontiguousarray(some).tobytes()).hexdigest(),
         }
-        _check_shared(path, part, shared)  # without waiting for a run that is no part
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Without waiting for a run that is no part.
+        _check_shared(self._shared, part, shared)
         with self._alone():
-            if _check_shared(path, part, shared) is None:
-                begin_group(path, {_PARTS: shared})
-        own = path.with_name(f".{path.name}.{_folder(path, index).name}.lock")
-        super().__init__(_folder(path, index), fingerprint, lock=own)
+            if _check_shared(self._shared, part, shared) is None:
+                begin_group(self._shared, {_PARTS: shared})
+        super().__init__(_of_part(self._shared, index), fingerprint)
 
     @contextlib.contextmanager
     def _alone(self):
         """While no other part reads or writes what all have in common."""
-        path = self._shared_path
-        lock = locked(path.with_name(f".{path.name}.lock"), patience=_PATIENCE)
+        lock = self._shared.locked(_PATIENCE)
         try:
             yield
         finally:
@@ -119,13 +114,13 @@ class OnePart(OnDisk):
         pieces = decomposition.of_batches(iter([self._some[:1]]), size=self._batch_size)
         found = told_of(next(arrays for _, arrays in pieces))
         with self._alone():
-            stored = attributes_of(self._shared_path).get(_FUNCTION)
+            stored = attributes_of(self._shared).get(_FUNCTION)
             if stored is None:
-                add_attributes(self._shared_path, {_FUNCTION: found})
+                add_attributes(self._shared, {_FUNCTION: found})
             elif not is_told_the_same(found, stored):
                 raise ValueError(
                     "`path` must be new, or hold parts of the same run. Received: "
-                    f"part={self._part!r} and path={os.fspath(self._shared_path)!r}, for "
+                    f"part={self._part!r} and path={str(self._shared)!r}, for "
                     "whose parts the tangent space of the first sample is another: the "
                     "function has changed. Delete the folder or choose another."
                 )
@@ -166,9 +161,10 @@ def load_run(
         ValueError: If parts are missing or unfinished, by their numbers; if the folder
             holds nothing such, or nothing is written yet.
     """
+    path = folder(path)
     attributes = attributes_of(path)
     if _PARTS in attributes:
-        return _load_parts(local(path), names, attributes[_PARTS])
+        return _load_parts(path, names, attributes[_PARTS])
     return GrowingArrays.load(path, names), attributes.get("fingerprint") or {}
 
 
@@ -176,10 +172,10 @@ def _load_parts(path, names, shared):
     count = shared["n"]
     missing, unfinished = [], []
     for index in range(count):
-        written = written_in(_folder(path, index))
+        written = written_in(_of_part(path, index))
         if written is None:
             missing.append(index)
-        elif not attributes_of(_folder(path, index)).get("finished"):
+        elif not attributes_of(_of_part(path, index)).get("finished"):
             unfinished.append(f"{index} ({written} samples)")
     if missing or unfinished:
         wrong = [
@@ -190,26 +186,26 @@ def _load_parts(path, names, shared):
         again = missing[0] if missing else unfinished[0].split()[0]
         raise ValueError(
             f"All {count} parts of a run must be finished to be read as one. Received: "
-            f"path={os.fspath(path)!r}, of whose parts are {'; '.join(wrong)}. Run these "
+            f"path={str(path)!r}, of whose parts are {'; '.join(wrong)}. Run these "
             f"(again), as with part=({again}, {count}), or load one that is there: "
-            f"{os.fspath(_folder(path, 0).parent / 'part_<i>')!r}."
+            f"{str(_of_part(path, '<i>'))!r}."
         )
-    parts = [GrowingArrays.load(_folder(path, index), names) for index in range(count)]
+    parts = [GrowingArrays.load(_of_part(path, index), names) for index in range(count)]
     common = [name for name in names if all(name in part for part in parts)]
     return {name: Joined([part[name] for part in parts]) for name in common}, shared
 
 
-def _folder(path: Path, index: int) -> Path:
-    return path / f"part_{index}"
+def _of_part(path, index):
+    return path.child(f"part_{index}")
 
 
 def _check_shared(path, part, shared):
     """What the parts in a folder have in common, seen to be the same; `None` without."""
-    attributes = attributes_of(path) if (path / "zarr.json").exists() else {}
+    attributes = attributes_of(path) if path.has_group() else {}
     if "fingerprint" in attributes:
         raise ValueError(
             "`path` must be new, or hold parts of the same run. Received: "
-            f"part={part!r} and path={os.fspath(path)!r}, which holds a run that is not in "
+            f"part={part!r} and path={str(path)!r}, which holds a run that is not in "
             "parts. Leave `part` out to go on with it, or choose another folder."
         )
     found = attributes.get(_PARTS)
@@ -219,7 +215,7 @@ def _check_shared(path, part, shared):
     if differing:
         raise ValueError(
             "`path` must be new, or hold parts of the same run. Received: "
-            f"part={part!r} and path={os.fspath(path)!r}, whose parts have another "
+            f"part={part!r} and path={str(path)!r}, whose parts have another "
             f"{', '.join(_said(key, found, shared) for key in differing)}. Delete the "
             "folder or choose another."
         )

@@ -127,7 +127,6 @@ class OnDisk:
     Args:
         path: Folder of the group.
         fingerprint: What a run that resumes must share with the one that began, by name.
-        lock: Name of its lock file; `None` for one beside the folder.
 
     Attributes:
         written: Samples that are whole on disk.
@@ -138,9 +137,9 @@ class OnDisk:
         OSError: If it cannot be written, or another process writes to it.
     """
 
-    def __init__(self, path, fingerprint, lock=None):
+    def __init__(self, path, fingerprint):
         self._path = path
-        self._arrays = GrowingArrays(path, fingerprint, lock)
+        self._arrays = GrowingArrays(path, fingerprint)
         self._digest = b""
 
     @property

@@ -213,11 +213,6 @@ def test_what_a_killed_process_left_of_its_first_file_is_no_hindrance(encoder, x
     assert_is_that_of(space, *encoder.get_weights(), x)
 
 
-def test_addresses_are_no_folders(encoder, x):
-    with pytest.raises(ValueError, match="this machine's file system"):
-        km.tangent_space(encoder, x, path="s3://bucket/space")
-
-
 def test_figures_are_made_of_results_on_disk(rng, tmp_path):
     x = rng.uniform(size=(2, 4, 4, 1)).astype("float32")
     space = km.tangent_space(
