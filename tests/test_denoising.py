@@ -1,6 +1,8 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import ops
 
 import keras_manifold as km
@@ -39,6 +41,24 @@ def test_score_of_gaussian_data_is_that_of_the_gaussian_with_noise(make, stddev,
     # float32 outputs, divided by a small variance
     expected = -x / (VARIANCES + stddev**2)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def in_other_coordinates(inner, scale, seed):
+    """The denoiser after y = a Q x + b, that map of samples, and Q."""
+    rng = np.random.default_rng(seed)
+    q, _ = np.linalg.qr(rng.normal(size=(4, 4)))
+    q, shift = q.astype("float32"), rng.normal(size=4).astype("float32")
+
+    def moved(y):
+        x = (y - ops.convert_to_tensor(shift)) @ ops.convert_to_tensor(q) / scale
+        return scale * inner(x) @ ops.convert_to_tensor(q.T) + ops.convert_to_tensor(shift)
+
+    return moved, lambda x: (scale * x @ q.T + shift).astype("float32"), q
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    return denoising_model()
 
 
 def mixture(x, means, variance):
@@ -107,30 +127,28 @@ def test_score_reads_the_level_of_gaussian_noise(rng):
     )
 
 
-def test_score_of_a_sample_is_that_of_the_sample_alone_and_of_any_order(rng):
-    x = rng.normal(size=(7, 4)).astype("float32")
-    model = denoising_model()
-    whole = km.score(model, x)
-    np.testing.assert_allclose(km.score(model, x, batch_size=2), whole, atol=1e-4)
-    order = rng.permutation(7)
-    np.testing.assert_allclose(km.score(model, x[order]), whole[order], atol=1e-4)
+@given(n=st.integers(1, 9), batch_size=st.integers(1, 10), seed=st.integers(0, 2**31))
+@settings(max_examples=5)
+def test_score_of_a_sample_is_that_of_the_sample_alone_and_of_any_order(
+    denoiser, n, batch_size, seed
+):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 4)).astype("float32")
+    whole = km.score(denoiser, x)
+    found = km.score(denoiser, x, batch_size=batch_size)
+    np.testing.assert_allclose(found, whole, atol=1e-4)
+    order = rng.permutation(n)
+    np.testing.assert_allclose(km.score(denoiser, x[order]), whole[order], atol=1e-4)
 
 
-def test_score_changes_with_the_coordinates_as_a_gradient_does(rng):
+@given(scale=st.floats(0.1, 10), stddev=st.floats(0.2, 2), seed=st.integers(0, 2**31))
+def test_score_changes_with_the_coordinates_as_a_gradient_does(scale, stddev, seed):
     """y = a Q x + b: the denoiser moves along, the score is Q s / a at σ a."""
-    q, _ = np.linalg.qr(rng.normal(size=(4, 4)))
-    q, shift, scale = q.astype("float32"), rng.normal(size=4).astype("float32"), 2.5
-    inner = best_denoiser_of_gaussian(VARIANCES, 0.5)
-
-    def moved(y):
-        x = (y - ops.convert_to_tensor(shift)) @ ops.convert_to_tensor(q) / scale
-        return scale * inner(x) @ ops.convert_to_tensor(q.T) + ops.convert_to_tensor(shift)
-
-    x = rng.normal(size=(6, 4)).astype("float32")
-    y = scale * x @ q.T + shift
-    found = km.score(moved, y, stddev=0.5 * scale)
-    expected = km.score(inner, x, stddev=0.5) @ q.T / scale
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    inner = best_denoiser_of_gaussian(VARIANCES, stddev)
+    moved, there, q = in_other_coordinates(inner, scale, seed)
+    x = np.random.default_rng(seed).normal(size=(6, 4)).astype("float32")
+    found = km.score(moved, there(x), stddev=stddev * scale) * scale
+    np.testing.assert_allclose(found, km.score(inner, x, stddev=stddev) @ q.T, atol=5e-4)
 
 
 @pytest.mark.parametrize(

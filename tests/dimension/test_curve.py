@@ -1,6 +1,8 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import ops
 
 import keras_manifold as km
@@ -109,23 +111,42 @@ def test_two_seeds_differ_and_one_seed_does_not():
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_batches_change_nothing_and_images_are_samples_like_others(estimator, rng):
-    x = rng.normal(size=(7, 2, 2, 1))
-
-    def denoiser(x):
-        return ops.tanh(x)
-
-    curves = [
-        km.dimension_curve(
-            denoiser, x, [0.5, 1.0], estimator=estimator, seed=0, batch_size=size
-        )
-        for size in (2, 64)
-    ]
-    flat = km.dimension_curve(
-        denoiser, x.reshape(7, 4), [0.5, 1.0], estimator=estimator, seed=0
+@given(n=st.integers(1, 9), batch_size=st.integers(1, 10))
+@settings(max_examples=3)
+def test_batches_change_nothing_and_images_are_samples_like_others(
+    estimator, n, batch_size
+):
+    x = np.random.default_rng(n).normal(size=(n, 2, 2, 1))
+    arguments = {"estimator": estimator, "seed": 0}
+    whole, in_batches = (
+        km.dimension_curve(ops.tanh, x, [0.5, 1.0], batch_size=size, **arguments)
+        for size in (64, batch_size)
     )
-    np.testing.assert_allclose(curves[0].dimensions, curves[1].dimensions, rtol=1e-4)
-    np.testing.assert_allclose(curves[0].dimensions, flat.dimensions, rtol=1e-4)
+    flat = km.dimension_curve(ops.tanh, x.reshape(n, 4), [0.5, 1.0], **arguments)
+    for found in (in_batches, flat):
+        np.testing.assert_allclose(found.dimensions, whole.dimensions, rtol=1e-4)
+
+
+@given(scale=st.floats(0.1, 10), seed=st.integers(0, 2**31))
+@settings(max_examples=6)
+def test_flipd_is_the_same_in_other_coordinates_at_the_scale_that_moves_along(scale, seed):
+    """y = a Q x + b leaves tr J and ‖r(x) - x‖/σ, with σ a in place of σ."""
+    rng = np.random.default_rng(seed)
+    q, _ = np.linalg.qr(rng.normal(size=(4, 4)))
+    q, shift = q.astype("float32"), rng.normal(size=4).astype("float32")
+
+    def moved(y):
+        x = (y - ops.convert_to_tensor(shift)) @ ops.convert_to_tensor(q) / scale
+        return scale * ops.tanh(x) @ ops.convert_to_tensor(q.T) + ops.convert_to_tensor(
+            shift
+        )
+
+    x = rng.normal(size=(5, 4)).astype("float32")
+    here = km.dimension_curve(ops.tanh, x, [0.5], estimator="flipd")
+    there = km.dimension_curve(
+        moved, scale * x @ q.T + shift, [0.5 * scale], estimator="flipd"
+    )
+    np.testing.assert_allclose(there.dimensions, here.dimensions, rtol=1e-3, atol=1e-3)
 
 
 def test_the_plateau_is_where_the_curve_is_flattest_for_its_length():
