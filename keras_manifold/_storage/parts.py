@@ -161,10 +161,9 @@ def load_run(
         ValueError: If parts are missing or unfinished, by their numbers; if the folder
             holds nothing such, or nothing is written yet.
     """
-    path = folder(path)
     attributes = attributes_of(path)
     if _PARTS in attributes:
-        return _load_parts(path, names, attributes[_PARTS])
+        return _load_parts(folder(path), names, attributes[_PARTS])
     return GrowingArrays.load(path, names), attributes.get("fingerprint") or {}
 
 
