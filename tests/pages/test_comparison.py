@@ -192,6 +192,23 @@ def test_a_field_that_shrinks_in_training_is_drawn_shrinking(
     np.testing.assert_allclose(lengths_of_arrows(page), 4 * last, atol=0.02)
 
 
+def test_a_snapshot_that_diverged_does_not_make_the_arrows_of_others_small(
+    tmp_path, browse, shown, write_field
+):
+    grid = np.stack(np.meshgrid([1, 2, 3], [1, 2, 3]), -1).reshape(-1, 2)
+    for step, share in ((1, 0.5), (2, 0.4), (3, 0.3), (4, 1e6)):
+        write_field(tmp_path, step, np.stack([grid, (1 - share) * grid], axis=1))
+    page = browse(km.report(tmp_path))
+    assert "a factor of this snapshot's own" in page.inner_text("#field figcaption")
+    diverged = lengths_of_arrows(page)
+    page.get_by_role("slider", name="Snapshot").focus()
+    for step in (3, 2, 1):
+        page.keyboard.press("ArrowLeft")
+        shown(page, step)
+    assert "by one factor at all snapshots" in page.inner_text("#field figcaption")
+    np.testing.assert_allclose(lengths_of_arrows(page), diverged, atol=0.02)
+
+
 def test_axes_of_a_field_have_the_names_of_columns_and_scales_that_suit_them(
     tmp_path, browse, write_field
 ):

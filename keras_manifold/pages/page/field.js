@@ -5,6 +5,8 @@
 const LONGEST_ARROW = 2;
 // Sides that differ by more are hardly in one unit: each axis has its own scale then.
 const MOST_UNLIKE = 10;
+// A snapshot whose arrows are so many times as long as usual would hide all others.
+const MOST_UNUSUAL = 10;
 
 /** @param {number} width */
 function fieldFigures(width) {
@@ -27,25 +29,40 @@ function fieldFigures(width) {
 }
 
 // The longest of all snapshots on this grid, of all runs on the page: what shrinks in training, or
-// is shorter in one run than in another, is drawn so.
+// is shorter in one run than in another, is drawn so. Where a snapshot is far beyond what is usual,
+// as after training diverged, its own: it does not count for the others.
 /**
  * @param {ReconstructionSnapshot[]} snapshots
  * @param {Field} field
- * @returns {{ cells: number, length: number }}
+ * @returns {Arrow & { isUnusual: boolean }}
  */
-function longestArrow(snapshots, { points }) {
-  /** @type {(some: Field["points"]) => string} */
-  const corners = (some) => [some.length, some[0], some.at(-1)].join();
+function longestArrow(snapshots, field) {
+  /** @type {(field: Field) => string} */
+  const corners = ({ points }) => [points.length, points[0], points.at(-1)].join();
+  const each = snapshots.flatMap((one) =>
+    one.field && corners(one.field) === corners(field) ? [longestOf(one.field)] : [],
+  );
+  const most = MOST_UNUSUAL * (d3.median(each, ({ cells }) => cells) ?? 0);
+  const own = longestOf(field);
+  if (own.cells > most) return { ...own, isUnusual: true };
+  return { ...longer(each.filter(({ cells }) => cells <= most)), isUnusual: false };
+}
+
+/** @typedef {{ cells: number, length: number }} Arrow */
+
+/** @type {(arrows: Arrow[]) => Arrow} */
+const longer = (arrows) =>
+  arrows.reduce((most, arrow) => (arrow.cells > most.cells ? arrow : most), { cells: 0, length: 0 });
+
+/** @type {(field: Field) => Arrow} */
+function longestOf({ points, moved }) {
   const [width, height] = cellOf(points);
-  return snapshots
-    .flatMap(({ field }) => (field && corners(field.points) === corners(points) ? finite(field.moved) : []))
-    .reduce(
-      (most, [dx, dy]) => {
-        const cells = Math.hypot(dx / width, dy / height);
-        return cells > most.cells ? { cells, length: Math.hypot(dx, dy) } : most;
-      },
-      { cells: 0, length: 0 },
-    );
+  return longer(
+    finite(moved).map(([dx, dy]) => ({
+      cells: Math.hypot(dx / width, dy / height),
+      length: Math.hypot(dx, dy),
+    })),
+  );
 }
 
 /** @type {(moved: Field["moved"]) => [number, number][]} */
@@ -147,15 +164,20 @@ function fieldSummary(snapshot) {
 
 /**
  * @param {ReconstructionSnapshot} snapshot
- * @param {{ length: number }} longest
+ * @param {Arrow & { isUnusual: boolean }} longest
  */
 function fieldNote(snapshot, longest) {
   const { points, moved, data } = /** @type {Field} */ (snapshot.field);
   const here = d3.max(finite(moved), ([dx, dy]) => Math.hypot(dx, dy)) ?? 0;
-  const notes = [
-    "Arrows from points of a grid towards what the model makes of them, drawn by one factor at all snapshots.",
-    `The longest of all stands for ${formatted(longest.length, 3)}, the longest here for ${formatted(here, 3)}. Dots: the samples.`,
-  ];
+  const notes = longest.isUnusual
+    ? [
+        `Arrows from points of a grid towards what the model makes of them. They are more than ${MOST_UNUSUAL} times as long as usual, and drawn by a factor of this snapshot's own.`,
+        `The longest here stands for ${formatted(here, 3)}. Dots: the samples.`,
+      ]
+    : [
+        "Arrows from points of a grid towards what the model makes of them, drawn by one factor at all snapshots.",
+        `The longest of all stands for ${formatted(longest.length, 3)}, the longest here for ${formatted(here, 3)}. Dots: the samples.`,
+      ];
   if (areUnlike(points)) notes.push("Each axis has a scale of its own.");
   if (data.length < snapshot.samples)
     notes.push(`The first ${data.length} of ${snapshot.samples} samples.`);
