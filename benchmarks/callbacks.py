@@ -226,11 +226,12 @@ def digits():
 
 
 def images(count):
-    """Fashion-MNIST if Keras has it, else noise, which trains as slowly."""
+    """Fashion-MNIST if Keras has it, from the beginning again where they are too few; else
+    noise, which trains as slowly."""
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     if (home / "datasets" / "fashion-mnist").exists():
         (x, _), _ = keras.datasets.fashion_mnist.load_data()
-        x = x[:count, ..., None].astype("float32") / 255
+        x = x[np.arange(count) % len(x), ..., None].astype("float32") / 255
     else:
         x = np.random.default_rng(0).uniform(size=(count, 28, 28, 1)).astype("float32")
     return x

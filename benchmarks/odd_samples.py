@@ -20,7 +20,7 @@ STDDEV, DRAWS, BATCH, STEPS = 0.3, 16, 128, 400
 # tangents, seeds.
 DATA = {
     "digits": ((1, 4, 8), 1200, 2000, 128, 12, 8, 3),
-    "Fashion-MNIST": ((1, 5, 8), 4000, 1000, 256, 32, 8, 1),
+    "Fashion-MNIST": ((1, 5, 8), 4000, 1000, 256, 32, 8, 3),
     "breast cancer": ((0,), 250, 2000, 64, 8, 4, 3),
 }
 
