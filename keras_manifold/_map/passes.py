@@ -61,7 +61,7 @@ def images_of_unit_vectors(linear_map: Callable, like: Any, chunk_size: int = 1)
 
 
 def images_together(
-    linear_map: Callable, vectors: Any, like: Any, transform: Callable
+    images_of: Callable, vectors: Any, like: Any, transform: Callable
 ) -> Any:
     """Images of vectors under a linear map of each sample, several vectors at a time.
 
@@ -70,7 +70,7 @@ def images_together(
     its tensors near the processor, and as large as leaves few groups.
 
     Args:
-        linear_map: Callable from tensors shaped as `like` to tensors with as many samples.
+        images_of: The map as `autodiff.together` makes it.
         vectors: Each of them is given to every sample: `(k, size)`.
         like: Tensor of as many samples, `size` entries in each.
         transform: Of the images of a group, `(g, batch, ...)`, to `(g, ...)`.
@@ -81,7 +81,7 @@ def images_together(
     count, _ = vectors.shape
     batch = ops.shape(like)[0]
     group = max(autodiff.passes_together(), math.ceil(count / _GROUPS))
-    images_of, images = autodiff.together(linear_map), []
+    images = []
     for start in range(0, count, group):
         chosen = vectors[start : min(start + group, count)]
         passes = chosen.shape[0]

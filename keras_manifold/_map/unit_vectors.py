@@ -84,7 +84,6 @@ def images_within_budget(
         memory_budget: Bytes: see `planned`.
         share: How many parts of the budget there are, of which this is one.
     """
-    linear_map, like = side(linear)
 
     def bytes_of_a_pass():
         found = autodiff.bytes_held(function, linear.inputs)
@@ -92,19 +91,24 @@ def images_within_budget(
 
     held, chunk_size = planned(size, bytes_of_a_pass, chunk_size, memory_budget)
     chunks = math.ceil((size - held) / chunk_size)
-    vectors = ops.eye(held + chunks * chunk_size, size, dtype=like.dtype)
+    count = held + chunks * chunk_size
+    vectors = ops.eye(count, size, dtype=side(linear).like.dtype)
+
+    def images_of(linear, vectors):
+        linear_map, like = side(linear)
+        together = autodiff.together(linear_map, linear.outputs)
+        return images_together(together, vectors, like, transform)
+
     if not chunks:
-        return images_together(linear_map, vectors, like, transform)
+        return images_of(linear, vectors)
 
     def images_of_chunk(points, index):
         start = (held + index * chunk_size, 0)
-        chunk = ops.slice(vectors, start, (chunk_size, size))
-        linear_map, like = side(function.at(points))
-        return images_together(linear_map, chunk, like, transform)
+        return images_of(function.at(points), ops.slice(vectors, start, (chunk_size, size)))
 
     images = autodiff.recomputed_map(images_of_chunk, linear.inputs, chunks)
     images = ops.reshape(images, (chunks * chunk_size, *ops.shape(images)[2:]))
     if held:
-        first = images_together(linear_map, vectors[:held], like, transform)
+        first = images_of(linear, vectors[:held])
         images = ops.concatenate([first, images])
     return images[:size]

@@ -196,8 +196,8 @@ def vjp(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
         >>> from keras_manifold import autodiff
         >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
         >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
-        >>> float(pullback(keras.ops.ones_like(outputs))[0, 0])
-        6.0
+        >>> keras.ops.convert_to_numpy(pullback(keras.ops.ones_like(outputs))).tolist()
+        [[6.0]]
     """
     return _framework().vjp(function, x)
 
@@ -261,15 +261,16 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return _framework().recomputed_map(function, x, count)
 
 
-def together(linear_map: Callable) -> Callable[..., Any]:
+def together(linear_map: Callable, outputs: Any) -> Callable[..., Any]:
     r"""The map of several vectors at once, by one pass where that is possible.
 
     Cost: the arithmetic of as many passes, with the overhead of one. Where an operation
-    can't be vectorised, which PyTorch can't with convolutions that have channels last, one
-    pass after the other.
+    can't be vectorised, as loops on TensorFlow and convolutions that have channels last on
+    PyTorch, one pass after the other.
 
     Args:
         linear_map: `push` of `linearize`, or `pullback` of `vjp`.
+        outputs: Of the function whose derivative it is, as both return them.
 
     Returns:
         Callable from vectors, a tensor of shape `(k, batch, ...)`, to their images, of the
@@ -280,11 +281,11 @@ def together(linear_map: Callable) -> Callable[..., Any]:
         >>> from keras_manifold import autodiff
         >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
         >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
-        >>> images = autodiff.together(pullback)(keras.ops.ones((2, 1, 1)))
+        >>> images = autodiff.together(pullback, outputs)(keras.ops.ones((2, 1, 1)))
         >>> keras.ops.convert_to_numpy(images).ravel().tolist()
         [6.0, 6.0]
     """
-    can_be = True
+    can_be = _framework().can_be_vectorised(outputs)
 
     def images_of(vectors):
         nonlocal can_be
@@ -314,6 +315,10 @@ def passes_together() -> int:
     return _framework().PASSES_TOGETHER
 
 
+# Where a step is compiled for batches of any size, or Keras asks for shapes alone.
+_SAMPLES_ASSUMED = 128
+
+
 def bytes_held(function: Callable, x: Any) -> int | None:
     r"""About what $J^\top u$ of all samples leaves in memory until it is differentiated.
 
@@ -335,7 +340,11 @@ def bytes_held(function: Callable, x: Any) -> int | None:
         >>> autodiff.bytes_held(keras.ops.square, x) >= 2 * 3 * 4
         True
     """
-    return _framework().bytes_held(function, x)
+    batch, *sides = x.shape
+    if not all(isinstance(side, int) for side in sides):
+        return None
+    batch = batch if isinstance(batch, int) else _SAMPLES_ASSUMED
+    return _framework().bytes_held(function, x, (batch, *sides))
 
 
 def check_second_derivatives(function: Callable, x: Any) -> None:

@@ -31,9 +31,13 @@ def together(linear_map, vectors):
     return jax.vmap(linear_map)(vectors)
 
 
-def bytes_held(function, x):
-    jaxpr = jax.make_jaxpr(function)(jax.ShapeDtypeStruct(x.shape, x.dtype))
-    entries = _entries(jaxpr.jaxpr)
+def can_be_vectorised(outputs):
+    return True
+
+
+def bytes_held(function, x, shape):
+    x = jax.ShapeDtypeStruct(shape, x.dtype)
+    entries = _entries(jax.make_jaxpr(function)(x).jaxpr)
     return None if entries is None else 2 * x.dtype.itemsize * (x.size + entries)
 
 

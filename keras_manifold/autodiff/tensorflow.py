@@ -84,30 +84,44 @@ def recomputed_map(function, x, count):
 
 PASSES_TOGETHER = 8
 
-# Where a compiled step takes batches of any size.
-_SAMPLES_ASSUMED = 128
+
+def can_be_vectorised(outputs):
+    # It takes long to find that it can't vectorise the derivative of a loop, and fills
+    # the log.
+    if tf.executing_eagerly():
+        return True
+    functions, seen, left = None, set(), [outputs.op]
+    while left:
+        operation = left.pop()
+        if operation in seen:
+            continue
+        seen.add(operation)
+        left += [tensor.op for tensor in operation.inputs]
+        if functions is None and operation.type.endswith("PartitionedCall"):
+            functions = _functions(operation.graph)
+        if _loops(operation.node_def, functions or {}):
+            return False
+    return True
 
 
-def together(linear_map, vectors):
-    if vectors.shape.is_fully_defined():
-        return tf.vectorized_map(linear_map, vectors)
-
-    # What vectorises matrix products fails where a replica's share of a batch is empty.
-    return tf.cond(
-        tf.equal(tf.size(vectors), 0),
-        lambda: tf.map_fn(linear_map, vectors),
-        lambda: tf.vectorized_map(linear_map, vectors),
-    )
+def _functions(graph):
+    library = graph.as_graph_def().library.function
+    return {function.signature.name: function for function in library}
 
 
-def bytes_held(function, x):
-    sides = [side or _SAMPLES_ASSUMED for side in x.shape[:1]] + list(x.shape[1:])
-    if None in sides:
-        return None
+def _loops(node, functions):
+    """Whether it is a loop, or a call of a function that has one."""
+    if node.op in ("While", "StatelessWhile"):
+        return True
+    called = functions.get(node.attr["f"].func.name) if "f" in node.attr else None
+    return called is not None and any(_loops(one, functions) for one in called.node_def)
+
+
+def bytes_held(function, x, shape):
     traced = tf.function(function, autograph=False)
-    graph = traced.get_concrete_function(tf.TensorSpec(sides, x.dtype)).graph
-    operations = graph.get_operations()
-    if any(operation.type in ("While", "StatelessWhile") for operation in operations):
+    graph = traced.get_concrete_function(tf.TensorSpec(shape, x.dtype)).graph
+    operations, functions = graph.get_operations(), _functions(graph)
+    if any(_loops(operation.node_def, functions) for operation in operations):
         return None  # how often is not said
     results = [
         result

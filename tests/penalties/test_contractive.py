@@ -107,6 +107,17 @@ def test_a_frozen_linear_decoder_has_a_penalty_without_a_gradient(rng):
     np.testing.assert_array_equal(encoder.get_weights()[0], before)
 
 
+def test_a_model_that_its_first_batch_builds_has_as_many_rows_as_it_likes(rng):
+    x = rng.uniform(size=(6, 48)).astype("float32")
+    model = km.AutoEncoder.dense(
+        48, 40, contractive_penalty=km.ContractivePenalty(0.1, probes="exact")
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    found = model.fit(x, batch_size=4, verbose=0).history["contractive_penalty"][0]
+    jacobians = km.jacobian(model.encoder, x).reshape(6, 40, 48)
+    np.testing.assert_allclose(found, (jacobians**2).sum((1, 2)).mean(), rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["chunk_size", "memory_budget"])
 def test_a_bound_that_would_do_nothing_is_refused(name):
     with pytest.raises(ValueError, match=rf"`{name}` is for.* {name}=8 and probes=2"):
