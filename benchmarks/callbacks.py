@@ -226,8 +226,7 @@ def digits():
 
 
 def images(count):
-    """Fashion-MNIST if Keras has it, from the beginning again where they are too few; else
-    noise, which trains as slowly."""
+    """Fashion-MNIST, again from its beginning, if Keras has it; else noise, as slow."""
     home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
     if (home / "datasets" / "fashion-mnist").exists():
         (x, _), _ = keras.datasets.fashion_mnist.load_data()

@@ -84,7 +84,7 @@ def history(folder=RESULTS / "history"):
                 ax.plot(dates, ratios, "o-", ms=4, color=COLOURS[title], label=title)
         reference = "the import of Keras" if name == "import" else "a plain step"
         ax.set_title(f"{name}, × {reference}", fontsize=9)
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 1.15 * max(ax.dataLim.y1, 1))
         every = max(1, len({one["date"] for one in kept}) // 3)
         ax.set_xticks(sorted({np.datetime64(one["date"]) for one in kept})[::every])
         ax.tick_params(labelsize=8)
