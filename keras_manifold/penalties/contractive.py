@@ -299,7 +299,7 @@ class ContractivePenalty(WeightedPenalty):
 
     def _images_of_unit_vectors(self, function, linear, side, *, transform, share=1):
         """What `transform` makes of the images of a side's unit vectors, `(size, ...)`."""
-        if linear.inputs.shape[0] is None:  # of a batch, whose size is assumed
+        if not isinstance(linear.inputs.shape[0], int):  # of a batch, whose size is assumed
             share *= self._points_of_a_sample()
         return images_within_budget(
             function,
