@@ -29,19 +29,22 @@ def result(date, **ratios):
     return {"date": date, "figures": figures}
 
 
-def test_a_figure_that_is_half_as_much_again_is_an_alert(module):
-    before = result("2026-01-01", step=1.0, exact=4.0, gone=1.0)
-    after = result("2026-01-02", step=1.5, exact=5.9, new=9.0)
+def test_a_figure_that_is_half_as_much_again_as_the_least_is_an_alert(module):
+    before = [
+        result("2026-01-01", step=1.0, exact=4.0, gone=1.0),
+        result("2026-01-02", step=1.4, exact=4.0),
+    ]
+    after = result("2026-01-03", step=1.5, exact=5.9, new=9.0)
     (line,) = module("figures").alerts(before, after)
-    assert line == "ALERT: step is 1.50, 1.5 × the 1.00 of 2026-01-01."
+    assert line == "ALERT: step is 1.50, 1.5 × the least so far, 1.00."
 
 
-def test_the_newest_result_of_a_backend_is_the_one_to_compare_with(module, tmp_path):
+def test_results_are_compared_with_those_of_their_backend(module, tmp_path):
     for date, backend in (("2026-01-09", "jax"), ("2026-01-10", "jax"), ("2027", "torch")):
         (tmp_path / f"{date}_{backend}.json").write_text(json.dumps({"date": date}))
-    figures = module("figures")
-    assert figures.last(tmp_path, "jax") == {"date": "2026-01-10"}
-    assert figures.last(tmp_path, "tensorflow") is None
+    kept = module("figures").kept
+    assert [one["date"] for one in kept(tmp_path, "jax")] == ["2026-01-09", "2026-01-10"]
+    assert kept(tmp_path, "tensorflow") == []
 
 
 def test_rows_of_a_table_are_kept_by_column(module):

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keras import ops
 
@@ -101,7 +101,9 @@ def test_one_seed_gives_the_same_bits_and_another_gives_others(method):
 
 @pytest.mark.parametrize("method", METHODS)
 @given(n=st.integers(1, 9), batch_size=st.integers(1, 10))
-@settings(max_examples=3)
+@example(n=7, batch_size=3)
+@example(n=2, batch_size=9)
+@settings(max_examples=2)
 def test_batches_change_nothing(method, n, batch_size):
     x = np.random.default_rng(n).normal(size=(n, 2)).astype("float32")
     runs = [
@@ -110,7 +112,7 @@ def test_batches_change_nothing(method, n, batch_size):
         )
         for size in (n, batch_size)
     ]
-    np.testing.assert_allclose(*runs, atol=1e-4)
+    np.testing.assert_allclose(*runs, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)

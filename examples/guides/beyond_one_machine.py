@@ -175,7 +175,8 @@ print("the same bits:", np.array_equal(joined.vectors[:], alone.vectors))
 # ```
 #
 # Runs go on and parts are joined as in a folder. Object stores have no locks: take care that no two processes
-# write the same part at once.
+# write the same part at once, and begin one part before the others. Parts of different models that began at the
+# same moment are seen when they are loaded. Credentials and endpoints are those of fsspec's configuration.
 #
 # ## Results of a million samples
 #

@@ -1,8 +1,11 @@
 """Folders of Zarr groups: of this machine's file system, or in an object store."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from keras_manifold._storage.files import locked
 
@@ -44,13 +47,31 @@ class Folder(Protocol):
 
 
 def folder(path: Any) -> Folder:
-    """The folder under a path or an address, such as `s3://bucket/run`."""
+    """The folder under a path or an address, such as `s3://bucket/run`.
+
+    Raises:
+        ValueError: If it is an address that became a path, or a file of another machine.
+    """
     if isinstance(path, (OfFileSystem, OfObjectStore)):
         return path
-    path = os.fspath(path)
-    if "://" in path and not path.startswith("file://"):
-        return OfObjectStore(path)
-    return OfFileSystem(path.removeprefix("file://"))
+    if isinstance(path, Path) and re.match(
+        r"\w{2,}:$", path.parts[0] if path.parts else ""
+    ):
+        raise ValueError(
+            "An address must be text, as a `Path` loses a slash of it. Received: "
+            f"path={path!r}. Pass it as a str."
+        )
+    address = urlsplit(os.fspath(path))
+    if "://" not in os.fspath(path):
+        return OfFileSystem(path)
+    if address.scheme not in ("file", "local"):
+        return OfObjectStore(os.fspath(path))
+    if address.netloc not in ("", "localhost"):
+        raise ValueError(
+            "`path` must be of this machine, as in file:///folder. Received: "
+            f"path={os.fspath(path)!r}. Pass the path alone."
+        )
+    return OfFileSystem(url2pathname(address.path))
 
 
 def is_folder(path: Any) -> bool:
@@ -116,31 +137,38 @@ class OfObjectStore:
         return _opened(self, self._address, mode)
 
     def has_group(self):
-        return self._exists("/zarr.json")
+        system, path = self._there()
+        return system.exists(f"{path}/zarr.json")
 
     def holds_anything(self):
-        return self._exists("")
+        system, path = self._there()
+        try:
+            names = system.ls(path, detail=False)
+        except FileNotFoundError:
+            return False
+        return any(name.strip("/") != path.strip("/") for name in names)
 
     def locked(self, patience=0.0):
         return _NoLock()
 
-    def _exists(self, name):
+    def _there(self):
         try:
             from fsspec.core import url_to_fs
-        except ImportError:
-            raise ImportError(
-                "Results in an object store need fsspec. Received: path="
-                f"{self._address!r}. Install it: pip install keras_manifold[remote]."
-            ) from None
-        try:
+
             system, path = url_to_fs(self._address)
+        except ImportError as error:
+            raise ImportError(
+                "Results in an object store need fsspec, and what it needs for this one. "
+                f"Received: path={self._address!r} ({error}). Install them, such as pip "
+                "install keras_manifold[remote] s3fs."
+            ) from None
         except ValueError as error:
             raise ValueError(
                 "`path` must be a folder, or an address that fsspec knows, such as "
                 f"s3://bucket/run. Received: path={self._address!r} ({error})."
             ) from None
         system.invalidate_cache()  # another process may have written
-        return system.exists(path + name)
+        return system, path
 
 
 class _NoLock:
@@ -167,7 +195,10 @@ def _opened(folder, store, mode):
     module = zarr()
     try:
         return module.open_group(store, mode=mode)
-    except (FileNotFoundError, module.errors.ContainsArrayError):
+    except module.errors.ContainsGroupError:  # which another process has just made
+        return module.open_group(store, mode="r+")
+    except (FileNotFoundError, module.errors.ContainsArrayError) as error:
+        found = "" if mode == "r" else f" ({error}). Make the bucket first, if it is one"
         raise ValueError(
-            f"`path` must hold a Zarr group. Received: path={str(folder)!r}."
+            f"`path` must hold a Zarr group. Received: path={str(folder)!r}{found}."
         ) from None

@@ -149,8 +149,13 @@ def written_in(path):
     return attributes_of(path).get("written") if path.has_group() else None
 
 
-def begin_group(path, attributes):
+def begin_group(path, attributes, prefix):
     """Makes a group of other groups, and says what they are.
+
+    Args:
+        path: Its folder.
+        attributes: What it says, by name.
+        prefix: Of the names of its groups, which others may have begun already.
 
     Raises:
         ValueError: If the folder holds something else.
@@ -158,7 +163,7 @@ def begin_group(path, attributes):
     path = folder(path)
     _check_free(path)
     group = path.opened("a")
-    if next(iter(group), None) is not None:
+    if not all(name.startswith(prefix) for name in group):
         _refuse(path, "a Zarr group of something else")
     group.attrs.update(attributes)
 

@@ -22,6 +22,9 @@ from keras_manifold._storage.stores import OnDisk, is_told_the_same, told_of
 # What the group of all parts says of them, under this name.
 _PARTS = "parts"
 
+# Of the names of the groups of its parts.
+_PREFIX = "part_"
+
 # And this, what its function does to a sample.
 _FUNCTION = "function"
 
@@ -91,8 +94,9 @@ class OnePart(OnDisk):
         _check_shared(self._shared, part, shared)
         with self._alone():
             if _check_shared(self._shared, part, shared) is None:
-                begin_group(self._shared, {_PARTS: shared})
-        super().__init__(_of_part(self._shared, index), fingerprint)
+                begin_group(self._shared, {_PARTS: shared}, _PREFIX)
+        # Where there are no locks, others may have begun at the same time: `load_run` sees.
+        super().__init__(_of_part(self._shared, index), {**shared, "part": index})
 
     @contextlib.contextmanager
     def _alone(self):
@@ -158,8 +162,8 @@ def load_run(
         names: Arrays to read, where there are such.
 
     Raises:
-        ValueError: If parts are missing or unfinished, by their numbers; if the folder
-            holds nothing such, or nothing is written yet.
+        ValueError: If parts are missing, unfinished or of another run, by their numbers; if
+            the folder holds nothing such, or nothing is written yet.
     """
     attributes = attributes_of(path)
     if _PARTS in attributes:
@@ -189,13 +193,24 @@ def _load_parts(path, names, shared):
             f"(again), as with part=({again}, {count}), or load one that is there: "
             f"{str(_of_part(path, '<i>'))!r}."
         )
+    others = [
+        str(index)
+        for index in range(count)
+        if attributes_of(_of_part(path, index))["fingerprint"] != {**shared, "part": index}
+    ]
+    if others:
+        raise ValueError(
+            "All parts of a run must be of the same model, data and arguments. Received: "
+            f"path={str(path)!r}, of whose parts {', '.join(others)} are not: they began "
+            "at the same moment as others. Delete these and run them again."
+        )
     parts = [GrowingArrays.load(_of_part(path, index), names) for index in range(count)]
     common = [name for name in names if all(name in part for part in parts)]
     return {name: Joined([part[name] for part in parts]) for name in common}, shared
 
 
 def _of_part(path, index):
-    return path.child(f"part_{index}")
+    return path.child(f"{_PREFIX}{index}")
 
 
 def _check_shared(path, part, shared):

@@ -285,7 +285,8 @@ def together(linear_map: Callable, outputs: Any) -> Callable[..., Any]:
         >>> keras.ops.convert_to_numpy(images).ravel().tolist()
         [6.0, 6.0]
     """
-    can_be = _framework().can_be_vectorised(outputs)
+    framework = _framework()
+    vectorised, can_be = framework.together, framework.can_be_vectorised(outputs)
 
     def images_of(vectors):
         nonlocal can_be
@@ -294,7 +295,7 @@ def together(linear_map: Callable, outputs: Any) -> Callable[..., Any]:
             # A framework says in ways of its own what it can't vectorise; what is wrong
             # with the function, a pass alone says again.
             with contextlib.suppress(Exception):
-                return _framework().together(linear_map, vectors)
+                return vectorised(linear_map, vectors)
             can_be = False
         return keras.ops.stack([linear_map(vectors[i]) for i in range(count)])
 

@@ -85,43 +85,61 @@ def recomputed_map(function, x, count):
 PASSES_TOGETHER = 8
 
 
+def together(linear_map, vectors):
+    if vectors.shape.is_fully_defined():
+        return tf.vectorized_map(linear_map, vectors)
+
+    # What vectorises matrix products fails where a replica's share of a batch is empty.
+    return tf.cond(
+        tf.equal(tf.size(vectors), 0),
+        lambda: tf.map_fn(linear_map, vectors),
+        lambda: tf.vectorized_map(linear_map, vectors),
+    )
+
+
 def can_be_vectorised(outputs):
     # It takes long to find that it can't vectorise the derivative of a loop, and fills
     # the log.
-    if tf.executing_eagerly():
+    if not hasattr(outputs, "graph"):
         return True
-    functions, seen, left = None, set(), [outputs.op]
+    seen, left = set(), [outputs.op]
     while left:
         operation = left.pop()
-        if operation in seen:
-            continue
-        seen.add(operation)
-        left += [tensor.op for tensor in operation.inputs]
-        if functions is None and operation.type.endswith("PartitionedCall"):
-            functions = _functions(operation.graph)
-        if _loops(operation.node_def, functions or {}):
-            return False
-    return True
+        if operation not in seen:
+            seen.add(operation)
+            left += [tensor.op for tensor in operation.inputs]
+    return not _loops(seen, outputs.graph)
 
 
-def _functions(graph):
-    library = graph.as_graph_def().library.function
-    return {function.signature.name: function for function in library}
+def _loops(operations, graph):
+    """Whether one of them is a loop, or calls a function that has one."""
+    functions = None
+    called: set[str] = set()
+    left = [operation.node_def for operation in operations]
+    while left:
+        node = left.pop()
+        if node.op in ("While", "StatelessWhile"):
+            return True
+        for name in _functions_of(node) - called:
+            if functions is None:
+                library = graph.as_graph_def().library.function
+                functions = {function.signature.name: function for function in library}
+            called.add(name)
+            if name in functions:
+                left += functions[name].node_def
+    return False
 
 
-def _loops(node, functions):
-    """Whether it is a loop, or a call of a function that has one."""
-    if node.op in ("While", "StatelessWhile"):
-        return True
-    called = functions.get(node.attr["f"].func.name) if "f" in node.attr else None
-    return called is not None and any(_loops(one, functions) for one in called.node_def)
+def _functions_of(node):
+    several = [[*value.list.func, value.func] for value in node.attr.values()]
+    return {function.name for some in several for function in some if function.name}
 
 
 def bytes_held(function, x, shape):
     traced = tf.function(function, autograph=False)
     graph = traced.get_concrete_function(tf.TensorSpec(shape, x.dtype)).graph
-    operations, functions = graph.get_operations(), _functions(graph)
-    if any(_loops(operation.node_def, functions) for operation in operations):
+    operations = graph.get_operations()
+    if _loops(operations, graph):
         return None  # how often is not said
     results = [
         result

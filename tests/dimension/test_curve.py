@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keras import ops
 
@@ -112,7 +112,9 @@ def test_two_seeds_differ_and_one_seed_does_not():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 @given(n=st.integers(1, 9), batch_size=st.integers(1, 10))
-@settings(max_examples=3)
+@example(n=7, batch_size=3)
+@example(n=2, batch_size=9)
+@settings(max_examples=2)
 def test_batches_change_nothing_and_images_are_samples_like_others(
     estimator, n, batch_size
 ):

@@ -1,9 +1,12 @@
 """Runs of `tangent_space` in an object store: here fsspec's store in memory."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import keras_manifold as km
+from keras_manifold._storage import parts
 
 zarr = pytest.importorskip("zarr", reason="Zarr is an optional extra")
 fsspec = pytest.importorskip("fsspec", reason="fsspec is an optional extra")
@@ -76,7 +79,35 @@ def test_an_address_that_nobody_knows_is_refused(encoder, x):
         km.tangent_space(encoder, x, path="nope://a/b")
 
 
-def test_an_address_of_this_machine_is_its_folder(encoder, x, tmp_path):
-    km.tangent_space(encoder, x, k=2, path=f"file://{tmp_path}/run")
-    assert len(km.TangentSpace.load(tmp_path / "run")) == len(x)
-    assert (tmp_path / ".run.lock").exists()
+def test_an_address_that_became_a_path_is_refused(encoder, x):
+    with pytest.raises(ValueError, match=r"must be text.*Pass it as a str"):
+        km.tangent_space(encoder, x, path=Path("s3://bucket/run"))
+
+
+def test_a_file_of_another_machine_is_refused(encoder, x):
+    with pytest.raises(ValueError, match=r"this machine.*file://elsewhere/run"):
+        km.tangent_space(encoder, x, path="file://elsewhere/run")
+
+
+def test_an_empty_folder_of_an_object_store_is_free(encoder, x, address):
+    fsspec.filesystem("memory").mkdir("/bucket/run")
+    assert len(km.tangent_space(encoder, x, k=2, path=address)) == len(x)
+
+
+def test_parts_that_begin_at_one_moment_are_one_run(encoder, x, address, monkeypatch):
+    seen = parts._check_shared
+    monkeypatch.setattr(parts, "_check_shared", lambda *_: None)  # nobody sees the others
+    for i in (0, 1):
+        km.tangent_space(encoder, x, k=2, batch_size=2, path=address, part=(i, 2))
+    monkeypatch.setattr(parts, "_check_shared", seen)
+    expected = km.tangent_space(encoder, x, k=2, batch_size=2)
+    assert_same_bits(km.TangentSpace.load(address), expected)
+
+
+@pytest.mark.parametrize("scheme", ["file", "local"])
+def test_an_address_of_this_machine_is_its_folder(scheme, encoder, x, tmp_path):
+    address = (tmp_path / "a run").as_uri().replace("file", scheme)
+    km.tangent_space(encoder, x, k=2, path=address)
+    assert len(km.TangentSpace.load(address)) == len(x)
+    assert len(km.TangentSpace.load(tmp_path / "a run")) == len(x)
+    assert (tmp_path / ".a run.lock").exists()

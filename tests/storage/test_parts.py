@@ -1,6 +1,7 @@
 """Runs of `tangent_space` in parts, which several processes write into one folder."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +62,16 @@ def test_each_part_returns_and_keeps_its_own_samples(encoder, x, tmp_path):
     loaded = km.TangentSpace.load(tmp_path / "space" / "part_1")
     assert_same_bits(own, loaded)
     assert loaded.of == "encoder"
+
+
+def test_a_part_of_another_model_that_got_there_unseen_is_named(encoder, x, tmp_path):
+    run_parts(encoder, x, tmp_path / "one", 2)
+    encoder.set_weights([2 * weight for weight in encoder.get_weights()])
+    run_parts(encoder, x, tmp_path / "other", 2)
+    shutil.rmtree(tmp_path / "one" / "part_1")
+    shutil.copytree(tmp_path / "other" / "part_1", tmp_path / "one" / "part_1")
+    with pytest.raises(ValueError, match=r"same model.* of whose parts 1 are not"):
+        km.TangentSpace.load(tmp_path / "one")
 
 
 @given(

@@ -5,13 +5,13 @@
 const LONGEST_ARROW = 2;
 // Sides that differ by more are hardly in one unit: each axis has its own scale then.
 const MOST_UNLIKE = 10;
-// A snapshot whose arrows are so many times as long as usual would hide all others.
+// A snapshot whose arrows are so many times as long as any before would hide all others.
 const MOST_UNUSUAL = 10;
 
 /** @param {number} width */
 function fieldFigures(width) {
   const runs = shownRuns();
-  const all = runs.flatMap((run) => run.reconstructions[state.reconstructions] ?? []);
+  const all = runs.map((run) => run.reconstructions[state.reconstructions] ?? []);
   return runs.flatMap((run) => {
     const snapshots = run.reconstructions[state.reconstructions];
     const snapshot = snapshotAt(snapshots, state.step);
@@ -29,23 +29,33 @@ function fieldFigures(width) {
 }
 
 // The longest of all snapshots on this grid, of all runs on the page: what shrinks in training, or
-// is shorter in one run than in another, is drawn so. Where a snapshot is far beyond what is usual,
-// as after training diverged, its own: it does not count for the others.
+// is shorter in one run than in another, is drawn so. A snapshot that diverged does not count for
+// the others, and has its own.
 /**
- * @param {ReconstructionSnapshot[]} snapshots
+ * @param {ReconstructionSnapshot[][]} runs
  * @param {Field} field
  * @returns {Arrow & { isUnusual: boolean }}
  */
-function longestArrow(snapshots, field) {
+function longestArrow(runs, field) {
   /** @type {(field: Field) => string} */
   const corners = ({ points }) => [points.length, points[0], points.at(-1)].join();
-  const each = snapshots.flatMap((one) =>
-    one.field && corners(one.field) === corners(field) ? [longestOf(one.field)] : [],
+  const usual = runs.flatMap((snapshots) =>
+    usualFields(snapshots.flatMap((one) => (one.field && corners(one.field) === corners(field) ? [one.field] : []))),
   );
-  const most = MOST_UNUSUAL * (d3.median(each, ({ cells }) => cells) ?? 0);
-  const own = longestOf(field);
-  if (own.cells > most) return { ...own, isUnusual: true };
-  return { ...longer(each.filter(({ cells }) => cells <= most)), isUnusual: false };
+  if (!usual.includes(field)) return { ...longestOf(field), isUnusual: true };
+  return { ...longer(usual.map(longestOf)), isUnusual: false };
+}
+
+// Those whose arrows are not many times as long as any before them in the run.
+/** @type {(fields: Field[]) => Field[]} */
+function usualFields(fields) {
+  let before = Infinity;
+  return fields.filter((field) => {
+    const { cells } = longestOf(field);
+    const isUsual = cells <= MOST_UNUSUAL * before;
+    if (isUsual && cells) before = before === Infinity ? cells : Math.max(before, cells);
+    return isUsual;
+  });
 }
 
 /** @typedef {{ cells: number, length: number }} Arrow */
@@ -171,7 +181,7 @@ function fieldNote(snapshot, longest) {
   const here = d3.max(finite(moved), ([dx, dy]) => Math.hypot(dx, dy)) ?? 0;
   const notes = longest.isUnusual
     ? [
-        `Arrows from points of a grid towards what the model makes of them. They are more than ${MOST_UNUSUAL} times as long as usual, and drawn by a factor of this snapshot's own.`,
+        `Arrows from points of a grid towards what the model makes of them. They are more than ${MOST_UNUSUAL} times as long as at any snapshot before, and drawn by a factor of this snapshot's own.`,
         `The longest here stands for ${formatted(here, 3)}. Dots: the samples.`,
       ]
     : [
