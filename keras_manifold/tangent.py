@@ -420,7 +420,7 @@ def warn_of_whole(model: Any) -> None:
     )
 
 
-def is_whole(model):
+def is_whole(model: Any) -> bool:
     """Whether it is one layer or model, instead of something with an encoder."""
     return isinstance(model, keras.Layer) and not hasattr(model, "encoder")
 

@@ -1,25 +1,28 @@
+from collections.abc import Callable
+from typing import Any
+
 import jax
 
 
-def jvp(function, x, tangent):
+def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     return jax.jvp(function, (x,), (tangent,))
 
 
-def linearize(function, x):
+def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     return jax.linearize(function, x)
 
 
-def vjp(function, x):
+def vjp(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     outputs, pullback = jax.vjp(function, x)
     return outputs, lambda cotangent: pullback(cotangent)[0]
 
 
-def pushforward(function, x, outputs, pullback):
+def pushforward(function: Callable, x: Any, outputs: Any, pullback: Any) -> Callable:
     # A compiled function takes this forward pass and that of the pullback for one.
     return jax.linearize(function, x)[1]
 
 
-def recomputed_map(function, x, count):
+def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     function = jax.checkpoint(function)
     return jax.lax.map(lambda index: function(x, index), jax.numpy.arange(count))
 
@@ -27,15 +30,15 @@ def recomputed_map(function, x, count):
 PASSES_TOGETHER = 8
 
 
-def together(linear_map, vectors):
+def together(linear_map: Callable, vectors: Any) -> Any:
     return jax.vmap(linear_map)(vectors)
 
 
-def can_be_vectorised(outputs):
+def can_be_vectorised(outputs: Any) -> bool:
     return True
 
 
-def bytes_held(function, x, shape):
+def bytes_held(function: Callable, x: Any, shape: tuple[int, ...]) -> int | None:
     x = jax.ShapeDtypeStruct(shape, x.dtype)
     entries = _entries(jax.make_jaxpr(function)(x).jaxpr)
     return None if entries is None else 2 * x.dtype.itemsize * (x.size + entries)
@@ -59,7 +62,7 @@ def _entries(jaxpr):
     return entries
 
 
-def check_second_derivatives(function, x):
+def check_second_derivatives(function: Callable, x: Any) -> None:
     def pulled_back(x):
         outputs, pullback = jax.vjp(function, x)
         return jax.numpy.sum(pullback(jax.numpy.ones_like(outputs))[0])
@@ -67,7 +70,7 @@ def check_second_derivatives(function, x):
     jax.eval_shape(jax.grad(pulled_back), x)  # the rules are asked for, nothing is computed
 
 
-def is_concrete(x):
+def is_concrete(x: Any) -> bool:
     return not isinstance(x, jax.core.Tracer) and not isinstance(
         jax.numpy.zeros(()), jax.core.Tracer
     )

@@ -1,19 +1,22 @@
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
 
 from keras_manifold.autodiff import _tensorflow_gradients as _tensorflow_gradients
 
 
-def jvp(function, x, tangent):
+def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     outputs, push = linearize(function, x)
     return outputs, push(tangent)
 
 
-def linearize(function, x):
+def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     outputs, pullback = vjp(function, x)
     return outputs, pushforward(function, x, outputs, pullback)
 
 
-def pushforward(function, x, outputs, pullback):
+def pushforward(function: Callable, x: Any, outputs: Any, pullback: Any) -> Callable:
     # The pullback is linear in the cotangent u, and the derivative of <v, J'u> by u is Jv.
     # tf.autodiff.ForwardAccumulator is slower, and takes no loops such as those of RNNs.
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
@@ -32,7 +35,7 @@ def pushforward(function, x, outputs, pullback):
     return push
 
 
-def vjp(function, x):
+def vjp(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     x = tf.convert_to_tensor(x)
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(x)
@@ -49,7 +52,7 @@ def vjp(function, x):
     return outputs, pullback
 
 
-def recomputed_map(function, x, count):
+def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     dtype = tf.float64 if x.dtype == tf.float64 else tf.float32
 
     # tf.recompute_grad does not record the tapes of a function that differentiates.
@@ -85,7 +88,7 @@ def recomputed_map(function, x, count):
 PASSES_TOGETHER = 8
 
 
-def together(linear_map, vectors):
+def together(linear_map: Callable, vectors: Any) -> Any:
     if vectors.shape.is_fully_defined():
         return tf.vectorized_map(linear_map, vectors)
 
@@ -97,7 +100,7 @@ def together(linear_map, vectors):
     )
 
 
-def can_be_vectorised(outputs):
+def can_be_vectorised(outputs: Any) -> bool:
     # It takes long to find that it can't vectorise the derivative of a loop, and fills
     # the log.
     if not hasattr(outputs, "graph"):
@@ -135,7 +138,7 @@ def _functions_of(node):
     return {function.name for some in several for function in some if function.name}
 
 
-def bytes_held(function, x, shape):
+def bytes_held(function: Callable, x: Any, shape: tuple[int, ...]) -> int | None:
     traced = tf.function(function, autograph=False)
     graph = traced.get_concrete_function(tf.TensorSpec(shape, x.dtype)).graph
     operations = graph.get_operations()
@@ -161,7 +164,7 @@ def _one_by_one(body, initial, count):
     )[1:]
 
 
-def check_second_derivatives(function, x):
+def check_second_derivatives(function: Callable, x: Any) -> None:
     # A registered gradient may say that it has none; then the product is lost silently.
     outputs = function(x)
     u = tf.random.stateless_normal(tf.shape(outputs), (0, 1), dtype=outputs.dtype)
@@ -195,5 +198,5 @@ def _lost(function, x):
     return "_or_".join(sorted(name for name in names if "Grad" in name)) or "an_operation"
 
 
-def is_concrete(x):
+def is_concrete(x: Any) -> bool:
     return tf.executing_eagerly() and not tf.is_symbolic_tensor(x)

@@ -1,4 +1,6 @@
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -17,14 +19,14 @@ with warnings.catch_warnings():
     )
 
 
-def jvp(function, x, tangent):
+def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     # Forward mode writes to both, which entries that share a place in memory don't allow.
     with torch.inference_mode(False), _plain_attention():
         x, tangent = _recorded(x.contiguous()), _recorded(tangent.contiguous())
         return torch.func.jvp(function, (x,), (tangent,))
 
 
-def linearize(function, x):
+def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     return function(x), pushforward(function, x, None, None)
 
 
@@ -34,7 +36,7 @@ def _recorded(tensor):
 
 
 @torch.compiler.disable  # torch.compile can't differentiate twice
-def vjp(function, x):
+def vjp(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
     differentiate_again = torch.is_grad_enabled()
     with torch.inference_mode(False), torch.enable_grad(), _plain_attention():
         x = _recorded(x)
@@ -59,14 +61,14 @@ def vjp(function, x):
     return outputs, pullback
 
 
-def pushforward(function, x, outputs, pullback):
+def pushforward(function: Callable, x: Any, outputs: Any, pullback: Any) -> Callable:
     # Two pullbacks in place of forward mode, which evaluates the function each time, take
     # longer: second derivatives of convolutions are slow.
     return lambda tangent: jvp(function, x, tangent)[1]
 
 
 @torch.compiler.disable
-def recomputed_map(function, x, count):
+def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     if not torch.is_grad_enabled():
         return torch.stack([function(x, index) for index in range(count)])
     # Of one image, to see which weights it is made of.
@@ -120,19 +122,19 @@ PASSES_TOGETHER = 32
 
 
 @torch.compiler.disable
-def together(linear_map, vectors):
+def together(linear_map: Callable, vectors: Any) -> Any:
     # A pass of PyTorch's is bound by what Python does for each operation.
     with torch.inference_mode(False), warnings.catch_warnings():
         warnings.simplefilter("error")  # of a loop in place of what can't be vectorised
         return torch.func.vmap(linear_map)(_recorded(vectors))
 
 
-def can_be_vectorised(outputs):
+def can_be_vectorised(outputs: Any) -> bool:
     return True  # as far as anybody knows before it is tried
 
 
 @torch.compiler.disable
-def bytes_held(function, x, shape):
+def bytes_held(function: Callable, x: Any, shape: tuple[int, ...]) -> int | None:
     held = {}
 
     def packed(tensor):
@@ -153,7 +155,7 @@ def _plain_attention():
     return sdpa_kernel(SDPBackend.MATH)
 
 
-def check_second_derivatives(function, x):
+def check_second_derivatives(function: Callable, x: Any) -> None:
     with torch.inference_mode(False), torch.enable_grad():
         x = _recorded(x).detach().requires_grad_(True)
         outputs, pullback = vjp(function, x)
@@ -163,9 +165,9 @@ def check_second_derivatives(function, x):
             torch.autograd.grad(pulled_back.sum(), [x, cotangent], allow_unused=True)
 
 
-def records_gradients():
+def records_gradients() -> bool:
     return torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
 
 
-def is_concrete(x):
+def is_concrete(x: Any) -> bool:
     return not torch.compiler.is_compiling() and x.device.type != "meta"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count
 from keras_manifold._storage.streams import floating_samples
@@ -267,7 +268,7 @@ def _spanned(where, plane):
     return data, with_margin(data, 0.5), frame
 
 
-def with_margin(data, share, is_of_entries=False):
+def with_margin(data: Any, share: float, is_of_entries: bool = False) -> NDArray[Any]:
     """Limits around data: by the larger extent, or by each of two that are of two units."""
     low, high = data.min(axis=0), data.max(axis=0)
     extents = high - low
