@@ -154,6 +154,6 @@ for name, one in (("without", model), ("with", even)):
 # [`exponential`][keras_manifold.exponential] and `Curves.velocities` go along a direction;
 # [`project`][keras_manifold.project] finds the codes that really are nearest to a sample.
 #
-# Five trainings with 16 codes, instead of one: [Oracles](../oracles.md#what-geodesics-buy-on-digits)
+# Five trainings with 16 codes, instead of one: [Oracles](../oracles.md#what-geodesics-buy)
 # has how much longer straight lines are, how much distances vary from one training to the next, and
 # what a geodesic costs.
