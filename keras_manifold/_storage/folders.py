@@ -54,22 +54,21 @@ def folder(path: Any) -> Folder:
     """
     if isinstance(path, (OfFileSystem, OfObjectStore)):
         return path
-    if isinstance(path, Path) and re.match(
-        r"\w{2,}:$", path.parts[0] if path.parts else ""
-    ):
+    text = os.fspath(path)
+    if isinstance(path, Path) and re.match(r"\w{2,}:[/\\]", text):
         raise ValueError(
             "An address must be text, as a `Path` loses a slash of it. Received: "
             f"path={path!r}. Pass it as a str."
         )
-    address = urlsplit(os.fspath(path))
-    if "://" not in os.fspath(path):
+    if "://" not in text:
         return OfFileSystem(path)
+    address = urlsplit(text)
     if address.scheme not in ("file", "local"):
-        return OfObjectStore(os.fspath(path))
+        return OfObjectStore(text)
     if address.netloc not in ("", "localhost"):
         raise ValueError(
             "`path` must be of this machine, as in file:///folder. Received: "
-            f"path={os.fspath(path)!r}. Pass the path alone."
+            f"path={text!r}. Pass the path alone."
         )
     return OfFileSystem(url2pathname(address.path))
 
