@@ -1,4 +1,5 @@
 import atexit
+import gc
 import importlib.util
 import itertools
 import os
@@ -63,6 +64,13 @@ def tf():
     return pytest.importorskip(
         "tensorflow", reason="tf.data is TensorFlow's, which is not installed"
     )
+
+
+def pytest_collection_finish():
+    """Looks for garbage less often, and not among what the imports have left."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items):

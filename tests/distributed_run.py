@@ -41,18 +41,13 @@ import keras_manifold as km
 x = np.random.default_rng(0).uniform(size=(32, 4, 4, 1)).astype("float32")
 
 
-def trained(samples, **regularisation):
+def trained(samples, watches=(), **regularisation):
     keras.utils.set_random_seed(0)
     with scope():
         model = km.AutoEncoder.dense((4, 4, 1), 3, units=(8,), **regularisation)
         model.compile(
             keras.optimizers.SGD(0.1, momentum=0.9), loss="mse", weighted_metrics=["mae"]
         )
-    handed_on = []
-    watched = {
-        "directory": f"{folder}/{samples} {'-'.join(regularisation)}",
-        "sinks": [lambda name, *_: handed_on.append(name)],
-    }
     history = model.fit(
         x[:samples],
         epochs=2,
@@ -60,22 +55,24 @@ def trained(samples, **regularisation):
         shuffle=False,
         validation_data=x[:8],
         verbose=0,
-        callbacks=[
-            km.TangentAnalyzer(x[:3], k=2, **watched),
-            km.ReconstructionGrid(x[:3], **watched),
-        ],
+        callbacks=list(watches),
     ).history
     space = km.tangent_space(model, x[:5], k=2, batch_size=3)
     return {
         "history": history,
         "weights": [weight.tolist() for weight in model.get_weights()],
         "singular_values": space.singular_values.tolist(),
-        "handed_on": len(handed_on),
     }
 
 
+handed_on = []
+watched = {"directory": folder, "sinks": [lambda name, *_: handed_on.append(name)]}
+watches = [
+    km.TangentAnalyzer(x[:3], k=2, **watched),
+    km.ReconstructionGrid(x[:3], **watched),
+]
 results = {
-    "plain": trained(32),
+    "plain": trained(32, watches) | {"handed_on": len(handed_on)},
     "regularised": trained(32, noise=km.NoiseInjection(), contractive_penalty=0.1),
 }
 if mode == "data_parallel":

@@ -102,10 +102,13 @@ def differences(encoder, x, step=0.02):
     return np.moveaxis(slope / (12 * step), 0, 2)
 
 
-# Of loops, one that is penalised backwards and one forwards; the sweep of every layer has
-# the others too.
+# Of loops, below, one that is penalised forwards; the sweep of every layer has one that is
+# penalised backwards.
+SLOW = ("GRU", "LSTM", "functional", "images of any size")
+
+
 @pytest.mark.parametrize(
-    "kind", [pytest.param(k, marks=pytest.mark.slow if k == "GRU" else ()) for k in KINDS]
+    "kind", [pytest.param(k, marks=pytest.mark.slow if k in SLOW else ()) for k in KINDS]
 )
 def test_any_encoder_is_differentiated_penalised_and_trained(kind, rng):
     build, shape = KINDS[kind]

@@ -76,12 +76,9 @@ def output_of(code, backend, *arguments):
     return run.stdout
 
 
-@pytest.fixture(scope="module", params=NEEDS)
-def there(request, digits, tmp_path_factory):
-    """Arrays expected and found by each model's name, and what was refused."""
-    needed = NEEDS[request.param]
-    if not importlib.util.find_spec(needed):
-        pytest.skip(f"Keras's {request.param} backend needs {needed}, not installed")
+@pytest.fixture(scope="module")
+def saved(digits, tmp_path_factory):
+    """A folder of trained models, and what each makes of some digits here."""
     folder, x, expected = tmp_path_factory.mktemp("saved"), digits[:20], {}
     for name, made in MODELS.items():
         model = made()
@@ -95,6 +92,16 @@ def there(request, digits, tmp_path_factory):
             "decoded": keras.ops.convert_to_numpy(model.decode(codes)),
         }
     np.save(folder / "x.npy", x)
+    return folder, expected
+
+
+@pytest.fixture(scope="module", params=NEEDS)
+def there(request, saved):
+    """Arrays expected and found by each model's name, and what was refused."""
+    needed = NEEDS[request.param]
+    if not importlib.util.find_spec(needed):
+        pytest.skip(f"Keras's {request.param} backend needs {needed}, not installed")
+    folder, expected = saved
     refused = output_of(PREDICTION + REFUSALS, request.param, folder).splitlines()
     found = {name: dict(np.load(folder / f"{name}.npz")) for name in MODELS}
     return SimpleNamespace(

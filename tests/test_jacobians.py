@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
 
@@ -33,6 +33,7 @@ def test_jacobian_of_two_layers_is_the_chain_rule(rng, two_layers, sizes, chunk_
     np.testing.assert_allclose(found, network.jacobian(x), rtol=1e-4, atol=1e-5)
 
 
+@settings(max_examples=5)
 @given(st.integers(1, 6), st.integers(0, 5))
 def test_each_sample_has_the_jacobian_that_it_has_alone(batch, index):
     x = np.random.default_rng(batch).normal(size=(batch, 3)).astype("float32")

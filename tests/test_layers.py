@@ -173,7 +173,9 @@ def global_policy(name):
         keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", [pytest.param("mixed_float16", marks=pytest.mark.slow), "mixed_bfloat16"]
+)
 @every_case
 def test_it_trains_in_mixed_precision(case, policy):
     with global_policy(policy):

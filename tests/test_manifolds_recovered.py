@@ -134,7 +134,7 @@ def test_a_decoder_by_the_formula_has_the_true_tangents_and_dimension(name):
     assert_recovered(decoder_of(samples, points), samples)
 
 
-@pytest.mark.parametrize("rotation", [True, False])
+@pytest.mark.parametrize("rotation", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_decoder_of_blobs_has_the_true_tangents_and_dimension(rotation):
     size, length, width = (16, 18), 2.5, 1.2
     samples = manifolds.blobs(

@@ -277,7 +277,8 @@ def test_how_steps_are_run_changes_no_loss(options, digits):
     def losses(**options):
         keras.utils.set_random_seed(0)
         model = compiled(regularised(), **options)
-        return model.fit(digits[:64], shuffle=False, epochs=2, verbose=0).history
+        fit = {"batch_size": 16, "shuffle": False, "epochs": 2, "verbose": 0}
+        return model.fit(digits[:32], **fit).history
 
     if BACKEND == "torch" and "steps_per_execution" in options:
         pytest.skip("Keras takes one step an execution there: see test_limits.py")
@@ -287,7 +288,7 @@ def test_how_steps_are_run_changes_no_loss(options, digits):
 
 
 @pytest.mark.filterwarnings("ignore")  # of what PyTorch's compiler sees
-@pytest.mark.parametrize("chunk_size", [None, 2])
+@pytest.mark.parametrize("chunk_size", [pytest.param(None, marks=pytest.mark.slow), 2])
 def test_compiled_steps_train_as_others(chunk_size, digits):
     # Without random numbers, of which XLA draws others than TensorFlow's own kernels.
     losses = []
@@ -384,7 +385,10 @@ def policy(request):
 # The spacing of numbers in the forward pass, with room for a few roundings in a row.
 @pytest.mark.parametrize(
     ("policy", "tolerance"),
-    [("mixed_float16", 8 * 2**-11), ("mixed_bfloat16", 8 * 2**-8)],
+    [
+        ("mixed_float16", 8 * 2**-11),
+        pytest.param("mixed_bfloat16", 8 * 2**-8, marks=pytest.mark.slow),
+    ],
     indirect=["policy"],
 )
 def test_mixed_precision_keeps_penalty_and_tangents_in_float32(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,6 +22,7 @@ from keras_manifold.callbacks import TensorBoardSink
 from keras_manifold.plot.lines import spectrum
 
 pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
+HIDDEN = Path(__file__).parents[1] / "hidden"
 
 
 def fit(digits, callbacks, epochs=2, model=None, **options):
@@ -32,15 +35,16 @@ def fit(digits, callbacks, epochs=2, model=None, **options):
 
 
 @contextlib.contextmanager
-def tensorboard(log_dir):
-    """Reader of what a TensorBoard process on loopback serves."""
+def tensorboard(folder):
+    """Reader of what a TensorBoard process on loopback serves of the runs in a folder."""
     pytest.importorskip("tensorboard", reason="of the extra `tools`")
-    options = ["--logdir", log_dir, "--port", "0", "--host", "127.0.0.1"]
+    options = ["--logdir", folder, "--port", "0", "--host", "127.0.0.1"]
     options += ["--load_fast", "false", "--reload_interval", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tensorboard.main", *options],
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | {"PYTHONPATH": str(HIDDEN)},  # it starts faster without TensorFlow
     )
     try:
         for line in process.stderr:
@@ -68,42 +72,69 @@ def tensorboard(log_dir):
         process.wait()
 
 
-def test_tensorboard_shows_numbers_images_histograms_and_codes(digits, tmp_path):
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A folder, and the reader of its runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    with tensorboard(folder) as get:
+        yield folder, get
+
+
+@pytest.fixture
+def run(served):
+    """A folder of its own within it, its name there, and the reader."""
+    folder, get = served
+    name = f"run{len(list(folder.iterdir()))}"
+    (folder / name).mkdir()
+    return folder / name, name, get
+
+
+def scalars(get, run, tag, until=bool):
+    return get(f"data/plugin/scalars/scalars?run={run}&tag={tag}", until)
+
+
+def test_tensorboard_shows_numbers_images_histograms_and_codes(digits, tmp_path, run):
+    log_dir, name, get = run
     watches = [
-        km.TangentAnalyzer(digits[:4], log_dir=tmp_path),
-        km.ReconstructionGrid(digits[:4], log_dir=tmp_path, directory=tmp_path / "files"),
+        km.TangentAnalyzer(digits[:4], log_dir=log_dir),
+        km.ReconstructionGrid(digits[:4], log_dir=log_dir, directory=tmp_path),
     ]
     _, history = fit(digits, watches, validation_data=digits[50:80])
-    assert len(list(tmp_path.glob("events*"))) == 1, "both write into one file"
-    with tensorboard(tmp_path) as get:
-        tags = get("data/plugin/scalars/tags")["."]
-        expected = {"tangent_norm", "tangent_drift", "reconstruction_mse", "loss"}
-        assert expected | {"val_loss"} <= set(tags)
-        for name in ("loss", "tangent_norm"):
-            points = get(f"data/plugin/scalars/scalars?run=.&tag={name}")
-            found = {step: value for _, step, value in points}
-            assert len(points) == len(found), "no number is there twice"
-            assert [found[1], found[2]] == pytest.approx(history[name], rel=1e-5)
+    assert len(list(log_dir.glob("events*"))) == 1, "both write into one file"
 
-        images = get("data/plugin/images/tags")["."]
-        assert set(images) == {"tangent_vectors", "tangent_spectrum", "reconstruction"}
-        listed = get("data/plugin/images/images?run=.&tag=reconstruction&sample=0")
-        assert [image["step"] for image in listed] == [0, 1, 2]
-        png = get(f"data/plugin/images/individualImage?{listed[-1]['query']}")
-        assert png == (tmp_path / "files" / "reconstruction_0002.png").read_bytes()
-        assert png.startswith(b"\x89PNG")
+    # It may have read a part of the file while that was written.
+    for tag in ("val_loss", "tangent_norm", "reconstruction_mse"):
+        scalars(get, name, tag, until=lambda points: points and points[-1][1] == 2)
+    tags = get("data/plugin/scalars/tags")[name]
+    expected = {"tangent_norm", "tangent_drift", "reconstruction_mse", "loss"}
+    assert expected | {"val_loss"} <= set(tags)
+    for tag in ("loss", "tangent_norm"):
+        points = scalars(get, name, tag, until=lambda points: points[-1][1] == 2)
+        found = {step: value for _, step, value in points}
+        assert len(points) == len(found), "no number is there twice"
+        assert [found[1], found[2]] == pytest.approx(history[tag], rel=1e-5)
 
-        name = "tangent_space/spectrum"
-        assert name in get("data/plugin/histograms/tags")["."]
-        points = get(f"data/plugin/histograms/histograms?run=.&tag={name}")
-        assert [step for _, step, _ in points] == [0, 1, 2]
-        assert sum(count for *_, count in points[-1][2]) == 4 * 3
+    images = get("data/plugin/images/tags")[name]
+    assert set(images) == {"tangent_vectors", "tangent_spectrum", "reconstruction"}
+    path = f"data/plugin/images/images?run={name}&tag=reconstruction&sample=0"
+    listed = get(path, until=lambda listed: listed[-1]["step"] == 2)
+    assert [image["step"] for image in listed] == [0, 1, 2]
+    png = get(f"data/plugin/images/individualImage?{listed[-1]['query']}")
+    assert png == (tmp_path / "reconstruction_0002.png").read_bytes()
+    assert png.startswith(b"\x89PNG")
 
-        (run,) = get("data/plugin/projector/runs")
-        info = get(f"data/plugin/projector/info?run={run}")
-        last = info["embeddings"][-1]
-        assert last["tensorName"].startswith("tangent_space/codes")
-        assert "sprite.png" in last["sprite"]["imagePath"]
+    tag = "tangent_space/spectrum"
+    assert tag in get("data/plugin/histograms/tags")[name]
+    path = f"data/plugin/histograms/histograms?run={name}&tag={tag}"
+    points = get(path, until=lambda points: points[-1][1] == 2)
+    assert [step for _, step, _ in points] == [0, 1, 2]
+    assert sum(count for *_, count in points[-1][2]) == 4 * 3
+
+    assert name in get("data/plugin/projector/runs")
+    info = get(f"data/plugin/projector/info?run={name}")
+    last = info["embeddings"][-1]
+    assert last["tensorName"].startswith("tangent_space/codes")
+    assert "sprite.png" in last["sprite"]["imagePath"]
 
 
 def test_codes_and_their_images_are_those_of_the_samples(digits, tmp_path):
@@ -126,7 +157,9 @@ def test_codes_of_other_samples_have_no_sprite(shape, rng, tmp_path):
     assert "sprite" not in (tmp_path / "projector_config.pbtxt").read_text()
 
 
-def test_a_run_that_resumes_is_shown_without_gap_or_double(digits, tmp_path):
+def test_a_run_that_resumes_is_shown_without_gap_or_double(digits, run):
+    log_dir, name, get = run
+
     class Stop(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             if stop_at == (self.epoch, batch):
@@ -136,7 +169,7 @@ def test_a_run_that_resumes_is_shown_without_gap_or_double(digits, tmp_path):
             self.epoch = epoch
 
     def callbacks():
-        watch = km.TangentAnalyzer(digits[:3], unit="batch", log_dir=tmp_path)
+        watch = km.TangentAnalyzer(digits[:3], unit="batch", log_dir=log_dir)
         return [watch, Stop()]
 
     stop_at = (2, 1)
@@ -148,9 +181,9 @@ def test_a_run_that_resumes_is_shown_without_gap_or_double(digits, tmp_path):
     stop_at = None
     resumed = callbacks()
     fit(digits, resumed, epochs=4, model=model, initial_epoch=2)
-    with tensorboard(tmp_path) as get:
-        path = "data/plugin/scalars/scalars?run=.&tag=tangent_norm"
-        points = get(path, until=lambda points: points and points[-1][1] == 8)
+    points = scalars(
+        get, name, "tangent_norm", until=lambda points: points and points[-1][1] == 8
+    )
     steps = [step for _, step, _ in points]
     assert sorted(set(steps)) == list(range(9)), "two batches an epoch"
     assert steps.count(5) == 1, "the batch that was trained again"
@@ -159,8 +192,9 @@ def test_a_run_that_resumes_is_shown_without_gap_or_double(digits, tmp_path):
     assert norms[5] == pytest.approx(last[resumed[0].history["step"].index(5)], rel=1e-5)
 
 
-def test_nan_is_shown_as_a_gap_and_breaks_nothing(tmp_path, recwarn):
-    sink = TensorBoardSink(tmp_path)
+def test_nan_is_shown_as_a_gap_and_breaks_nothing(run, recwarn):
+    log_dir, name, get = run
+    sink = TensorBoardSink(log_dir)
     sink.begin(0)
     nan = np.full((2, 3), np.nan)
     sink("a", float("nan"), 0)
@@ -168,22 +202,20 @@ def test_nan_is_shown_as_a_gap_and_breaks_nothing(tmp_path, recwarn):
     sink("a", 1.0, 1)
     sink.close()
     assert list(recwarn) == []
-    with tensorboard(tmp_path) as get:
-        points = get(
-            "data/plugin/scalars/scalars?run=.&tag=a", until=lambda points: len(points) == 2
-        )
+    points = scalars(get, name, "a", until=lambda points: len(points) == 2)
     assert [value for *_, value in points] == ["NaN", 1.0]
 
 
 def test_a_full_disk_costs_one_warning_and_later_numbers_are_written(
-    tmp_path, monkeypatch, recwarn
+    run, monkeypatch, recwarn
 ):
     from tensorboardX.record_writer import RecordWriter
 
     def full(self, data):
         raise OSError(28, "No space left on device")
 
-    sink = TensorBoardSink(tmp_path)
+    log_dir, name, get = run
+    sink = TensorBoardSink(log_dir)
     sink.begin(0)
     sink("a", 1.0, 0)
     sink.flush()
@@ -196,11 +228,8 @@ def test_a_full_disk_costs_one_warning_and_later_numbers_are_written(
     sink("a", 3.0, 3)
     sink.close()
     (warning,) = [w for w in recwarn if "can't be written" in str(w.message)]
-    assert str(tmp_path) in str(warning.message)
-    with tensorboard(tmp_path) as get:
-        points = get(
-            "data/plugin/scalars/scalars?run=.&tag=a", until=lambda points: len(points) == 2
-        )
+    assert str(log_dir) in str(warning.message)
+    points = scalars(get, name, "a", until=lambda points: len(points) == 2)
     assert [(step, value) for _, step, value in points] == [(0, 1.0), (3, 3.0)]
 
 
