@@ -16,27 +16,26 @@ import json
 import os
 
 import numpy as np
+from penalty_steps import step_of
 from workers import RESULTS, Worker, ratio, serve, written
 
-WEIGHT = 0.1
-
-# Way: backend of Keras, and how `built` makes its step.
+# Way: backend of Keras, and how `step_of` makes its step.
 WAYS = {
     "TensorFlow: Keras, no penalty": ("tensorflow", "keras plain"),
     "TensorFlow: keras_manifold, one probe": ("tensorflow", "keras 1"),
     "TensorFlow: keras_manifold, one probe, with noise": ("tensorflow", "keras noise 1"),
     "TensorFlow: keras_manifold, exact": ("tensorflow", "keras exact"),
-    "TensorFlow: tape.batch_jacobian in train_step": ("tensorflow", "batch_jacobian"),
-    "TensorFlow: a loop of tape.gradient in train_step": ("tensorflow", "tape loop"),
+    "TensorFlow: tape.batch_jacobian in train_step": ("tensorflow", "in batch_jacobian"),
+    "TensorFlow: a loop of tape.gradient in train_step": ("tensorflow", "in tape loop"),
     "PyTorch: Keras, no penalty": ("torch", "keras plain"),
     "PyTorch: keras_manifold, one probe": ("torch", "keras 1"),
     "PyTorch: keras_manifold, exact": ("torch", "keras exact"),
-    "PyTorch: a loop of autograd.grad": ("torch", "autograd loop"),
-    "PyTorch: torch.func, vmap(jacrev)": ("torch", "jacrev"),
+    "PyTorch: a loop of autograd.grad in train_step": ("torch", "in autograd loop"),
+    "PyTorch: torch.func, vmap(jacrev) in train_step": ("torch", "in torch jacrev"),
     "JAX: Keras, no penalty": ("jax", "keras plain"),
     "JAX: keras_manifold, one probe": ("jax", "keras 1"),
     "JAX: keras_manifold, exact": ("jax", "keras exact"),
-    "JAX: jit, vmap(jacrev) of the encoder": ("jax", "jax jacrev"),
+    "JAX: vmap(jacrev) of the encoder in train_step": ("jax", "in jax jacrev"),
 }
 
 
@@ -107,9 +106,9 @@ BEST = {
     "tensorflow": ("TensorFlow", {"tape.batch_jacobian": "batch_jacobian"}),
     "torch": (
         "PyTorch",
-        {"vmap(jacrev)": "jacrev", "loop of autograd.grad": "autograd loop"},
+        {"vmap(jacrev)": "torch jacrev", "a loop of autograd.grad": "autograd loop"},
     ),
-    "jax": ("JAX", {"jit, vmap(jacrev)": "jax jacrev"}),
+    "jax": ("JAX", {"vmap(jacrev)": "jax jacrev"}),
 }
 
 
@@ -132,9 +131,13 @@ def codes_of(rounds, backend, network):
         "|--:|---|--:|--:|--:|--:|",
     ]
     for count in CODES:
-        ways = {"ours": "keras exact"} | others
-        if count > 128:
-            ways.pop("loop of autograd.grad", None)  # minutes
+        ways = {"ours": "keras exact"}
+        for name, way in others.items():
+            if count > 128 and "loop" in name:
+                continue  # minutes
+            ways |= {f"{name}, bare": f"bare {way}"}
+            if (way, network) != ("torch jacrev", "convolutional"):
+                ways |= {name: f"in {way}"}  # vmap takes none of Keras's on PyTorch
         workers = {
             name: started(way, backend=backend, batch=batch, latent_dim=count, size=size)
             for name, way in ways.items()
@@ -155,7 +158,9 @@ def codes_of(rounds, backend, network):
     written(
         f"penalty_codes_{backend}_{network}.md",
         f"A training step with the exact penalty, {title}, {network}",
-        f"{shape}, batches of {batch}. Medians of {rounds} rounds in turn, and the range "
+        f"{shape}, batches of {batch}. The others are a `train_step` of a Keras model, as "
+        "ours is, or bare: without Keras's loop and metrics, and on PyTorch without its "
+        f"layers and optimizer. Medians of {rounds} rounds in turn, and the range "
         "of the ratios within a round: above 1, ours is faster. Memory is what the process "
         "holds at its peak beyond what it held when its step was built. On a GPU: not "
         "measured.",
@@ -185,7 +190,7 @@ def growth(rounds):
     for _axis, grid in grids.items():
         for point in grid:
             for name, way in ways.items():
-                if way == "tape loop" and point["latent_dim"] > 128:
+                if way == "in tape loop" and point["latent_dim"] > 128:
                     continue  # its graph takes minutes to build
                 key = (name, *point.values())
                 if key not in found:
@@ -313,188 +318,7 @@ def input_side_errors(model, x, exact, draws):
 
 
 def work(way, batch, latent_dim, size):
-    shape = (size, size, 1) if size else (784,)
-    x = np.random.default_rng(0).uniform(size=(batch, *shape)).astype("float32")
-    make = {
-        "batch_jacobian": tape_step,
-        "tape loop": tape_step,
-        "autograd loop": torch_step,
-        "jacrev": torch_step,
-        "jax jacrev": jax_step,
-    }.get(way, keras_step)
-    serve(make(way, x, latent_dim))
-
-
-def autoencoder(x, latent_dim, **options):
-    import keras_manifold as km
-
-    if len(x.shape) == 2:
-        return km.AutoEncoder.dense(x.shape[1:], latent_dim, units=(256,), **options)
-    return km.AutoEncoder.convolutional(x.shape[1:], latent_dim, **options)
-
-
-def keras_step(way, x, latent_dim):
-    import keras
-
-    import keras_manifold as km
-
-    _, *options = way.split()
-    penalty = None
-    if options[-1] != "plain":
-        chunk_size = int(options.pop()) if options[-1] == "8" else None
-        probes = options[-1] if options[-1] == "exact" else int(options[-1])
-        penalty = km.ContractivePenalty(WEIGHT, probes=probes, chunk_size=chunk_size)
-    model = autoencoder(
-        x,
-        latent_dim,
-        noise=km.NoiseInjection() if "noise" in options else None,
-        contractive_penalty=penalty,
-    )
-    jit_compile = "auto" if keras.backend.backend() == "jax" else False
-    model.compile("adam", loss="binary_crossentropy", jit_compile=jit_compile)
-    x = keras.ops.convert_to_tensor(x)
-    return lambda: model.train_on_batch(x)
-
-
-def tape_step(way, x, latent_dim):
-    import keras
-    import tensorflow as tf
-
-    class Model(keras.Model):
-        def __init__(self, encoder, decoder):
-            super().__init__()
-            self.encoder, self.decoder = encoder, decoder
-
-        def call(self, x):
-            return self.decoder(self.encoder(x))
-
-        def train_step(self, x):
-            with tf.GradientTape() as tape:
-                with tf.GradientTape(persistent=way == "tape loop") as inner:
-                    inner.watch(x)
-                    codes = self.encoder(x)
-                    entries = tf.unstack(codes, axis=1)
-                if way == "tape loop":
-                    rows = [inner.gradient(entry, x) for entry in entries]
-                    norms = sum(
-                        tf.reduce_sum(row**2, axis=range(1, len(row.shape))) for row in rows
-                    )
-                else:
-                    jacobian = inner.batch_jacobian(codes, x)
-                    norms = tf.reduce_sum(jacobian**2, axis=range(1, len(jacobian.shape)))
-                loss = self.compute_loss(x, x, self.decoder(codes))
-                loss += WEIGHT * tf.reduce_mean(norms)
-            gradients = tape.gradient(loss, self.trainable_variables)
-            self.optimizer.apply(gradients, self.trainable_variables)
-            return {"loss": loss}
-
-    parts = autoencoder(x, latent_dim)
-    model = Model(parts.encoder, parts.decoder)
-    model.compile("adam", loss="binary_crossentropy", jit_compile=False)
-    model.optimizer.build(model.trainable_variables)
-    step, x = tf.function(model.train_step), tf.constant(x)
-    return lambda: step(x)["loss"].numpy()
-
-
-def torch_step(way, x, latent_dim):
-    import torch
-    from torch import nn
-
-    encoder, decoder = torch_parts(x, latent_dim)
-    parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.Adam(parameters)
-    x = torch.tensor(np.moveaxis(x, -1, 1).copy() if x.ndim == 4 else x)
-
-    def of_one(x):
-        return encoder(x[None])[0]
-
-    def step():
-        optimizer.zero_grad()
-        if way == "jacrev":
-            codes = encoder(x)
-            jacobian = torch.func.vmap(torch.func.jacrev(of_one))(x)
-            norms = (jacobian**2).flatten(1).sum(1)
-        else:
-            inputs = x.clone().requires_grad_(True)
-            codes = encoder(inputs)
-            norms = 0.0
-            for entry in codes.unbind(1):
-                (row,) = torch.autograd.grad(entry.sum(), inputs, create_graph=True)
-                norms = norms + (row**2).flatten(1).sum(1)
-        loss = nn.functional.binary_cross_entropy(decoder(codes), x)
-        (loss + WEIGHT * norms.mean()).backward()
-        optimizer.step()
-        return float(loss)
-
-    return step
-
-
-def torch_parts(x, latent_dim):
-    from torch import nn
-
-    if x.ndim == 2:
-        encoder = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, latent_dim))
-        layers = nn.Linear(latent_dim, 256), nn.ReLU(), nn.Linear(256, 784), nn.Sigmoid()
-        return encoder, nn.Sequential(*layers)
-    side = (((x.shape[1] - 3) // 2 + 1) - 3) // 2 + 1
-    start = -(-x.shape[1] // 4)
-    encoder = nn.Sequential(
-        nn.Conv2d(1, 32, 3, stride=2),
-        nn.ReLU(),
-        nn.Conv2d(32, 64, 3, stride=2),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(64 * side * side, latent_dim),
-    )
-    decoder = nn.Sequential(
-        nn.Linear(latent_dim, start * start * 32),
-        nn.ReLU(),
-        nn.Unflatten(1, (32, start, start)),
-        nn.ConvTranspose2d(32, 64, 3, stride=2, padding=1, output_padding=1),
-        nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 3, stride=2, padding=1, output_padding=1),
-        nn.ReLU(),
-        nn.ConvTranspose2d(32, 1, 3, padding=1),
-        nn.Sigmoid(),
-    )
-    return encoder, decoder
-
-
-def jax_step(way, x, latent_dim):
-    import jax
-    import keras
-
-    parts = autoencoder(x, latent_dim)
-    variables = parts.trainable_variables
-    others = [[v.value for v in part.non_trainable_variables] for part in parts.layers]
-    split = len(parts.encoder.trainable_variables)
-    optimizer = keras.optimizers.Adam()
-    optimizer.build(variables)
-
-    def loss(weights, x):
-        def encode(x):
-            return parts.encoder.stateless_call(weights[:split], others[0], x)[0]
-
-        jacobian = jax.vmap(jax.jacrev(lambda x: encode(x[None])[0]))(x)
-        y = parts.decoder.stateless_call(weights[split:], others[1], encode(x))[0]
-        loss = keras.losses.BinaryCrossentropy()(x, y)
-        return loss + WEIGHT * (jacobian**2).sum() / len(x)
-
-    @jax.jit
-    def update(weights, state, x):
-        value, gradients = jax.value_and_grad(loss)(weights, x)
-        return value, *optimizer.stateless_apply(state, gradients, weights)
-
-    weights = [v.value for v in variables]
-    state = [v.value for v in optimizer.variables]
-    x = keras.ops.convert_to_tensor(x)
-
-    def step():
-        nonlocal weights, state
-        value, weights, state = update(weights, state, x)
-        return float(value)
-
-    return step
+    serve(step_of(way, batch, latent_dim, size))
 
 
 if __name__ == "__main__":
