@@ -1,9 +1,10 @@
 """How long do the tangent vectors of an image take, here and as people write it?
 
     python benchmarks/tangents.py images  # the lab's network, 1,000 and 10,000 images
+    python benchmarks/tangents.py sides   # its decoder and its reconstruction
     python benchmarks/tangents.py memory  # peak memory against the number of images
     python benchmarks/tangents.py large   # 96×96×3 with 512 codes; reconstructions
-    python benchmarks/tangents.py         # all three
+    python benchmarks/tangents.py         # all four
 
 Each way runs in a process of its own with its own framework. The processes take turns, so
 that all see the same machine. Results go to `benchmarks/results/tangents_*.md`.
@@ -15,6 +16,7 @@ import shutil
 import tempfile
 
 import numpy as np
+from penalty_steps import torch_parts
 from workers import Worker, ratio, serve, written
 
 LATENT_DIM = 32
@@ -40,14 +42,14 @@ OURS, *_ = WAYS
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", default=[], help="images, memory, large")
+    parser.add_argument("parts", nargs="*", default=[], help=", ".join(PARTS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         return work(**json.loads(arguments.worker))
-    for part in arguments.parts or ["images", "memory", "large"]:
-        {"images": images, "memory": memory, "large": large}[part](arguments.rounds)
+    for part in arguments.parts or PARTS:
+        PARTS[part](arguments.rounds)
 
 
 def images(rounds):
@@ -87,6 +89,44 @@ def images(rounds):
         f"28×28×1, 32 codes, all 32 triplets. Medians of {rounds} rounds in turn "
         f"({max(1, rounds // 2)} for 10,000 images), without compilation; ratios within a "
         "round, and their range. Above 1: slower than ours. Results stay in memory.",
+        lines,
+    )
+
+
+# Of the decoder's 784 × 32 columns are fewer; a reconstruction is 784 × 784, of rank 32.
+SIDES = {"decoder": (128, "forward"), "reconstruction": (8, "reverse")}
+OF_SIDES = {
+    "TensorFlow: compiled tape.batch_jacobian, tf.linalg.svd": "tensorflow",
+    "PyTorch: torch.func vmap(jacfwd or jacrev), torch.linalg.svd": "torch",
+    "JAX: jit vmap(jacfwd or jacrev), jnp.linalg.svd": "jax",
+}
+
+
+def sides(rounds):
+    lines = [
+        "| 32 tangents each | of | ours, ms an image | theirs ÷ ours |",
+        "|---|---|--:|--:|",
+    ]
+    for of, (count, mode) in SIDES.items():
+        for name, backend in OF_SIDES.items():
+            ways = f"ours {of}", f"theirs {backend} {of} {mode}"
+            pair = [Worker(__file__, backend=backend, way=w, count=count) for w in ways]
+            taken = [[worker.seconds_a_step(1) for worker in pair] for _ in range(rounds)]
+            for worker in pair:
+                worker.stop()
+            ours, theirs = np.array(taken).T
+            lines.append(
+                f"| {name} | {of} | {1e3 * np.median(ours) / count:.2f} "
+                f"| {ratio(theirs, ours)} |"
+            )
+            print(lines[-1], flush=True)
+    written(
+        "tangents_sides.md",
+        "Tangent vectors of the lab's decoder, and of its reconstruction",
+        f"28×28×1, 32 codes, k = 32: 128 images of the decoder, 8 of the reconstruction. "
+        f"Medians of {rounds} rounds in turn, without compilation. Theirs take the "
+        "columns of a decoder forwards on JAX and PyTorch, all else backwards. Ours goes "
+        "through the codes of a reconstruction, theirs do not know them.",
         lines,
     )
 
@@ -162,6 +202,9 @@ def large(rounds):
     )
 
 
+PARTS = {"images": images, "sides": sides, "memory": memory, "large": large}
+
+
 # What a process does.
 
 
@@ -177,13 +220,27 @@ def made(way, count):
         return reconstruction(int(size), method, count)
     x = np.random.default_rng(0).uniform(size=(count, 28, 28, 1)).astype("float32")
     if way == "jacrev":
-        return torch_jacrev(torch_network(), np.moveaxis(x, -1, 1).copy())
+        encoder, _ = torch_parts(x, LATENT_DIM)
+        return torch_jacobians(encoder, np.moveaxis(x, -1, 1).copy())
+    if way.startswith("theirs torch"):
+        encoder, decoder = torch_parts(x, LATENT_DIM)
+        return torch_side(encoder, decoder, np.moveaxis(x, -1, 1).copy(), *way.split()[2:])
 
     import keras_manifold as km
 
     model = km.AutoEncoder.convolutional((28, 28, 1), LATENT_DIM)
     if way == "ours":
         return lambda: km.tangent_space(model, x, batch_size=BATCH, verbose=0)
+    if way in ("ours decoder", "ours reconstruction"):
+        options = {"of": way.split()[1], "k": LATENT_DIM, "batch_size": BATCH, "verbose": 0}
+        return lambda: km.tangent_space(model, x, **options)
+    if way.startswith("theirs"):
+        _, backend, of, mode = way.split()
+        function, x = (model.decoder, model.encode(x)) if of == "decoder" else (model, x)
+        x = np.asarray(x)
+        if backend == "tensorflow":
+            return batch_jacobian(function, x)
+        return jax_jacobians(function, x, mode)
     if way == "ours to disk":
 
         def to_disk():
@@ -196,7 +253,7 @@ def made(way, count):
         return batch_jacobian(model.encoder, x)
     if way == "lab":
         return lab(model.encoder, x)
-    return jax_jacrev(model.encoder, x)
+    return jax_jacobians(model.encoder, x)
 
 
 def mobilenet(method, count):
@@ -237,16 +294,16 @@ def reconstruction(size, method, count):
     )
 
 
-def batch_jacobian(encoder, x, batch_size=BATCH):
+def batch_jacobian(function, x, batch_size=BATCH):
     import tensorflow as tf
 
     @tf.function
     def decomposed(batch):
         with tf.GradientTape() as tape:
             tape.watch(batch)
-            codes = encoder(batch, training=False)
-        jacobian = tape.batch_jacobian(codes, batch)
-        shape = (-1, codes.shape[1], batch[0].shape.num_elements())
+            outputs = function(batch, training=False)
+        jacobian = tape.batch_jacobian(outputs, batch)
+        shape = (-1, outputs[0].shape.num_elements(), batch[0].shape.num_elements())
         return tf.linalg.svd(tf.reshape(jacobian, shape))
 
     dataset = tf.data.Dataset.from_tensor_slices(x).batch(batch_size)
@@ -268,30 +325,28 @@ def lab(encoder, x):
     return run
 
 
-def torch_network():
-    from torch import nn
-
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 3, stride=2),
-        nn.ReLU(),
-        nn.Conv2d(32, 64, 3, stride=2),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(64 * 6 * 6, LATENT_DIM),
-    )
-
-
-def torch_jacrev(encoder, x):
+def torch_side(encoder, decoder, x, of, mode):
     import torch
 
-    jacobian = torch.func.vmap(torch.func.jacrev(lambda image: encoder(image[None])[0]))
+    if of == "reconstruction":
+        return torch_jacobians(torch.nn.Sequential(encoder, decoder), x, mode)
+    with torch.no_grad():
+        codes = encoder(torch.from_numpy(x)).numpy()
+    return torch_jacobians(decoder, codes, mode)
+
+
+def torch_jacobians(function, x, mode="reverse"):
+    import torch
+
+    jacobian_of = torch.func.jacfwd if mode == "forward" else torch.func.jacrev
+    jacobian = torch.func.vmap(jacobian_of(lambda image: function(image[None])[0]))
 
     @torch.no_grad()
     def run():
         found = []
         for start in range(0, len(x), BATCH):
             batch = torch.from_numpy(x[start : start + BATCH])
-            matrices = jacobian(batch).reshape(len(batch), LATENT_DIM, -1)
+            matrices = jacobian(batch).reshape(len(batch), -1, batch[0].numel())
             parts = torch.linalg.svd(matrices, full_matrices=False)
             found.append([part.numpy() for part in parts])
         return found
@@ -299,18 +354,20 @@ def torch_jacrev(encoder, x):
     return run
 
 
-def jax_jacrev(encoder, x):
+def jax_jacobians(function, x, mode="reverse"):
     import jax
 
-    weights = [v.value for v in encoder.trainable_variables]
+    weights = [v.value for v in function.trainable_variables]
+    others = [v.value for v in function.non_trainable_variables]
+    jacobian_of = jax.jacfwd if mode == "forward" else jax.jacrev
 
     def of_one(weights, image):
-        return encoder.stateless_call(weights, [], image[None])[0][0]
+        return function.stateless_call(weights, others, image[None])[0][0]
 
     @jax.jit
     def decomposed(weights, batch):
-        jacobian = jax.vmap(jax.jacrev(of_one, argnums=1), (None, 0))(weights, batch)
-        matrices = jacobian.reshape(len(batch), LATENT_DIM, -1)
+        jacobian = jax.vmap(jacobian_of(of_one, argnums=1), (None, 0))(weights, batch)
+        matrices = jacobian.reshape(len(batch), -1, batch[0].size)
         return jax.numpy.linalg.svd(matrices, full_matrices=False)
 
     starts = range(0, len(x), BATCH)
