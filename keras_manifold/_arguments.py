@@ -5,6 +5,8 @@ import numbers
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, get_args
 
+import numpy as np
+
 Part = Literal["encoder", "decoder", "reconstruction"]
 Unit = Literal["epoch", "batch"]
 Verbose = Literal["auto"] | int
@@ -46,6 +48,13 @@ def check_number(name: str, value: Any, *, positive: bool = False) -> float:
             f"`{name}` must be a finite number {bound}. Received: {name}={value!r}."
         )
     return float(value)
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Refuses what is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}.")
+    return bool(value)
 
 
 def check_choice(name: str, value: Choice, choices: Any) -> Choice:

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_manifold._arguments import check_verbose
+from keras_manifold._arguments import check_flag, check_verbose
+from keras_manifold._map.checks import check_input, warn_where_not_finite
 from keras_manifold._map.compiled import ONE_AT_A_TIME
 from keras_manifold._map.function import Map
 from keras_manifold._storage.streams import floating_batches, padded, with_progress
@@ -26,13 +27,16 @@ def squared_errors(
         float32, `(n,)`, or `(n, *input_shape)` without `reduce`.
 
     Raises:
-        ValueError: If there are no samples, or a reconstruction is not of their shape.
+        ValueError: If there are no samples, they have another shape than the model takes or
+            returns, or `reduce` is no bool.
     """
     check_verbose(verbose)
+    check_flag("reduce", reduce)
     batches, count = floating_batches(x, batch_size)
     reconstruct = Map(model)
     found, size = [], 0
     for batch in with_progress(batches, count, verbose):
+        check_input("model", model, batch[0])
         size = max(size, len(batch))
         with ONE_AT_A_TIME:
             outputs = reconstruct.values(padded(batch, size))
@@ -42,7 +46,9 @@ def squared_errors(
         found.append(errors.astype("float32"))
     if not found:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
-    return np.concatenate(found)
+    errors = np.concatenate(found)
+    warn_where_not_finite(errors, stacklevel=3)
+    return errors
 
 
 def _of_shape(outputs, batch):

@@ -1,6 +1,7 @@
 """What a denoiser says of the density: where it points, and how far."""
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count, check_number
 from keras_manifold._map.budget import samples_held
-from keras_manifold._map.checks import check_eager
+from keras_manifold._map.checks import check_eager, warn_where_not_finite
 from keras_manifold._map.compiled import (
     ONE_AT_A_TIME,
     SAMPLES_CHECKED,
@@ -21,6 +22,10 @@ from keras_manifold._storage.streams import floating_samples, padded
 from keras_manifold.noise import NoiseInjection
 
 __all__ = ["score"]
+
+
+class TransientError(ValueError):
+    """What another level of noise or other weights mend: no reason to end a training."""
 
 
 def score(
@@ -41,17 +46,20 @@ def score(
             callable, from noisy samples `(batch, *input_shape)` to clean ones.
         x: Where, `(n, *input_shape)`. Noisy samples are what the network knows best.
         stddev: $\sigma$, above 0, in the units of `x`. `None` reads it from the `noise` of
-            an `AutoEncoder`: Gaussian, of one level, not clipped.
+            an `AutoEncoder`: Gaussian, of one level, not clipped. Another than that of the
+            noise costs a warning.
         batch_size: Samples in a batch, at least 1.
 
     Returns:
         NumPy array of shape `(n, *input_shape)`, in one over the units of `x`; float32, or
-            float64 where `floatx` is.
+            float64 where `floatx` is. One warning says of how many samples it is NaN or
+            infinite, as the outputs of the model are.
 
     Raises:
-        ValueError: If `stddev` is not above 0, or `None` where the model has no such noise;
-            if `x` has no samples or lies outside the clip of the noise; or if outputs are
-            not of the shape of the samples.
+        ValueError: If `stddev` is not above 0, so small or large that float32 does not hold
+            its square, or `None` where the model has no such noise; if `x` has no samples,
+            has another shape than the model takes, or lies outside the clip of the noise;
+            or if outputs are not of the shape of the samples.
         FloatingPointError: If an entry of `x` is NaN or infinite.
         TypeError: If `model` can't be called, or does not take and return one tensor.
 
@@ -70,24 +78,70 @@ def score(
     check_eager()
     stddev = noise_stddev(model, stddev)
     x = floating_samples(x)
-    denoiser = Denoiser(model, x, batch_size=batch_size)
-    return (denoiser(x) - x) / x.dtype.type(stddev**2)
+    denoised = Denoiser(model, x, batch_size=batch_size)(x)
+    with np.errstate(over="ignore"):
+        found = (denoised - x) / x.dtype.type(stddev**2)
+    warn_where_not_finite(found, stacklevel=2)
+    return found
 
 
 def noise_stddev(model: Any, stddev: float | None) -> float:
     """The standard deviation that was given, or else that of the model's noise.
 
+    It warns, at the line that called its caller, where the noise has another one.
+
     Raises:
         ValueError: If it is not above 0, or the noise is not Gaussian of one level without
-            clip; by the reason.
+            clip; by the reason. `TransientError` if the level of the noise is 0.
     """
-    if stddev is not None:
-        return check_number("stddev", stddev, positive=True)
+    if stddev is None:
+        stddev = _level_of(getattr(model, "noise", None))
+    stddev = check_number("stddev", stddev, positive=True)
+    if not have_squares(stddev):
+        raise ValueError(
+            "`stddev` must have a square that float32 can hold: from about 1e-22 to 1e19. "
+            f"Received: stddev={stddev}. Scale the samples, and `stddev` with them."
+        )
+    if unknown_levels(model, np.array([stddev])).size:
+        warnings.warn(
+            f"The model was trained with noise of level={model.noise.level!r}, and what it "
+            f"makes of other noise says little of the density. Received: stddev={stddev}. "
+            "Train with NoiseInjection(level=(low, high)), or with that level.",
+            stacklevel=3,
+        )
+    return stddev
+
+
+def have_squares(stddevs: Any) -> bool:
+    """Whether float32 holds the squares of all of them, neither 0 nor infinite."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.square(np.asarray(stddevs, "float32"))
+    return bool(np.all((squares > 0) & (squares < np.inf)))
+
+
+def unknown_levels(model: Any, stddevs: np.ndarray) -> np.ndarray:
+    """Those of the standard deviations that a model's Gaussian noise does not have.
+
+    They differ by more than 1 % from its level, or from all in its range. None are unknown
+    where its noise is not Gaussian or clipped, or has level 0, where a schedule may have
+    ended.
+    """
     noise: Any = getattr(model, "noise", None)
-    reason = _why_no_stddev(noise)
+    is_gaussian = isinstance(noise, NoiseInjection) and noise.kind == "gaussian"
+    if not is_gaussian or noise.clip is not None:
+        return stddevs[:0]
+    low, high = np.broadcast_to(noise.level, (2,))
+    return stddevs[(high > 0) & ((stddevs < 0.99 * low) | (stddevs > 1.01 * high))]
+
+
+def _level_of(noise):
+    reason, error = _why_no_stddev(noise), ValueError
+    if reason is None and not noise.level > 0:
+        reason = f"level={noise.level!r}, no noise (a schedule may have ended there)"
+        error = TransientError
     if reason is None:
-        return float(noise.level)
-    raise ValueError(
+        return noise.level
+    raise error(
         "`stddev=None` reads the standard deviation from an AutoEncoder's Gaussian "
         f"NoiseInjection of one level without clip. Received: {reason}. Pass stddev=..., "
         "the standard deviation of the noise that the model removes."
@@ -105,8 +159,6 @@ def _why_no_stddev(noise):
         return f"level={noise.level!r}, noise of many levels"
     if noise.clip is not None:
         return f"clip={noise.clip!r}, after which the noise is not Gaussian"
-    if not np.min(noise.level) > 0:
-        return f"level={noise.level!r}, no noise (a schedule may have ended there)"
     return None
 
 
@@ -117,12 +169,20 @@ class Denoiser:
         model: Keras model or callable.
         x: The first samples, `(n, *input_shape)`, with which it is checked.
         batch_size: Samples in a batch.
+        are_data: Whether `x` are data of a user, which lie within the clip of the noise.
 
     Raises:
         ValueError, TypeError: What is wrong with the model or the samples.
     """
 
-    def __init__(self, model: Callable, x: np.ndarray, *, batch_size: int = 32):
+    def __init__(
+        self,
+        model: Callable,
+        x: np.ndarray,
+        *,
+        batch_size: int = 32,
+        are_data: bool = True,
+    ):
         self.batch_size: int = min(check_count("batch_size", batch_size), len(x))
         if not callable(model):
             raise TypeError(
@@ -130,7 +190,8 @@ class Denoiser:
                 f"Received: model={model!r}."
             )
         self._samples = x[:SAMPLES_CHECKED]
-        _check_samples(x, getattr(model, "noise", None))
+        if are_data:
+            check_within_clip(model, x)
         with ONE_AT_A_TIME:
             self.map: Map = Map(model, "model").checked(self._samples)
         if self.map.output_shape != x.shape[1:]:
@@ -191,7 +252,9 @@ def _batches(x, size) -> Iterator[np.ndarray]:
     return (x[start : start + size] for start in range(0, len(x), size))
 
 
-def _check_samples(x, noise):
+def check_within_clip(model: Any, x: np.ndarray) -> None:
+    """Refuses samples outside the clip of a model's noise."""
+    noise = getattr(model, "noise", None)
     clip = noise.clip if isinstance(noise, NoiseInjection) else None
     if clip is not None and (x.min() < clip[0] or x.max() > clip[1]):
         raise ValueError(

@@ -1,7 +1,7 @@
 """Samples from a denoiser: chains that it keeps on the manifold."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,15 +11,20 @@ from keras_manifold._arguments import (
     Verbose,
     check_choice,
     check_count,
+    check_flag,
     check_number,
     check_verbose,
 )
-from keras_manifold._storage.streams import floating_samples, with_progress
-from keras_manifold.denoising import Denoiser, noise_stddev
+from keras_manifold._progress import progress_bar
+from keras_manifold._storage.streams import floating_samples
+from keras_manifold.denoising import Denoiser, TransientError, noise_stddev
 
 __all__ = ["sample"]
 
 Method = Literal["denoising", "tangent", "langevin"]
+
+# Steps from which on `verbose="auto"` shows a progress bar, and samples in a batch.
+_MANY, BATCH_SIZE = 50, 128
 
 
 def sample(
@@ -31,7 +36,7 @@ def sample(
     stddev: float | None = None,
     seed: int | None = None,
     trace: bool = False,
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     verbose: Verbose = "auto",
     **settings: Any,
 ) -> Annotated[NDArray[np.floating], "..."]:
@@ -71,7 +76,8 @@ def sample(
         steps: Steps of each chain, at least 1.
         method: `"tangent"`, `"denoising"` or `"langevin"`.
         stddev: $\sigma$, above 0, in the units of `x`. `None` reads it from the `noise` of
-            an `AutoEncoder`: Gaussian, of one level, not clipped.
+            an `AutoEncoder`: Gaussian, of one level, not clipped. Another than that of the
+            noise costs a warning.
         seed: Integer of at least 0: the same samples, bit by bit, on one machine and
             backend. `None` for others at each call.
         trace: Whether to return all states, not only the last.
@@ -87,8 +93,8 @@ def sample(
         with `trace`, `(steps + 1, n, *input_shape)`, from `x` to the result.
 
     Raises:
-        ValueError: If `steps`, `method`, `stddev`, `seed` or a setting is out of range;
-            what `score` refuses; or if a chain leaves the finite numbers.
+        ValueError: If `steps`, `method`, `stddev`, `seed`, `trace` or a setting is out of
+            range; what `score` refuses; or if a chain leaves the finite numbers.
         FloatingPointError: If an entry of `x` is NaN or infinite.
         TypeError: If the method has no such setting, or `model` can't be called, or does
             not take and return one tensor.
@@ -114,30 +120,70 @@ def sample(
     steps = check_count("steps", steps)
     check_choice("method", method, Method)
     check_verbose(verbose)
+    check_flag("trace", trace)
+    check_settings(method, settings)
     stddev = noise_stddev(model, stddev)
-    step, last = _METHODS[method](stddev, settings)
-    rng = np.random.default_rng(_checked_seed(seed))
+    seed = _checked_seed(seed)
     x = floating_samples(x)
-    denoiser = Denoiser(model, x, batch_size=batch_size)
+    return chains(
+        Denoiser(model, x, batch_size=batch_size),
+        x,
+        steps,
+        method=method,
+        stddev=stddev,
+        seed=seed,
+        settings=settings,
+        trace=trace,
+        verbose=verbose,
+    )
+
+
+def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
+    """Refuses settings that a method does not have, and those out of range.
+
+    Raises:
+        TypeError, ValueError: By name and value.
+    """
+    _METHODS[method](1.0, settings)
+
+
+def chains(
+    denoiser: Denoiser,
+    x: np.ndarray,
+    steps: int,
+    *,
+    method: Method,
+    stddev: float,
+    seed: int | None,
+    settings: Mapping[str, Any],
+    trace: bool = False,
+    verbose: Verbose = 0,
+) -> np.ndarray:
+    """What `sample` returns, from arguments that are checked.
+
+    Raises:
+        TransientError: If a chain leaves the finite numbers.
+    """
+    step, denoises_last = _METHODS[method](stddev, settings)
+    rng = np.random.default_rng(seed)
     states = np.empty((steps + 1 if trace else 0, *x.shape), x.dtype)
     states[:1] = x
-    for i, is_last in with_progress(_counted(steps), steps, verbose):
-        x = step(denoiser, x, rng)
-        if is_last and last:
+    bar = progress_bar(steps, "step", verbose=verbose, many=_MANY)
+    for i in range(1, steps + 1):
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = step(denoiser, x, rng)
+        if i == steps and denoises_last:
             x = denoiser(x)
         if not np.isfinite(x).all():
-            raise ValueError(
+            raise TransientError(
                 f"The chain left the finite numbers in step {i} of {steps}, as it does "
-                f"where steps are too long for the model. Received: method={method!r}, "
-                f"stddev={stddev}, settings {settings}. Take shorter steps, or begin at "
-                "data."
+                "where steps are too long for the model, or its weights are not finite. "
+                f"Received: method={method!r}, stddev={stddev}, settings {settings}. Take "
+                "shorter steps, or begin at data."
             )
         states[i : i + 1] = x
+        bar(i)
     return states if trace else x
-
-
-def _counted(steps) -> Iterator[tuple[int, bool]]:
-    return ((i, i == steps) for i in range(1, steps + 1))
 
 
 def _checked_seed(seed):
@@ -189,10 +235,7 @@ def _langevin(stddev, settings) -> tuple[Step, bool]:
     size = settings.get("step_size")
     size = stddev**2 / 2 if size is None else check_number("step_size", size, positive=True)
     last = settings.get("denoise_last", True)
-    if not isinstance(last, (bool, np.bool_)):
-        raise ValueError(
-            f"`denoise_last` must be True or False. Received: denoise_last={last!r}."
-        )
+    check_flag("denoise_last", last)
 
     def step(denoiser, x, rng):
         towards = np.float32(size / stddev**2) * (denoiser(x) - x)

@@ -1,5 +1,6 @@
 """What must hold for a user's function before anything is computed with it."""
 
+import inspect
 import os
 import warnings
 
@@ -66,8 +67,9 @@ def check_has_derivative(name, function):
 
 
 def check_input(name, function, sample):
-    """Refuses samples whose shape is not that of a model's one input."""
-    inputs = getattr(function, "inputs", None) or ()
+    """Refuses functions of several inputs, and samples of another shape than declared."""
+    _check_takes_one(name, function)
+    inputs = _declared_inputs(function)
     if len(inputs) > 1:
         raise TypeError(
             f"`{name}` must take one tensor. Received: a model of {len(inputs)} inputs. "
@@ -75,11 +77,42 @@ def check_input(name, function, sample):
         )
     for tensor in inputs:
         shape = tuple(tensor.shape[1:])
-        if not (_fits(shape, sample.shape) or _fits(shape, (*sample.shape, 1))):
+        if not _fits_beside_one(shape, sample.shape):
             raise ValueError(
                 f"`{name}` takes inputs of shape {(None, *shape)}. Received: samples of "
                 f"shape {sample.shape}. For a single sample pass x[None]."
             )
+
+
+def _check_takes_one(name, function):
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of what is compiled it may not be known
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        raise TypeError(
+            f"`{name}` must take one tensor, and nothing else. Received: a callable of the "
+            f"arguments {signature}. Wrap it in a function of one."
+        ) from None
+
+
+def _declared_inputs(function):
+    """Inputs that a model declares, or its encoder where they are of one shape."""
+    inputs = getattr(function, "inputs", None)
+    if not inputs:
+        encoder = getattr(function, "encoder", None)
+        shape = getattr(function, "input_shape", None)
+        if shape is not None and shape == getattr(encoder, "input_shape", None):
+            inputs = getattr(encoder, "inputs", None)
+    return inputs or ()
+
+
+def _fits_beside_one(expected, found):
+    """Whether a sample fits, of which Keras adds or drops a last side of 1."""
+    forms = [found, (*found, 1), *([found[:-1]] if found[-1:] == (1,) else [])]
+    return any(_fits(expected, form) for form in forms)
 
 
 def _fits(expected, found):
@@ -294,6 +327,22 @@ def warn_where_lost(function, outputs, are_zero):
             "sample to sample. Rounding, casts to whole numbers and Embedding layers lose "
             "derivatives; activations that saturate at every sample do the same.",
             stacklevel=3,
+        )
+
+
+def warn_where_not_finite(values, *, stacklevel):
+    """Warns where what was made of a model's outputs is not finite.
+
+    Args:
+        values: Of each sample, `(n, *any)`.
+        stacklevel: As for `warnings.warn`, from where this is called.
+    """
+    bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if bad.any():
+        warnings.warn(
+            f"The result is NaN or infinite at {bad.sum()} of {len(values)} samples, as "
+            "outputs of the model are, or are too large. Look at its weights and its loss.",
+            stacklevel=stacklevel + 1,
         )
 
 

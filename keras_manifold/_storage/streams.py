@@ -284,9 +284,9 @@ def _of_one_shape(batches):
         shape = shape or batch.shape[1:]
         if batch.shape[1:] != shape:
             raise ValueError(
-                "All samples must be of one shape, as their tangent vectors go into one "
+                "All samples must be of one shape, as their results go into one "
                 f"array. Received: samples of shape {shape} and then of "
-                f"{batch.shape[1:]}. Call tangent_space for each size on its own."
+                f"{batch.shape[1:]}. Take each size on its own."
             )
         yield batch
 

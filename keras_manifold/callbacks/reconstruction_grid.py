@@ -157,8 +157,8 @@ class ReconstructionGrid(Watch):
         noise = getattr(self.model, "noise", None)
         if isinstance(noise, keras.Layer):
             # A draw from the model's own layer would change the training after it, but a
-            # layer without a config can't be copied.
-            with contextlib.suppress(NotImplementedError, TypeError):
+            # layer without a config can't be copied, nor can one with a lambda in it.
+            with contextlib.suppress(NotImplementedError, TypeError, ValueError):
                 noise = noise.__class__.from_config(noise.get_config())
             self._noisy = _as_float32(noise(self.x, training=True))
 

@@ -1,6 +1,8 @@
 """Samples that a denoiser draws, while `fit` runs."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -9,8 +11,8 @@ import numpy as np
 from keras_manifold._arguments import Unit, check_choice, check_count
 from keras_manifold._storage.snapshots import INPUT, MOVED, SAMPLE, Snapshot
 from keras_manifold.callbacks._watch import Watch
-from keras_manifold.denoising import noise_stddev
-from keras_manifold.sampling import Method, sample
+from keras_manifold.denoising import Denoiser, TransientError, noise_stddev
+from keras_manifold.sampling import BATCH_SIZE, Method, chains, check_settings
 from keras_manifold.sinks.protocol import Sink
 
 
@@ -23,9 +25,11 @@ class SampleGrid(Watch):
 
     `history` holds `<prefix>_moved`, the root mean square change of an entry from the start
     to the sample, for every snapshot: near 0 a chain stands still. It goes to the sinks,
-    not into Keras's `logs`. What `TangentAnalyzer` says of the order of callbacks, of
-    training that resumes and of directories holds here too. Cost of a snapshot: that of
-    `sample`, some predictions per step.
+    not into Keras's `logs`. It is NaN, with one warning and nothing else recorded, where a
+    schedule has set the noise to 0, or a chain leaves the finite numbers. What
+    `TangentAnalyzer` says of the order of callbacks, of training that resumes and of
+    directories holds here too. Cost of a snapshot: that of `sample`, some predictions per
+    step.
 
     Args:
         x: Where the chains begin, `(n, *input_shape)`: data, or noise; copied.
@@ -65,8 +69,8 @@ class SampleGrid(Watch):
     Raises:
         ValueError: If an argument is out of range; before the first batch, if the model's
             noise does not tell `stddev`, or for what `sample` refuses.
-        TypeError: If a sink or `denoiser` can't be called, or the method has no such
-            setting.
+        TypeError: If a sink or `denoiser` can't be called, `settings` is no mapping, or the
+            method has no such setting.
         OSError: At the start of `fit`, if `directory` or `log_dir` can't be made or
             written.
 
@@ -93,7 +97,7 @@ class SampleGrid(Watch):
         method: Method = "tangent",
         stddev: float | None = None,
         seed: int = 0,
-        settings: dict[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
         directory: str | PathLike[str] | None = None,
         log_dir: str | PathLike[str] | None = None,
         sinks: Sequence[Sink] = (),
@@ -132,24 +136,33 @@ class SampleGrid(Watch):
         self.method: Method = check_choice("method", method, Method)
         self.stddev: float | None = None if stddev is None else noise_stddev(None, stddev)
         self.seed: int = check_count("seed", seed, least=0)
+        if settings is not None and not isinstance(settings, Mapping):
+            raise TypeError(
+                "`settings` must be a mapping from names of settings of the method to "
+                f"their values, or None. Received: settings={settings!r}."
+            )
         self.settings: dict[str, Any] = dict(settings or {})
+        check_settings(self.method, self.settings)
         self.denoiser = denoiser
 
     def _prepare(self):
-        noise_stddev(self.denoiser or self.model, self.stddev)
+        self._has_warned = False
+        with contextlib.suppress(TransientError):  # the noise may rise from 0
+            noise_stddev(self.denoiser or self.model, self.stddev)
 
     def _snapshot(self, step):
-        model = self.model  # which reads the present weights, on JAX too
-        samples = sample(
-            self.denoiser or model,
-            self.x,
-            self.steps,
-            method=self.method,
-            stddev=self.stddev,
-            seed=self.seed,
-            verbose=0,
-            **self.settings,
-        )
+        try:
+            samples = self._drawn()
+        except TransientError as error:
+            if not self._has_warned:
+                warnings.warn(
+                    f"No samples {self._when(step)}: {error} Their scalar is NaN; further "
+                    "such snapshots are not reported.",
+                    stacklevel=2,
+                )
+            self._has_warned = True
+            scalars = self._full_scalars({MOVED: np.nan})
+            return Snapshot(self.prefix, step, {}, {}, scalars)
         moved = np.sqrt(np.square(samples.astype("float64") - self.x).mean())
         rows = {INPUT: self.x, SAMPLE: samples}
         title = f"Samples, {self._when(step)}"
@@ -159,3 +172,17 @@ class SampleGrid(Watch):
         arrays = {**rows, **self._samples.arrays()}
         scalars = self._full_scalars({MOVED: moved})
         return Snapshot(self.prefix, step, arrays, drawings, scalars)
+
+    def _drawn(self):
+        model = self.model  # which reads the present weights, on JAX too
+        model = self.denoiser or model
+        denoiser = Denoiser(model, self.x, batch_size=BATCH_SIZE)
+        return chains(
+            denoiser,
+            self.x,
+            self.steps,
+            method=self.method,
+            stddev=self.stddev or noise_stddev(model, None),
+            seed=self.seed,
+            settings=self.settings,
+        )

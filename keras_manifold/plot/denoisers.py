@@ -1,5 +1,8 @@
 """Figures of denoisers: where they point, and the dimension that they see."""
 
+import math
+import numbers
+import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -7,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_manifold._arguments import check_count
+from keras_manifold._map.checks import warn_where_not_finite
 from keras_manifold._storage.streams import floating_samples
-from keras_manifold.denoising import Denoiser
+from keras_manifold.denoising import Denoiser, check_within_clip
 from keras_manifold.plot._figures import axes_of, figure_of_size
 from keras_manifold.plot._palette import category
 
@@ -40,7 +44,9 @@ def denoising_field(
     of the grid; the colours tell their true length. For data of more than two entries the
     grid lies in a plane through three of them, arrows show the part of $r(x) - x$ in the
     plane, and colours the length of the whole. Two entries whose ranges differ more than
-    tenfold are drawn each on a scale of its own.
+    tenfold are drawn each on a scale of its own. The grid may reach beyond the clip of the
+    model's noise, the data may not. Where outputs are NaN or infinite there is no arrow,
+    and one warning.
 
     Args:
         model: `AutoEncoder`, or another Keras model or callable, from noisy samples to
@@ -48,7 +54,7 @@ def denoising_field(
         where: Array of data, `(n, *input_shape)`, drawn beneath the arrows; or, for two
             entries, a tuple of limits `((low, high), (low, high))`.
         plane: Three indices of data, for samples of more than two entries: the plane goes
-            through these three. `None` for the first three.
+            through these three. `None` for the first three, and for limits.
         points: Arrows along each side, at least 2.
         cmap: Name of matplotlib's colour map of lengths.
         ax: Axes of a figure to draw the field of one model in; `None` for a new one.
@@ -60,8 +66,9 @@ def denoising_field(
 
     Raises:
         ValueError: If `where` is neither data nor limits, `plane` is not of three points
-            that span a plane, `points` is below 2, a model is no denoiser, or `ax` is given
-            for several models or with `figsize`.
+            that span a plane, or given where there is one only, `points` is below 2, there
+            is no model or one is no denoiser, data lie outside the clip of its noise,
+            `figsize` is no pair, or `ax` is given for several models or with `figsize`.
         TypeError: If a model can't be called, or `ax` is none.
 
     Examples:
@@ -76,22 +83,35 @@ def denoising_field(
         data-generating distribution, JMLR 15.
     """
     check_count("points", points, least=2)
+    _check_figsize(figsize)
     models = model if isinstance(model, Mapping) else {"": model}
+    if not models:
+        raise ValueError(
+            "`model` must be a denoiser, or a mapping from names to at least one. "
+            f"Received: model={model!r}."
+        )
     if ax is not None and len(models) != 1:
         raise ValueError(
             "`ax` must be None for several models, which are drawn side by side. Received: "
             f"ax={ax!r} and {len(models)} models. Draw each in axes of its own."
         )
-    data, limits, frame = _limits(where) if _are_limits(where) else _spanned(where, plane)
+    if _are_limits(where):
+        data, limits, frame = _limits(where, plane)
+    else:
+        samples = floating_samples(where)
+        data, limits, frame = _spanned(samples, plane)
+        for one in models.values():
+            check_within_clip(one, samples)
     sides = [np.linspace(low, high, points) for low, high in limits]
     grid = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2)
     x = frame.points(grid)
     fields = {name: _field(one, x) for name, one in models.items()}
+    warn_where_not_finite(np.concatenate([*fields.values()]), stacklevel=2)
     lengths = {name: np.linalg.norm(field, axis=1) for name, field in fields.items()}
-    longest = max(values.max() for values in lengths.values()) or 1.0
+    longest = _largest(lengths.values())
     cells = np.array([side[1] - side[0] for side in sides])
     parts = {name: frame.components(field) for name, field in fields.items()}
-    most = max(np.linalg.norm(part / cells, axis=1).max() for part in parts.values()) or 1.0
+    most = _largest(np.linalg.norm(part / cells, axis=1) for part in parts.values())
     has_two_units = frame.is_of_entries and _are_unlike(limits[:, 1] - limits[:, 0])
     width, height = figsize or (4.2 * len(models) + 0.8, 4.0)
     if ax is None:
@@ -148,7 +168,7 @@ def dimension_curve(
 
     Raises:
         TypeError: If `curve` or `ax` is none.
-        ValueError: If both `ax` and `figsize` are given.
+        ValueError: If both `ax` and `figsize` are given, or `figsize` is no pair.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -156,6 +176,7 @@ def dimension_curve(
         >>> km.plot.dimension_curve(curve).axes[0].get_xscale()
         'log'
     """
+    _check_figsize(figsize)
     curves = curve if isinstance(curve, Mapping) else {"": curve}
     for one in curves.values():
         if not (hasattr(one, "stddevs") and hasattr(one, "dimensions")):
@@ -205,16 +226,36 @@ class _Plane:
         return vectors @ self.axes.T
 
 
+def _check_figsize(figsize):
+    is_pair = isinstance(figsize, (tuple, list)) and len(figsize) == 2
+    is_fine = is_pair and all(
+        isinstance(side, numbers.Real) and 0 < float(side) < math.inf for side in figsize
+    )
+    if figsize is not None and not is_fine:
+        raise ValueError(
+            "`figsize` must be a width and a height above 0 in inches, or None. Received: "
+            f"figsize={figsize!r}."
+        )
+
+
 def _field(model, x):
-    denoised = Denoiser(model, x, batch_size=256)(x)
-    return (denoised.astype("float64") - x).reshape(len(x), -1)
+    """What a model adds to each point, flat; NaN at a point where it is not finite."""
+    denoised = Denoiser(model, x, batch_size=256, are_data=False)(x)
+    field = (denoised.astype("float64") - x).reshape(len(x), -1)
+    return np.where(np.isfinite(field).all(axis=1, keepdims=True), field, np.nan)
+
+
+def _largest(arrays):
+    """The largest of the finite numbers; 1 if there is none above 0."""
+    return max(array[np.isfinite(array)].max(initial=0.0) for array in arrays) or 1.0
 
 
 def _are_limits(where):
     return isinstance(where, (tuple, list))
 
 
-def _limits(where):
+def _limits(where, plane):
+    _check_no_plane(plane, "limits", "which are of two entries")
     try:
         limits = np.asarray(where, "float64")
     except (TypeError, ValueError):
@@ -228,8 +269,14 @@ def _limits(where):
     return np.empty((0, 2)), limits, _Plane(np.zeros(2), np.eye(2), ("x₁", "x₂"))
 
 
-def _spanned(where, plane):
-    x = floating_samples(where)
+def _check_no_plane(plane, what, why):
+    if plane is not None:
+        raise ValueError(
+            f"`plane` must be None for {what}, {why}. Received: plane={plane!r}."
+        )
+
+
+def _spanned(x, plane):
     size = x[0].size
     if size < 2:
         raise ValueError(
@@ -237,15 +284,14 @@ def _spanned(where, plane):
             f"{x[0].shape}."
         )
     if size == 2:
-        if plane is not None:
-            raise ValueError(
-                "`plane` must be None for data of two entries, which have one plane only. "
-                f"Received: plane={plane!r}."
-            )
+        _check_no_plane(plane, "data of two entries", "which have one plane only")
         frame = _Plane(np.zeros(x.shape[1:]), np.eye(2), ("x₁", "x₂"))
         data = x.reshape(-1, 2).astype("float64")
         return data, with_margin(data, 0.15, is_of_entries=True), frame
-    indices = (0, 1, 2) if plane is None else tuple(plane)
+    try:
+        indices = (0, 1, 2) if plane is None else tuple(map(operator.index, plane))
+    except TypeError:
+        indices = ()
     is_three = len(set(indices)) == 3 and all(0 <= i < len(x) for i in indices)
     if not is_three:
         raise ValueError(

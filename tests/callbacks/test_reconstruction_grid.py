@@ -54,6 +54,16 @@ def test_with_noise_it_shows_what_becomes_of_corrupted_inputs(digits, tmp_path):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_noise_by_a_lambda_is_watched(digits):
+    noise = km.NoiseInjection(lambda x, level, seed: x + level, 0.25)
+    seen = {}
+    sinks = [lambda name, value, step: seen.setdefault(name, value)]
+    trained(digits, km.ReconstructionGrid(digits[:5], sinks=sinks), noise=noise)
+    (found,) = [value for value in seen.values() if isinstance(value, Mapping)]
+    np.testing.assert_allclose(found["noisy_input"], digits[:5] + 0.25, rtol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(2,), (1, 2)])
 def test_around_samples_of_two_entries_points_of_a_grid_are_followed(shape, tmp_path):
     x = np.array([[0, 0], [1, 2], [0.5, 1]], "float32").reshape(3, *shape)

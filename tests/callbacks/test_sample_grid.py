@@ -1,5 +1,6 @@
 import json
 import re
+import struct
 
 import keras
 import numpy as np
@@ -91,12 +92,105 @@ def test_settings_go_to_the_method_and_a_denoiser_in_place_of_the_model(digits):
         ({"stddev": 0}, ValueError, "stddev=0"),
         ({"seed": None}, ValueError, "seed=None"),
         ({"denoiser": 3}, TypeError, "denoiser=3"),
+        ({"settings": "abc"}, TypeError, "`settings` must be a mapping.*settings='abc'"),
+        ({"settings": [1]}, TypeError, r"settings=\[1\]"),
+        ({"settings": {"verbose": 1}}, TypeError, "takes the settings scale.*verbose=1"),
+        ({"settings": {"scal": 1}}, TypeError, "takes the settings scale.*scal=1"),
+        ({"settings": {"scale": -1}}, ValueError, "`scale` must be .*scale=-1"),
     ],
-    ids=["steps", "method", "stddev", "seed", "denoiser"],
+    ids=str,
 )
 def test_bad_arguments_are_refused_at_once(digits, arguments, error, message):
     with pytest.raises(error, match=message):
         km.SampleGrid(digits[:2], **arguments)
+
+
+def lost(recwarn):
+    return [str(w.message) for w in recwarn if "No samples" in str(w.message)]
+
+
+def test_levels_of_zero_cost_one_warning_and_may_rise_and_fall(digits, tmp_path, recwarn):
+    levels = [0.0, 0.3, 0.0, 0.3]
+    schedule = km.NoiseSchedule(lambda epoch, level: levels[epoch])
+    grid = km.SampleGrid(digits[:2], steps=1, directory=tmp_path)
+    fit(denoising(0.0), digits, [schedule, grid], epochs=4)
+    moved = grid.history["samples_moved"]
+    assert np.isfinite(moved).tolist() == [False, False, True, False, True]
+    (message,) = lost(recwarn)
+    assert "No samples before training" in message
+    assert "level=0.0, no noise" in message
+    files = {path.name for path in tmp_path.glob("samples_0*.npz")}
+    assert files == {"samples_0002.npz", "samples_0004.npz"}
+
+
+def test_noise_that_is_of_another_kind_is_refused_at_level_zero_too(digits):
+    model = denoising(km.NoiseInjection("masking", 0.0))
+    with pytest.raises(ValueError, match="kind='masking'"):
+        fit(model, digits, [km.SampleGrid(digits[:2])], epochs=1)
+
+
+def test_weights_that_become_nan_cost_one_warning_and_may_recover(
+    digits, tmp_path, spoiled, recwarn
+):
+    grid = km.SampleGrid(digits[:2], steps=2, directory=tmp_path)
+    model = km.AutoEncoder.dense((8, 8, 1), latent_dim=3, units=(8,), noise=0.3)
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    fit(model, digits, [spoiled(1, 3), grid], epochs=4)
+    finite = np.isfinite(grid.history["samples_moved"])
+    assert finite.tolist() == [True, True, False, False, True]
+    (message,) = lost(recwarn)
+    assert "after epoch 2: The chain left the finite numbers" in message
+
+
+def test_a_chain_that_diverges_costs_one_warning(digits, recwarn):
+    grid = km.SampleGrid(
+        digits[:2], steps=5, method="denoising", stddev=0.1, denoiser=lambda x: x * 1e30
+    )
+    fit(denoising(), digits, [grid], epochs=2)
+    assert np.isnan(grid.history["samples_moved"]).tolist() == [True] * 3
+    assert len(lost(recwarn)) == 1
+
+
+def test_another_level_than_that_of_the_noise_costs_one_warning(digits, recwarn):
+    halved = km.NoiseSchedule(lambda epoch, level: level / 2)
+    grid = km.SampleGrid(digits[:2], steps=1, stddev=0.5)
+    fit(denoising(0.3), digits, [halved, grid], epochs=3)
+    messages = [str(w.message) for w in recwarn if "level=" in str(w.message)]
+    assert len(messages) == 1
+    assert "level=0.3" in messages[0]
+
+
+def test_samples_of_another_shape_are_refused_before_the_first_batch(digits):
+    model = denoising()
+    with pytest.raises(ValueError, match=r"inputs of shape \(None, 8, 8, 1\).*\(4, 4, 1\)"):
+        fit(model, digits, [km.SampleGrid(digits[:2, :4, :4])], epochs=1)
+    assert int(model.optimizer.iterations) == 0
+
+
+def summaries(file):
+    """What a file of events holds: records of length, checksum, event, checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    content, start = file.read_bytes(), 0
+    while start < len(content):
+        (length,) = struct.unpack_from("<Q", content, start)
+        event = Event.FromString(content[start + 12 : start + 12 + length])
+        yield from ((event.step, value) for value in event.summary.value)
+        start += 12 + length + 4
+
+
+def test_tensorboard_gets_numbers_and_figures(digits, tmp_path):
+    pytest.importorskip("tensorboardX", reason="of the extra `tensorboard`")
+    grid = km.SampleGrid(digits[:2], steps=1, log_dir=tmp_path)
+    fit(denoising(), digits, [grid], epochs=2)
+    (file,) = tmp_path.glob("events*")
+    found = list(summaries(file))
+    moved = {step: v.simple_value for step, v in found if v.tag == "samples_moved"}
+    assert list(moved) == grid.history["step"] == [0, 1, 2]
+    assert list(moved.values()) == pytest.approx(grid.history["samples_moved"])
+    images = [(step, value.image) for step, value in found if value.tag == "samples"]
+    assert [step for step, _ in images] == [0, 1, 2]
+    assert all(i.encoded_image_string.startswith(b"\x89PNG") for _, i in images)
 
 
 def test_noise_that_tells_no_standard_deviation_is_refused_before_the_first_batch(digits):

@@ -1,3 +1,5 @@
+import re
+
 import matplotlib.quiver
 import numpy as np
 import pytest
@@ -107,6 +109,70 @@ def test_what_spans_no_plane_is_refused(where, options, message):
         plot.denoising_field(keeps, where, **options)
 
 
+@pytest.mark.parametrize("plane", [5, "abc", (0, 1, None), (0.0, 1.0, 2.0)])
+def test_a_plane_is_of_three_indices(plane):
+    message = re.escape(f"Received: plane={plane!r} for 5 samples")
+    with pytest.raises(ValueError, match=f"three different indices.*{message}"):
+        plot.denoising_field(keeps, np.ones((5, 3)), plane=plane)
+
+
+@pytest.mark.parametrize("figsize", [3, "ab", (3, 0), (3, 4, 5)])
+def test_the_size_of_a_figure_is_a_pair(figsize):
+    message = re.escape(f"figsize={figsize!r}")
+    with pytest.raises(ValueError, match=f"`figsize` must be a width and .*{message}"):
+        plot.denoising_field(keeps, ((0, 1), (0, 1)), figsize=figsize)
+
+
+def test_limits_have_no_plane():
+    with pytest.raises(ValueError, match=r"`plane` must be None for limits.*\(0, 1, 2\)"):
+        plot.denoising_field(keeps, ((0, 1), (0, 1)), plane=(0, 1, 2))
+
+
+def test_a_mapping_of_no_models_is_refused():
+    with pytest.raises(ValueError, match=r"names to at least one. Received: model=\{\}"):
+        plot.denoising_field({}, ((0, 1), (0, 1)))
+
+
+def clipped(input_shape):
+    noise = km.NoiseInjection("gaussian", 0.2, clip=(0, 1))
+    return km.AutoEncoder.dense(input_shape, 1, units=(4,), noise=noise)
+
+
+@pytest.mark.parametrize("shape", [(2,), (4, 4, 1)])
+def test_the_grid_may_reach_beyond_the_clip_of_the_noise_and_data_may_not(rng, shape):
+    data = rng.uniform(size=(20, *shape))
+    model = clipped(shape)
+    for models in (model, {"plain": keeps, "denoising": model}):
+        figure = plot.denoising_field(models, data, points=4)
+        low, high = figure.axes[0].get_xlim()
+        assert high - low > 1
+    with pytest.raises(ValueError, match=r"within the clip.*x in \["):
+        plot.denoising_field({"plain": keeps, "denoising": model}, 255 * data)
+
+
+def test_limits_may_lie_beyond_the_clip_of_the_noise():
+    figure = plot.denoising_field(clipped(2), ((-1, 2), (-1, 2)), points=4)
+    assert arrows_of(figure.axes[0]).get_offsets().min() == -1
+
+
+def test_points_without_a_finite_output_have_no_arrow_and_one_warning(recwarn):
+    """The centre of the circle is 1 of 9 points."""
+    limits = ((-2, 2), (-2, 2))
+    figure = plot.denoising_field(to_circle, limits, points=3)
+    (warned,) = [w for w in recwarn if "at 1 of 9 samples" in str(w.message)]
+    assert warned.filename == __file__
+    arrows = arrows_of(figure.axes[0])
+    assert np.flatnonzero(arrows.Umask).tolist() == [4]
+    assert arrows.get_clim() == (0, pytest.approx(np.sqrt(8) - 1, rel=1e-5))
+    with pytest.warns(UserWarning, match="at 9 of 9 samples"):
+        plot.denoising_field(lambda x: x * np.nan, limits, points=3)
+
+
+def test_data_of_another_shape_than_the_model_takes_are_refused(rng):
+    with pytest.raises(ValueError, match=r"`model` takes inputs of shape \(None, 2\).*3"):
+        plot.denoising_field(clipped(2), rng.uniform(size=(5, 3)))
+
+
 def test_a_dimension_curve_is_the_median_with_most_of_the_samples_around(is_complete):
     stddevs = np.array([0.1, 0.3, 1.0])
     dimensions = np.linspace(0, 1, 11) + np.array([[3.0], [2.0], [1.0]])
@@ -128,6 +194,9 @@ def test_a_dimension_curve_is_the_median_with_most_of_the_samples_around(is_comp
 def test_what_is_no_dimension_curve_is_refused():
     with pytest.raises(TypeError, match=r"must be a DimensionCurve.*of type list"):
         plot.dimension_curve([1, 2])
+    curve = km.DimensionCurve(np.array([0.1, 1.0]), np.ones((2, 5)), "stein")
+    with pytest.raises(ValueError, match=r"`figsize` must be a width.*figsize=3"):
+        plot.dimension_curve(curve, figsize=3)
 
 
 def test_both_are_drawn_in_axes_that_are_given():
@@ -136,11 +205,11 @@ def test_both_are_drawn_in_axes_that_are_given():
     figure = Figure(layout="constrained")
     left, right = figure.subplots(1, 2)
     limits = ((-2, 2), (-2, 2))
-    assert plot.denoising_field(to_circle, limits, points=3, ax=left, title="A") is figure
+    assert plot.denoising_field(to_circle, limits, points=4, ax=left, title="A") is figure
     curve = km.DimensionCurve(np.array([0.1, 1.0]), np.ones((2, 5)), "stein")
     assert plot.dimension_curve(curve, ax=right, title="B") is figure
     assert [ax.get_title() for ax in (left, right)] == ["A", "B"]
-    assert arrows_of(left).get_offsets().shape == (9, 2)
+    assert arrows_of(left).get_offsets().shape == (16, 2)
     assert right.lines[0].get_ydata().tolist() == [1, 1]
     assert len(figure.axes) == 3, "with the bar of lengths"
     with pytest.raises(ValueError, match=r"None for several models.*2 models"):
