@@ -94,7 +94,7 @@ class TwoHalves(keras.Model):
         return self._changeable.parts["noise"]
 
     @noise.setter
-    def noise(self, noise: keras.Layer | float | None) -> None:
+    def noise(self, noise: keras.Layer | float | tuple[float, float] | None) -> None:
         self._change("noise", noise)
 
     @property

@@ -163,14 +163,16 @@ def check_codes(codes: Any) -> None:
 
 
 def as_noise(noise: Any) -> keras.Layer | None:
-    """The layer of noise; Gaussian noise of that level for a number; `None` for none.
+    """The layer of noise; Gaussian for a number or a pair of levels; `None` for none.
 
     Raises:
         TypeError: If it is something else.
-        ValueError: If the number is no level.
+        ValueError: If the number is no level, or the pair no pair of levels.
     """
     if is_number(noise):
         return NoiseInjection("gaussian", float(noise))
+    if isinstance(noise, (tuple, list)) and len(noise) == 2:
+        return NoiseInjection("gaussian", (noise[0], noise[1]))
     return None if noise is None else as_layer("noise", noise)
 
 

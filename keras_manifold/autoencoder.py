@@ -39,8 +39,8 @@ class AutoEncoder(TwoHalves):
         encoder: Keras layer or model from `(batch, *input_shape)` to codes.
         decoder: Keras layer or model from codes to `(batch, *input_shape)`.
         noise: Layer that corrupts its inputs when called with `training=True`, such as
-            [`NoiseInjection`][keras_manifold.NoiseInjection], or a number as short for
-            `NoiseInjection("gaussian", number)`. `None` for none.
+            [`NoiseInjection`][keras_manifold.NoiseInjection], or a number or a pair
+            `(low, high)` as short for `NoiseInjection("gaussian", level)`. `None` for none.
         contractive_penalty: [`ContractivePenalty`][keras_manifold.ContractivePenalty], or a
             number as short for `ContractivePenalty(number)`. `None` for none.
         penalties: Further penalties, each with a name of its own: see
@@ -59,7 +59,7 @@ class AutoEncoder(TwoHalves):
 
     Raises:
         TypeError: If `encoder` or `decoder` is not a Keras layer, `noise` neither a layer
-            nor a number, `contractive_penalty` neither a `ContractivePenalty` nor a
+            nor a number or pair, `contractive_penalty` neither a `ContractivePenalty` nor a
             number, or one of `penalties` no `Penalty`.
         ValueError: If there is a penalty and `encoder` (for that of the reconstruction
             `decoder` too) declares integer inputs, or mixes samples; the latter is seen of
@@ -88,7 +88,7 @@ class AutoEncoder(TwoHalves):
         encoder: keras.Layer,
         decoder: keras.Layer,
         *,
-        noise: keras.Layer | float | None = None,
+        noise: keras.Layer | float | tuple[float, float] | None = None,
         contractive_penalty: ContractivePenalty | float | None = None,
         penalties: Sequence[Penalty] = (),
         **kwargs: Any,

@@ -1,5 +1,6 @@
 """Corruption of inputs, for denoising autoencoders."""
 
+import inspect
 import math
 import numbers
 from collections.abc import Callable
@@ -34,10 +35,15 @@ class NoiseInjection(keras.layers.Layer):
     - `"speckle"`: $\tilde{x} = x \, (1 + \mathcal{N}(0, \text{level}^2))$, by entries.
     - `"block"`: one block of each sample is set to 0, at a random place: a rectangle of an
       image that covers `level` of its pixels, a box of a volume, a span of a series or
-      table. All channels go together.
-    - A callable `kind(x, level, seed)` that returns the corrupted batch. `level` is a
-      number, or of shape `(batch, 1, ...)` where levels are drawn; `seed` is a
-      `SeedGenerator`. For saving it is registered, as every function in Keras.
+      table. Sides that are no whole number are rounded up or down at random, so that this
+      is the mean over samples; of small samples at a low level most have no block. All
+      channels go together: the last axis, or the first one where Keras's image data format
+      says so. **Images without an axis of channels**, `(batch, height, width)`, look like
+      series and lose whole rows: give them one, `x[..., None]`.
+    - A callable `kind(x, level, seed)` that returns the corrupted batch, of the shape of
+      `x`. `level` is a number, or of shape `(batch, 1, ...)` where levels are drawn; `seed`
+      is a `SeedGenerator`. For saving it is registered, as every function in Keras. In
+      `tf.data` it works on TensorFlow only.
 
     **Many levels.** With `level=(low, high)` the level is drawn anew for each sample,
     evenly on a logarithmic scale. The model then learns to remove noise of all of them, as
@@ -54,12 +60,12 @@ class NoiseInjection(keras.layers.Layer):
 
     Args:
         kind: `"gaussian"`, `"masking"`, `"salt_and_pepper"`, `"speckle"`, `"block"`, or a
-            callable.
+            callable that is neither a class nor a layer.
         level: Standard deviation of Gaussian noise, at least 0, in the units of the
             inputs, and of speckle in shares of an entry; for the other kinds the fraction
             of corrupted entries, in [0, 1]; what a callable makes of it, at least 0. Or a
-            pair `(low, high)`, both above 0. The attribute is a `float`, or a pair: see
-            [`NoiseSchedule`][keras_manifold.NoiseSchedule].
+            pair `(low, high)`, both above 0. The attribute is a `float`, or a pair;
+            [`NoiseSchedule`][keras_manifold.NoiseSchedule] sets either.
         clip: Pair `(low, high)` to which corrupted inputs are clipped, or `None`.
         seed: Integer, for the same noise in every run on one backend; `None` for noise
             that differs from run to run.
@@ -70,8 +76,11 @@ class NoiseInjection(keras.layers.Layer):
         - `training`: Corrupts when true (the default outside a model).
 
     Raises:
-        ValueError: If `kind` is unknown, or `level` or `clip` out of range; if `kind` or
-            `seed` is assigned later.
+        ValueError: If `kind` is unknown or can't be called with three arguments, or `level`
+            or `clip` out of range; if `kind` or `seed` is assigned later; at a call, if a
+            callable returns something else than a tensor of the shape of its inputs.
+        NotImplementedError: If a callable is used in `tf.data` on another backend than
+            TensorFlow.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -94,7 +103,8 @@ class NoiseInjection(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        _check_kind_and_level(kind, level)
+        _check_kind(kind)
+        _check_level(kind, level)
         _check_clip(clip)
         self.kind: Any = kind
         self._level = self._initial_level = _as_level(level)
@@ -125,7 +135,7 @@ class NoiseInjection(keras.layers.Layer):
 
     @level.setter
     def level(self, value):
-        _check_kind_and_level(self.kind, value)
+        _check_level(self.kind, value)
         if np.ndim(value) != np.ndim(self._level):
             raise ValueError(
                 "`level` must stay a number, or a pair, as a compiled step has it. "
@@ -220,7 +230,9 @@ class NoiseInjection(keras.layers.Layer):
             sample = draw(distribution, numerics.shape(x))
             x = self._by_entries(x, level, sample, numerics, low, high)
         low, high = numerics.cast(low, x.dtype), numerics.cast(high, x.dtype)
-        return numerics.minimum(numerics.maximum(x, low), high)
+        # Keras's `minimum` makes float32 of float64 on PyTorch.
+        x = numerics.where(x < low, low, x)
+        return numerics.where(x > high, high, x)
 
     def _by_callable(self, x, level, numerics):
         if numerics is not ops:
@@ -229,10 +241,14 @@ class NoiseInjection(keras.layers.Layer):
                 f"TensorFlow. Received: kind={self.kind!r}. Use the layer in the model."
             )
         changed = self.kind(x, level, self.seed_generator)
-        if tuple(changed.shape[1:]) != tuple(x.shape[1:]):
+        shape, expected = getattr(changed, "shape", None), tuple(x.shape)
+        shape = None if shape is None else tuple(shape)
+        if shape is None or not _agree(shape, expected):
+            found = type(changed).__name__ if shape is None else f"shape {shape}"
             raise ValueError(
-                "`kind` must return tensors of the shape of its inputs. Received: shape "
-                f"{tuple(changed.shape)} for inputs of shape {tuple(x.shape)}."
+                "`kind` must return a tensor of the shape of its inputs: the corrupted "
+                f"batch. Received: {found} for inputs of shape {expected}, from "
+                f"kind={self.kind!r}."
             )
         return numerics.cast(changed, x.dtype)
 
@@ -303,9 +319,13 @@ def _blocks(x, level, draw, numerics):
     for axis in axes:
         shape = [1] * len(x.shape)
         size = numerics.cast(numerics.shape(x)[axis], _SAMPLE_DTYPE)
-        count = numerics.round(level ** (1 / len(axes)) * size)
-        start = draw("uniform", (numerics.shape(x)[0], *shape[1:]))
-        start = numerics.floor(start * (size - count + 1))
+        side = level ** (1 / len(axes)) * size
+        # Rounded up as often as it takes for a mean of `side`: sides of several axes are
+        # independent, so that the mean of their product is right too.
+        per_sample = (numerics.shape(x)[0], *shape[1:])
+        is_longer = draw("uniform", per_sample) < side - numerics.floor(side)
+        count = numerics.floor(side) + numerics.cast(is_longer, _SAMPLE_DTYPE)
+        start = numerics.floor(draw("uniform", per_sample) * (size - count + 1))
         shape[axis] = -1
         line = x[tuple(slice(None) if i == axis else 0 for i in range(len(shape)))]
         ones = numerics.cast(numerics.ones_like(line), _SAMPLE_DTYPE)
@@ -324,7 +344,7 @@ def _spatial_axes(rank):
         )
     if rank == 2:
         return (1,)
-    is_first = keras.config.image_data_format() == "channels_first" and rank > 3
+    is_first = keras.config.image_data_format() == "channels_first"
     return tuple(range(2, rank)) if is_first else tuple(range(1, rank - 1))
 
 
@@ -338,12 +358,42 @@ def _is_in_foreign_tf_data(inputs):
     return tf.is_symbolic_tensor(inputs)
 
 
-def _check_kind_and_level(kind, level):
+def _agree(shape, other):
+    """Whether two shapes are one, as far as their sizes are known."""
+    return len(shape) == len(other) and all(
+        a == b or a is None or b is None for a, b in zip(shape, other)
+    )
+
+
+def _check_kind(kind):
     if not callable(kind):
         check_choice("kind", kind, Kind)
+    elif isinstance(kind, (type, keras.Layer)) or not _takes_three(kind):
+        raise ValueError(
+            "`kind` must be a function kind(x, level, seed) that returns the corrupted "
+            "batch, neither a class nor a layer. Received: "
+            f"kind={kind!r}. A layer that corrupts its inputs goes into AutoEncoder as it "
+            "is, noise=layer; give a function the arguments that it lacks."
+        )
+
+
+def _takes_three(function):
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # written in C: the call will tell
+        return True
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        return False
+    return True
+
+
+def _check_level(kind, level):
     has_end = not callable(kind) and kind not in _WITHOUT_END
     highest = 1.0 if has_end else math.inf
-    is_pair = isinstance(level, (tuple, list, np.ndarray)) and np.shape(level) == (2,)
+    is_sequence = isinstance(level, (tuple, list)) or np.ndim(level) == 1
+    is_pair = is_sequence and len(level) == 2
     levels = tuple(level) if is_pair else (level,)
     is_fine = all(
         isinstance(value, numbers.Real)

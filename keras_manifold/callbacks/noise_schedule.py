@@ -1,5 +1,10 @@
 """The level of the noise, epoch by epoch."""
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
 from keras_manifold._arguments import check_number
 from keras_manifold.callbacks._scheduled import Scheduled
 from keras_manifold.noise import NoiseInjection
@@ -10,17 +15,20 @@ class NoiseSchedule(Scheduled):
 
     What [`PenaltySchedule`][keras_manifold.PenaltySchedule] is for the penalty: nothing is
     compiled again. The level is in `logs` as `noise_level`, so that History and the
-    progress bar show it, and the last one stays after `fit`.
+    progress bar show it, and the last one stays after `fit`. Of noise with a pair of levels
+    it sets the pair, which is in `logs` as `noise_level_low` and `noise_level_high`.
 
     Args:
         schedule: Callable from the epoch (from 0) and the present level to the level of the
-            epoch, in the range of the kind of noise.
+            epoch, in the range of the kind of noise; from a pair to a pair where the noise
+            has one.
         verbose: 0 for silence, 1 to print each level.
 
     Raises:
         TypeError: If `schedule` can't be called.
         ValueError: At the start of `fit`, if the `noise` of the model is no
-            `NoiseInjection`; later, if the schedule returns a level out of range.
+            `NoiseInjection`; later, if the schedule returns a level out of range, or a pair
+            for a number, or a number for a pair.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -36,6 +44,16 @@ class NoiseSchedule(Scheduled):
     argument = "level"
     logged: tuple[str] = ("noise_level",)
 
+    def __init__(self, schedule: Callable[[int, Any], Any], verbose: int = 0):
+        super().__init__(schedule, verbose)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        level = self._get()
+        if not isinstance(level, tuple):
+            super().on_epoch_end(epoch, logs)
+        elif logs is not None:
+            logs["noise_level_low"], logs["noise_level_high"] = level
+
     def _check(self):
         noise = getattr(self.model, "noise", None)
         if not isinstance(noise, NoiseInjection):
@@ -48,5 +66,6 @@ class NoiseSchedule(Scheduled):
         return self.model.noise.level
 
     def _set(self, value, name):
-        check_number(name, value)
+        if np.ndim(self._get()) == 0:
+            check_number(name, value)
         self.model.noise.level = value

@@ -1,5 +1,7 @@
 """Tangent vectors and spectrum, while `fit` runs."""
 
+import contextlib
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,10 +36,11 @@ from keras_manifold._storage.snapshots import (
     space_name,
 )
 from keras_manifold.callbacks._watch import Watch
-from keras_manifold.denoising import noise_stddev
+from keras_manifold.denoising import TransientError, noise_stddev
 from keras_manifold.dimension.curve import dimension_curve
 from keras_manifold.dimension.spectrum import local_dimension
 from keras_manifold.metric import pullback_metric
+from keras_manifold.noise import NoiseInjection
 from keras_manifold.sinks.protocol import Sink
 from keras_manifold.subspaces import principal_angles
 from keras_manifold.tangent import TangentSpace, is_whole, tangent_space, warn_of_whole
@@ -76,8 +79,9 @@ class TangentAnalyzer(Watch):
       The npz files have it as `metric`, `(n, size, size)`.
     - `denoiser_dimension`: the local dimension at the scale of the model's noise, by
       `"stein"` of [`dimension_curve`][keras_manifold.dimension_curve] from 8 draws, the
-      same at all snapshots. The noise must be Gaussian, of one level, not clipped; NaN
-      where a schedule has set its level to 0.
+      same at all snapshots. The noise must be Gaussian, not clipped. Of a pair of levels
+      the scale is their geometric mean, the middle of those drawn; NaN where a schedule has
+      set the level to 0.
 
     On epochs without a snapshot the last values are repeated. Callbacks that come before
     this one (EarlyStopping, CSVLogger, ...) can't see them: Keras hands one `logs` down the
@@ -225,7 +229,8 @@ class TangentAnalyzer(Watch):
 
     def _prepare(self):
         if DENOISER_DIMENSION in self.also:
-            noise_stddev(self.model, None)
+            with contextlib.suppress(TransientError):  # the noise may rise from 0
+                _scale_of_noise(self.model)
         self._last_space = None
         self._most = None
         self._has_warned = False
@@ -355,10 +360,9 @@ class TangentAnalyzer(Watch):
         model = self.model
         if not np.min(model.noise.level) > 0:
             return np.nan
-        scales = [noise_stddev(model, None)]
-        size = _DRAWS * len(self.x)
+        scales = [_scale_of_noise(model)]
         curve = dimension_curve(
-            model, self.x, scales, draws=_DRAWS, seed=_SEED, batch_size=size
+            model, self.x, scales, draws=_DRAWS, seed=_SEED, batch_size=len(self.x)
         )
         return curve.dimensions.mean()
 
@@ -399,6 +403,15 @@ class TangentAnalyzer(Watch):
         scalars = self._full_scalars(scalars)
         name = space_name(self.prefix)
         return Snapshot(name, step, arrays or {}, drawings or {}, scalars)
+
+
+def _scale_of_noise(model):
+    """Standard deviation of its Gaussian noise; of a pair of levels the geometric mean."""
+    noise: Any = getattr(model, "noise", None)
+    is_gaussian = isinstance(noise, NoiseInjection) and noise.kind == "gaussian"
+    if is_gaussian and noise.clip is None and isinstance(noise.level, tuple):
+        return math.sqrt(math.prod(noise.level))
+    return noise_stddev(model, None)
 
 
 def _distortion(metric):

@@ -1,6 +1,7 @@
 """Local dimension from what a denoiser makes of noise."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,8 +30,8 @@ def denoiser_dimension(
         denoiser turns directions round, also below 0.
 
     Raises:
-        ValueError: If the two differ in shape, there are fewer than two draws, or the noise
-            is 0.
+        ValueError: If one of the two is no array of numbers, the two differ in shape, there
+            are fewer than two draws, or the noise is 0 or not finite.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -44,18 +45,60 @@ def denoiser_dimension(
         Annals of Statistics 9. Alain and Bengio (2014), What regularized auto-encoders
         learn from the data-generating distribution, JMLR 15.
     """
-    noise, denoised = (np.asarray(values, "float64") for values in (noise, denoised))
+    noise, denoised = _as_array("noise", noise), _as_array("denoised", denoised)
     if noise.shape != denoised.shape or noise.ndim < 3 or len(noise) < 2:
         raise ValueError(
             "`noise` and `denoised` must be of one shape (m, n, *input_shape) with at "
             f"least two draws. Received: noise of shape {noise.shape}, denoised of shape "
             f"{denoised.shape}."
         )
-    variance = np.square(noise).mean()
-    if not variance > 0:
+    with np.errstate(over="ignore"):
+        variance = np.square(noise).mean()
+    if not 0 < variance < np.inf:
         raise ValueError(
             f"`noise` must be finite and other than 0. Received: mean square {variance}."
         )
-    around = denoised - denoised.mean(axis=0)
-    axes = tuple(range(2, noise.ndim))
-    return (noise * around).sum(axis=(0, *axes)) / ((len(noise) - 1) * variance)
+    draws = ((slice(None), *pair) for pair in zip(noise, denoised))
+    return share_kept(draws, denoised[0], len(noise))
+
+
+def share_kept(
+    batches: Iterable[tuple[Any, np.ndarray, np.ndarray]], centre: np.ndarray, draws: int
+) -> np.ndarray:
+    r"""$\mathrm{tr}\,\mathrm{Cov}(\text{denoised}, \text{noise}) / s^2$ of each sample.
+
+    Args:
+        batches: Index of some samples, none of them twice, the noise around them and what
+            the denoiser made of it, both `(b, *input_shape)`.
+        centre: Taken off what is denoised, so that sums keep its digits: something near,
+            `(n, *input_shape)`.
+        draws: Draws around each sample that the batches hold, at least 2.
+    """
+    noises, changes = np.zeros(centre.shape), np.zeros(centre.shape)
+    products, squares = np.zeros(len(centre)), 0.0
+    for index, noise, denoised in batches:
+        change = np.subtract(denoised, centre[index], dtype="float64")
+        noise = noise.astype("float64")
+        products[index] += sums_of_entries(noise * change)
+        noises[index] += noise
+        changes[index] += change
+        squares += np.square(noise).sum()
+    products -= sums_of_entries(noises * changes) / draws
+    variance = squares / (draws * noises.size)
+    return products / ((draws - 1) * variance)
+
+
+def sums_of_entries(values: np.ndarray) -> np.ndarray:
+    """The sum over the entries of each sample, `(n,)`."""
+    return values.sum(axis=tuple(range(1, values.ndim)))
+
+
+def _as_array(name: str, values: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(values, "float64")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must be an array of numbers of shape (m, n, *input_shape). "
+            f"Received: {name} of type {type(values).__name__}, which does not convert: "
+            f"{error}"
+        ) from error

@@ -32,6 +32,35 @@ def test_it_is_told_the_present_level_and_says_what_it_sets(capsys):
     assert "Epoch 2: NoiseSchedule sets the level to 0.125." in capsys.readouterr().out
 
 
+def test_of_a_pair_of_levels_it_sets_the_pair():
+    pairs = [(0.1, 0.4), (0.5, 0.5)]
+    told = []
+
+    def schedule(epoch, level):
+        told.append(level)
+        return pairs[epoch]
+
+    model, x = identity(km.NoiseInjection("gaussian", (1, 2), seed=0)), np.ones((512, 8))
+    callbacks = [km.NoiseSchedule(schedule)]
+    history = model.fit(x, epochs=2, verbose=0, callbacks=callbacks).history
+    assert told == [(1.0, 2.0), (0.1, 0.4)]
+    assert [*zip(history["noise_level_low"], history["noise_level_high"])] == pairs
+    assert "noise_level" not in history
+    # The loss of the identity is the variance of the noise, of 512 * 8 entries.
+    assert history["loss"][1] == pytest.approx(0.25, rel=5 * np.sqrt(2 / (512 * 8)))
+
+
+@pytest.mark.parametrize(("level", "other"), [(0.5, (0.1, 0.5)), ((0.1, 0.5), 0.5)])
+def test_a_pair_for_a_number_and_a_number_for_a_pair_are_refused(level, other):
+    schedule = km.NoiseSchedule(lambda epoch, level: other)
+    model = identity(km.NoiseInjection("gaussian", level))
+    with pytest.raises(
+        ValueError, match=r"must (be a finite number|stay a number, or a p)"
+    ):
+        model.fit(np.ones((8, 8), "f4"), verbose=0, callbacks=[schedule])
+    assert model.noise.level == level
+
+
 @pytest.mark.parametrize("noise", [None, layers.GaussianNoise(0.1)])
 def test_it_needs_noise_with_a_level(noise):
     schedule = km.NoiseSchedule(lambda epoch, level: 0.1)

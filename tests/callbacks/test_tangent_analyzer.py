@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -287,6 +288,22 @@ def test_denoiser_dimension_counts_the_directions_that_a_projection_keeps():
     assert before == pytest.approx(2.0, abs=0.2)
     assert first == before, "the same draws at all snapshots"
     assert np.isnan(last), "no noise, no scale"
+
+
+def test_of_a_range_of_levels_the_denoiser_dimension_is_at_the_geometric_mean():
+    """A clip to [-1, 1] keeps noise of stddev 1 with the probability to lie within."""
+    halves = [
+        keras.Sequential([keras.Input((4,)), keras.layers.Activation(name)])
+        for name in ("linear", "hard_tanh")
+    ]
+    model = km.AutoEncoder(*halves, noise=km.NoiseInjection("gaussian", (0.5, 2.0)))
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    x = np.zeros((500, 4))
+    watch = km.TangentAnalyzer(x, also="denoiser_dimension")
+    history = model.fit(x, epochs=1, callbacks=[watch], verbose=0).history
+    expected = 4 * math.erf(1 / math.sqrt(2))  # 2.73; at the ends 3.82 and 1.53
+    error = 5 * math.sqrt(2 * 4 / (8 * len(x)))
+    assert history["denoiser_dimension"] == pytest.approx([expected], abs=error)
 
 
 def test_what_is_also_asked_for_bears_another_prefix_and_goes_into_files(digits, tmp_path):

@@ -37,6 +37,13 @@ def test_the_best_denoiser_of_a_gaussian_counts_the_noise_that_it_keeps(rng):
         (np.ones((3, 4)), np.ones((3, 4)), r"shape \(3, 4\)"),
         (np.zeros((3, 2, 4)), np.ones((3, 2, 4)), "other than 0.*mean square 0.0"),
         (np.full((3, 2, 4), np.nan), np.ones((3, 2, 4)), "mean square nan"),
+        (np.full((3, 2, 4), np.inf), np.ones((3, 2, 4)), "mean square inf"),
+        ("a", "b", "`noise` must be an array of numbers.*noise of type str"),
+        (
+            np.ones((3, 2, 4)),
+            [[1.0], [1.0, 2.0]],
+            "`denoised` must .*denoised of type list",
+        ),
     ],
 )
 def test_draws_that_say_nothing_are_refused(noise, denoised, message):
