@@ -6,8 +6,8 @@ A row is one function with `@oracle`, in `oracles_of_*.py`: it returns our large
 on the backend of Keras that is in use. Where another package offers the quantity,
 `peers=` has functions that return its error on the same case with its defaults. Writes
 benchmarks/results/oracles.md, which docs/oracles.md shows.
-`pip install --no-deps stochman latent-geometry geomstats` for the peers; of one that is
-missing the table says so.
+`pip install --no-deps stochman latent-geometry geomstats scikit-dimension` for the peers;
+of one that is missing the table says so.
 """
 
 import json

@@ -31,7 +31,8 @@ WAYS = {
     "PyTorch: keras_manifold, one probe": ("torch", "keras 1"),
     "PyTorch: keras_manifold, exact": ("torch", "keras exact"),
     "PyTorch: a loop of autograd.grad in train_step": ("torch", "in autograd loop"),
-    "PyTorch: torch.func, vmap(jacrev) in train_step": ("torch", "in torch jacrev"),
+    # In torch.nn: PyTorch can't vmap the convolutions of Keras.
+    "PyTorch: torch.func, vmap(jacrev)": ("torch", "bare torch jacrev"),
     "JAX: Keras, no penalty": ("jax", "keras plain"),
     "JAX: keras_manifold, one probe": ("jax", "keras 1"),
     "JAX: keras_manifold, exact": ("jax", "keras exact"),

@@ -1,5 +1,7 @@
 """Networks that learn to denoise, against the score and the dimension that are true."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -100,22 +102,78 @@ def sphere(dimension):
     return km.manifolds.sphere(4000, dimension=dimension, ambient_dim=10, seed=0).x
 
 
-# Two seeds of benchmarks/denoisers.py agree to 0.1; the tolerance is for their bias, which
-# is largest for the Swiss roll, where "flipd" is worse than "stein".
+MANIFOLDS = {
+    "sphere 2": (lambda: sphere(2), 2),
+    "sphere 5": (lambda: sphere(5), 5),
+    "circles": (product_of_circles, 3),
+    "Swiss roll": (swiss_roll, 2),
+}
+LEVELS = (0.05, 0.4)
+SCALES = np.geomspace(*LEVELS, 6)
+SEEDS = (0, 1)
+
+
+@functools.cache
+def trained_on(name, seed):
+    x = MANIFOLDS[name][0]()
+    noise = km.NoiseInjection("gaussian", LEVELS, seed=seed)
+    return trained(x, noise, 1500, seed), x[:64]
+
+
+def medians(name, estimator, seed):
+    """Over 64 samples: the dimension at each of `SCALES`, and that of the plateau."""
+    model, x = trained_on(name, seed)
+    curve = km.dimension_curve(model, x, SCALES, estimator=estimator, seed=seed)
+    return np.median(curve.dimensions, axis=1), np.median(curve.plateau())
+
+
+# How the tolerances were measured: five seeds, of training and of noise, on JAX (the test
+# takes two, each of which has to hold). They gave at the three largest scales and in the
+# plateau 1.98 to 2.01, 4.84 to 4.99 and 3.03 to 3.16 of 2, 5 and 3; 0.25 is the largest
+# deviation of their means, 0.13, and three standard deviations of 0.036. So a sphere of one
+# dimension more or less is refused.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("name", ["sphere 2", "sphere 5", "circles"])
+def test_flipd_reads_known_dimensions_off_a_short_training_over_scales(name, seed):
+    true = MANIFOLDS[name][1]
+    over_scales, plateau = medians(name, "flipd", seed)
+    np.testing.assert_allclose(over_scales[3:], true, atol=0.25)
+    assert plateau == pytest.approx(true, abs=0.25)
+
+
+# Five seeds gave 2.44 to 2.73 at these scales and in the plateau with "flipd", mean 2.59;
+# 2.15 to 2.45 with "stein", mean 2.29; both with a standard deviation of 0.09. The
+# tolerances are about three of it, and hold no 2: the estimate is wrong, and known to be.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("estimator", "found", "tolerance"), [("flipd", 2.59, 0.3), ("stein", 2.29, 0.28)]
+)
+def test_of_a_swiss_roll_a_trained_denoiser_says_too_much(
+    estimator, found, tolerance, seed
+):
+    over_scales, plateau = medians("Swiss roll", estimator, seed)
+    np.testing.assert_allclose(over_scales[3:], found, atol=tolerance)
+    assert plateau == pytest.approx(found, abs=tolerance)
+    assert found - tolerance > MANIFOLDS["Swiss roll"][1], "what it says is too much"
+
+
+# At the least scale five seeds gave 5.84 to 6.03 with "flipd", 4.52 to 4.78 with "stein";
+# the tolerance is three standard deviations of the mean of two.
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("x", "estimator", "true"),
-    [
-        (sphere(2), "flipd", 2),
-        (sphere(5), "flipd", 5),
-        (swiss_roll(), "stein", 2),
-        (product_of_circles(), "flipd", 3),
-    ],
-    ids=["sphere 2", "sphere 5", "Swiss roll", "circles"],
+    ("estimator", "found", "tolerance"), [("flipd", 5.92, 0.16), ("stein", 4.65, 0.27)]
 )
-def test_dimensions_of_known_manifolds_are_read_off_a_short_training(x, estimator, true):
-    levels = (0.05, 0.4)
-    model = trained(x, km.NoiseInjection("gaussian", levels, seed=0), 1500, seed=0)
-    scales = np.geomspace(*levels, 6)
-    curve = km.dimension_curve(model, x[:64], scales, estimator=estimator, seed=0)
-    assert np.median(curve.plateau()) == pytest.approx(true, rel=0.25)
+def test_below_the_spacing_of_samples_flipd_says_too_much_and_stein_too_little(
+    estimator, found, tolerance
+):
+    """4,000 samples of a sphere of five dimensions lie 0.25 apart, in the median."""
+    least = [medians("sphere 5", estimator, seed)[0][0] for seed in SEEDS]
+    assert np.mean(least) == pytest.approx(found, abs=tolerance)

@@ -1,3 +1,7 @@
+import functools
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -123,8 +127,34 @@ def test_score_reads_the_level_of_gaussian_noise(rng):
     expected = (ops.convert_to_numpy(model(x)) - x) / 0.3**2
     np.testing.assert_allclose(km.score(model, x), expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(
-        km.score(model, x, stddev=0.6), expected / 4, rtol=1e-4, atol=1e-4
+        km.score(lambda x: model(x), x, stddev=0.6), expected / 4, rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("level", "stddev", "is_other"),
+    [
+        (0.3, 0.6, True),
+        (0.3, 0.295, True),
+        (0.3, 0.302, False),
+        ((0.1, 0.5), 0.05, True),
+        ((0.1, 0.5), 0.2, False),
+        (0.0, 0.6, False),
+    ],
+)
+@pytest.mark.parametrize(
+    "use", [km.score, lambda *args, **options: km.sample(*args, 1, **options)]
+)
+def test_another_level_than_that_of_the_noise_costs_one_warning(
+    use, level, stddev, is_other, recwarn
+):
+    use(denoising_model(level), np.ones((2, 4), "float32"), stddev=stddev)
+    found = [w for w in recwarn if "says little of the density" in str(w.message)]
+    assert len(found) == is_other
+    for warning in found:
+        assert f"level={level}" in str(warning.message)
+        assert f"stddev={stddev}" in str(warning.message)
+        assert "keras_manifold" not in Path(warning.filename).parts
 
 
 @given(n=st.integers(1, 9), batch_size=st.integers(1, 10), seed=st.integers(0, 2**31))
@@ -180,6 +210,38 @@ def test_standard_deviations_that_are_none_are_refused(stddev):
         km.score(lambda x: x, np.ones((2, 4)), stddev=stddev)
 
 
+@pytest.mark.parametrize("method", ["langevin", "denoising", None])
+@pytest.mark.parametrize("stddev", [1e-25, 1e-200, 1e25, 1e200])
+def test_standard_deviations_whose_square_float32_cannot_hold_are_refused(method, stddev):
+    x = np.ones((2, 4))
+    use = functools.partial(km.sample, steps=2, method=method) if method else km.score
+    received = re.escape(f"stddev={stddev}")
+    with pytest.raises(ValueError, match=rf"`stddev` must have a square.*{received}"):
+        use(lambda x: x, x, stddev=stddev)
+
+
+def test_outputs_that_are_not_finite_cost_one_warning_that_counts_samples(recwarn):
+    x = np.array([[1.0, 2], [-1, 2], [0, -3]], "float32")
+    found = km.score(lambda x: ops.sqrt(x), x, stddev=0.1)
+    assert np.isfinite(found).all(axis=1).tolist() == [True, False, False]
+    (warned,) = [w for w in recwarn if "at 2 of 3 samples" in str(w.message)]
+    assert "keras_manifold" not in Path(warned.filename).parts
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 2)])
+def test_samples_of_another_shape_than_the_model_takes_are_refused_by_shape(shape):
+    x = np.ones((2, *shape))
+    message = rf"takes inputs of shape \(None, 4\).*samples of shape \({shape[0]},"
+    for use in (
+        lambda model: km.score(model, x),
+        lambda model: km.sample(model, x, 2),
+        lambda model: model.reconstruction_errors(x),
+        lambda model: km.jacobian(model, x),
+    ):
+        with pytest.raises(ValueError, match=message):
+            use(denoising_model())
+
+
 def test_samples_outside_the_clip_or_not_finite_are_refused():
     model = denoising_model(clip=(0, 1))
     with pytest.raises(ValueError, match=r"within the clip.*x in \[0, 255\]"):
@@ -201,9 +263,109 @@ def two_inputs():
         (two_inputs, TypeError, "a model of 2 inputs"),
         (lambda: "denoiser", TypeError, "`model` must be a Keras model, or a callable"),
         (lambda: lambda x: x - ops.mean(x, 0), ValueError, "each sample on its own"),
+        (lambda: lambda a, b: a, TypeError, r"`model` must take one tensor.*\(a, b\)"),
     ],
-    ids=["shape", "two outputs", "two inputs", "no function", "mixes"],
+    ids=["shape", "two outputs", "two inputs", "no function", "mixes", "two arguments"],
 )
 def test_what_is_no_denoiser_is_refused(model, error, message):
     with pytest.raises(error, match=message):
         km.score(model(), np.ones((3, 4), "float32"), stddev=0.1)
+
+
+def test_score_of_correlated_gaussian_data_is_that_of_the_gaussian_with_noise(rng):
+    """Σ along no axis: r(x) = Σ (Σ + σ² I)⁻¹ x, score -(Σ + σ² I)⁻¹ x."""
+    q, _ = np.linalg.qr(rng.normal(size=(4, 4)))
+    stddev, sigma = 0.5, q @ np.diag(VARIANCES.astype("float64")) @ q.T
+    inverse = np.linalg.inv(sigma + stddev**2 * np.eye(4))
+    gains = (sigma @ inverse).astype("float32")
+    x = rng.normal(size=(50, 4)).astype("float32")
+    found = km.score(lambda x: x @ ops.convert_to_tensor(gains.T), x, stddev=stddev)
+    np.testing.assert_allclose(found, -x @ inverse, atol=1e-3)
+
+
+def test_score_of_a_mixture_with_covariances_is_the_gradient_of_its_log_density(rng):
+    """r mixes mₖ + Σₖ (Σₖ + σ² I)⁻¹ (x - mₖ) by what each part has of p_σ at x."""
+    from scipy.stats import multivariate_normal
+
+    stddev, weights, means = 0.4, np.array([0.5, 0.3, 0.2]), rng.normal(size=(3, 2))
+    roots = rng.normal(size=(3, 2, 2))
+    sigmas = roots @ roots.transpose(0, 2, 1) / 2
+    smoothed = sigmas + stddev**2 * np.eye(2)
+    inverses = np.linalg.inv(smoothed)
+    logs = np.log(weights) - np.log(np.linalg.det(smoothed)) / 2
+
+    # All parts side by side: columns of 3 × 2 entries.
+    gains, whitening = sigmas @ inverses, np.linalg.cholesky(inverses)
+    offsets = means - np.einsum("kij,kj->ki", gains, means)
+    centers = np.einsum("kji,kj->ki", whitening, means)
+    gains = gains.transpose(2, 0, 1).reshape(2, 6)
+    whitening = whitening.transpose(1, 0, 2).reshape(2, 6)
+
+    def posterior_mean(x):
+        def tensor(values):
+            return ops.convert_to_tensor(values.astype("float32"))
+
+        away = x @ tensor(whitening) - tensor(centers.ravel())
+        squares = ops.sum(ops.reshape(away**2, (-1, 3, 2)), -1)
+        shares = ops.softmax(tensor(logs) - squares / 2)
+        parts = x @ tensor(gains) + tensor(offsets.ravel())
+        return ops.sum(shares[..., None] * ops.reshape(parts, (-1, 3, 2)), 1)
+
+    def log_density(x):
+        parts = [multivariate_normal(m, s).pdf(x) for m, s in zip(means, smoothed)]
+        return np.log(weights @ parts)
+
+    x = 1.5 * rng.normal(size=(30, 2))
+    # Batches of the size of the check: JAX compiles no further shape.
+    found = km.score(posterior_mean, x.astype("float32"), stddev=stddev, batch_size=5)
+    away = x[:, None] - means
+    squares = np.einsum("nki,kij,nkj->nk", away, inverses, away)
+    shares = np.exp(logs - squares / 2)
+    shares /= shares.sum(1, keepdims=True)
+    expected = -np.einsum("nk,kij,nkj->ni", shares, inverses, away)
+    # float32 outputs, divided by a variance of 0.16
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    step = 1e-4
+    for axis in range(2):
+        shift = step * np.eye(2)[axis]
+        slope = (log_density(x + shift) - log_density(x - shift)) / (2 * step)
+        np.testing.assert_allclose(found[:, axis], slope, atol=1e-3)
+
+
+def points_of_the_sphere(heights=24, turns=48):
+    """Points and weights that integrate polynomials over it (Gauss and trapezoids)."""
+    z, weights = np.polynomial.legendre.leggauss(heights)
+    angles = 2 * np.pi * np.arange(turns) / turns
+    z, angles = (part.ravel() for part in np.meshgrid(z, angles, indexing="ij"))
+    across = np.sqrt(1 - z**2)
+    points = np.stack([across * np.cos(angles), across * np.sin(angles), z], -1)
+    return points, np.repeat(weights, turns)
+
+
+def test_score_around_a_sphere_points_along_the_radius_by_the_function_of_langevin(rng):
+    """p_σ ∝ exp(-r²/2σ²) sinh(k)/k, k = r/σ²: radial, (coth k - 1/k - r)/σ²."""
+    stddev = 0.3
+    points, weights = (part.astype("float32") for part in points_of_the_sphere())
+    towards, logs = points.T / np.float32(stddev**2), np.log(weights)
+
+    def posterior_mean(x):  # by the points, and by no formula of the sphere
+        products = x @ ops.convert_to_tensor(towards)
+        shares = ops.softmax(products + ops.convert_to_tensor(logs))
+        return shares @ ops.convert_to_tensor(points)
+
+    radii, units = rng.uniform(0.3, 2, size=(30, 1)), rng.normal(size=(30, 3))
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    x = (radii * units).astype("float32")
+    found = km.score(posterior_mean, x, stddev=stddev, batch_size=5)
+    at = radii / stddev**2
+    expected = (1 / np.tanh(at) - 1 / at - radii) / stddev**2 * units
+    # float32 outputs, divided by a variance of 0.09
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+    def log_density(r):
+        at = r / stddev**2
+        log_sinh = at + np.log1p(-np.exp(-2 * at)) - np.log(2)
+        return -(r**2) / (2 * stddev**2) + log_sinh - np.log(at)
+
+    slope = (log_density(radii + 1e-4) - log_density(radii - 1e-4)) / 2e-4
+    np.testing.assert_allclose((found * units).sum(1, keepdims=True), slope, atol=1e-3)

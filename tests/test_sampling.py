@@ -226,7 +226,10 @@ def test_images_keep_their_shape_and_the_standard_deviation_is_that_of_the_noise
 
 def test_a_long_chain_shows_its_progress(capsys):
     km.sample(best_denoiser, np.ones((2, 3)), 60, stddev=0.1)
-    assert "60/60" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "60/60" in shown
+    assert "/step" in shown
+    assert "batch" not in shown
     km.sample(best_denoiser, np.ones((2, 3)), 60, stddev=0.1, verbose=0)
     assert capsys.readouterr().out == ""
 
@@ -261,6 +264,7 @@ def test_a_long_chain_shows_its_progress(capsys):
         ({"method": "langevin", "denoise_last": 2}, ValueError, "denoise_last=2"),
         ({"x": np.ones((0, 3))}, ValueError, "at least one sample"),
         ({"batch_size": 0}, ValueError, "batch_size=0"),
+        ({"trace": "yes"}, ValueError, "`trace` must be True or False.*trace='yes'"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, dict) else None,
 )
@@ -278,10 +282,74 @@ def test_bad_input_is_refused_before_any_work(arguments, error, message):
 
 
 def test_a_chain_that_leaves_the_finite_numbers_says_in_which_step():
-    with (
-        np.errstate(over="ignore", invalid="ignore"),
-        pytest.raises(ValueError, match="left the finite numbers in step 2 of 5"),
-    ):
+    with pytest.raises(ValueError, match="left the finite numbers in step 2 of 5"):
         km.sample(
             lambda x: x * 1e30, np.ones((2, 3)), 5, method="denoising", stddev=1, verbose=0
         )
+
+
+def rotated(variances, seed=3):
+    """A covariance with these eigenvalues, along no axis of the samples."""
+    size = len(variances)
+    q, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(size, size)))
+    return q @ np.diag(variances) @ q.T
+
+
+def linear(matrix):
+    """r(x) = A x, of samples as rows."""
+    transposed = np.asarray(matrix.T, "float32")
+    return lambda x: x @ ops.convert_to_tensor(transposed)
+
+
+def sampled_by(matrix, steps, **settings):
+    start = np.zeros((CHAINS, len(matrix)), "float32")
+    settings = {"stddev": STDDEV, "seed": 1, "batch_size": CHAINS, "verbose": 0} | settings
+    return km.sample(linear(matrix), start, steps, **settings)
+
+
+def bound_of_covariance(expected, n=CHAINS):
+    """Five standard errors of each entry, from n normal draws (Wishart)."""
+    variances = np.diag(expected)
+    return 5 * np.sqrt((np.outer(variances, variances) + expected**2) / n)
+
+
+def assert_covariance(samples, expected):
+    found = np.cov(samples.T.astype("float64"))
+    assert (np.abs(found - expected) < bound_of_covariance(expected)).all()
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_tangent_chains_push_noise_by_the_jacobian_and_not_by_its_transpose(steps):
+    """x ← A (x + s A ε): C ← A C Aᵀ + s² A A Aᵀ Aᵀ; by Aᵀ ε it were s² A Aᵀ A Aᵀ."""
+    a, scale = np.array([[0.9, 0.5], [0.0, 0.3]]), 0.7
+    covariance, transposed = np.zeros((2, 2)), np.zeros((2, 2))
+    for _ in range(steps):
+        covariance = a @ covariance @ a.T + scale**2 * a @ a @ a.T @ a.T
+        transposed = a @ transposed @ a.T + scale**2 * a @ a.T @ a @ a.T
+    away = np.abs(transposed - covariance)
+    assert (away > bound_of_covariance(covariance)).all(), "the test can fail"
+    assert_covariance(sampled_by(a, steps, method="tangent", scale=scale), covariance)
+
+
+def test_denoising_chains_of_correlated_data_have_the_covariance_of_their_recursion():
+    """C ← G (C + σ² I) Gᵀ + o² I with G = Σ (Σ + σ² I)⁻¹."""
+    sigma, steps, spread = rotated(VARIANCES), 4, 0.2
+    gains = sigma @ np.linalg.inv(sigma + STDDEV**2 * np.eye(3))
+    covariance = np.zeros((3, 3))
+    for _ in range(steps):
+        covariance = gains @ (covariance + STDDEV**2 * np.eye(3)) @ gains.T
+        covariance += spread**2 * np.eye(3)
+    settings = {"method": "denoising", "output_stddev": spread}
+    assert_covariance(sampled_by(gains, steps, **settings), covariance)
+
+
+def test_langevin_chains_of_correlated_data_come_to_their_discrete_stationary_law():
+    """S (I - η S⁻¹ / 2)⁻¹ with S = Σ + σ² I, and not S itself."""
+    sigma, size = rotated(VARIANCES), 0.2
+    smoothed = sigma + STDDEV**2 * np.eye(3)
+    gains = sigma @ np.linalg.inv(smoothed)
+    stationary = smoothed @ np.linalg.inv(np.eye(3) - size * np.linalg.inv(smoothed) / 2)
+    away = np.abs(np.diag(stationary - smoothed))
+    assert (away > np.diag(bound_of_covariance(stationary))).any(), "the test can fail"
+    settings = {"method": "langevin", "step_size": size, "denoise_last": False}
+    assert_covariance(sampled_by(gains, 100, **settings), stationary)
