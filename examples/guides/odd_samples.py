@@ -118,8 +118,8 @@ for name, qualities in found.items():
 # 0.5 is chance for the area; for the average precision chance is the share of odd samples, about
 # a third. How hard a class is differs more than the scores do. What the table says:
 #
-# - **`LocalOutlierFactor` is the best detector here.** Digits of 8×8 pixels are few-dimensional
-#   enough for neighbours in pixel space to mean something: try it first.
+# - **`LocalOutlierFactor` is the best detector here**: try it first. It needs no training, and compares
+#   pixels with those of the nearest training images.
 # - The denoising loss is as good as the error or a little better, at the cost of its draws.
 # - **The part off the tangents is on the whole no better than the error**: the idea is tempting,
 #   and it does not deliver on these data.
@@ -138,7 +138,9 @@ for name, qualities in found.items():
 # poor at images, ahead. Which score is best depends on what is odd: try several where you know the
 # answer.
 #
-# An autoencoder's use here is to say *which part* is odd.
+# So **nothing here speaks for an autoencoder as a detector**: neighbours find more, also among images
+# of 784 pixels, and PCA as much or nearly. What an autoencoder adds is to say *which part* of a sample is
+# odd, which neighbours don't. (The error of PCA does so, too.)
 #
 # ## Which part is odd
 #
