@@ -39,7 +39,8 @@ def bound(
         ValueError: If `class_weight` is among them, sparse rows are too many, or samples
             on disk are to be split.
     """
-    given = inspect.signature(method).bind(x, y, *args, **kwargs).arguments
+    signature = inspect.signature(method)
+    given = signature.bind(x, y, *args, **kwargs).arguments
     given |= given.pop("kwargs", {})
     class_weight = given.get("class_weight")
     if class_weight is not None:
@@ -62,7 +63,7 @@ def bound(
             given["validation_data"] = stored
     x, y = _array("x", x), _array("y", y)
     given["x"], given["y"] = x, _target_of_weighted(x, y, given.get("sample_weight"))
-    taken = inspect.signature(method).parameters
+    taken = signature.parameters
     if not is_stored(x) or "batch_size" not in taken:  # it is a batch
         return given
     return _read_by_batches(given, shuffles="shuffle" in taken)  # `evaluate` does not

@@ -324,15 +324,13 @@ class ContractivePenalty(WeightedPenalty):
         Returns:
             `(directions, batch)`.
         """
+        images = ops.cast(images, self.compute_dtype)
+        if not self.curvature:
+            return squared_norms(images, kept=2)
         times = self._points_of_a_sample()
         directions, points, *sides = ops.shape(images)
-        images = ops.reshape(
-            ops.cast(images, self.compute_dtype),
-            (directions, times, points // times, *sides),
-        )
+        images = ops.reshape(images, (directions, times, points // times, *sides))
         values = squared_norms(images[:, 0], kept=2)
-        if not self.curvature:
-            return values
         changes = sum(
             squared_norms(images[:, i] - images[:, 0], kept=2) for i in range(1, times)
         )
