@@ -10,14 +10,14 @@ class Scheduled(keras.callbacks.Callback):
     """Sets a number of the model at the beginning of every epoch, and logs it at the end.
 
     A subclass says which: `_check` refuses a model without it, `_get` and `_set` reach it.
-    `argument` is what the function's second argument is called; `logged` names it in
-    `logs`.
+    `argument` is what the function's second argument is called; `logged` names the number,
+    or each of a pair, in `logs`.
     """
 
     argument: ClassVar[str]
-    logged: tuple[str]
+    logged: tuple[str, ...]
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+    def __init__(self, schedule: Callable[[int, Any], Any], verbose: int = 0):
         super().__init__()
         if not callable(schedule):
             raise TypeError(
@@ -40,12 +40,14 @@ class Scheduled(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if logs is not None:
-            logs[self.logged[0]] = self._get()
+            value = self._get()
+            values = value if isinstance(value, tuple) else (value,)
+            logs.update(zip(self.logged, values))
 
     def _check(self):
         raise NotImplementedError
 
-    def _get(self) -> float:
+    def _get(self) -> Any:
         raise NotImplementedError
 
     def _set(self, value, name):

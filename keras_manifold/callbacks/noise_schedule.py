@@ -1,8 +1,5 @@
 """The level of the noise, epoch by epoch."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from keras_manifold._arguments import check_number
@@ -42,17 +39,7 @@ class NoiseSchedule(Scheduled):
     """
 
     argument = "level"
-    logged: tuple[str] = ("noise_level",)
-
-    def __init__(self, schedule: Callable[[int, Any], Any], verbose: int = 0):
-        super().__init__(schedule, verbose)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        level = self._get()
-        if not isinstance(level, tuple):
-            super().on_epoch_end(epoch, logs)
-        elif logs is not None:
-            logs["noise_level_low"], logs["noise_level_high"] = level
+    logged: tuple[str, ...] = ("noise_level",)
 
     def _check(self):
         noise = getattr(self.model, "noise", None)
@@ -61,6 +48,8 @@ class NoiseSchedule(Scheduled):
                 "NoiseSchedule needs a model whose `noise` is a NoiseInjection. Received: "
                 f"noise={noise!r}. Give AutoEncoder one; its level may be 0 to begin with."
             )
+        names = ("noise_level_low", "noise_level_high")
+        self.logged = names if isinstance(noise.level, tuple) else ("noise_level",)
 
     def _get(self):
         return self.model.noise.level
