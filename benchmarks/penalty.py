@@ -4,7 +4,8 @@
     python benchmarks/penalty.py growth  # time and memory against codes and image size
     python benchmarks/penalty.py probes  # standard error of random probes
     python benchmarks/penalty.py codes   # exact, 8 to 512 codes, beside each backend's best
-    python benchmarks/penalty.py         # all four
+    python benchmarks/penalty.py compiled  # steps with jit_compile=True
+    python benchmarks/penalty.py         # all five
 
 Each way of writing the step runs in a process of its own with its own framework. The
 processes take turns, so that all see the same machine. Results go to
@@ -43,7 +44,7 @@ WAYS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "parts", nargs="*", help="step, growth, probes, codes; default: all", default=[]
+        "parts", nargs="*", help="step, growth, probes, codes, compiled", default=[]
     )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--backend", choices=BEST, help="of `codes`; default: all")
@@ -52,7 +53,13 @@ def main():
     arguments = parser.parse_args()
     if arguments.worker:
         return work(**json.loads(arguments.worker))
-    parts = {"step": steps, "growth": growth, "probes": probes, "codes": codes}
+    parts = {
+        "step": steps,
+        "growth": growth,
+        "probes": probes,
+        "codes": codes,
+        "compiled": compiled,
+    }
     for part in arguments.parts or parts:
         chosen = {}
         if part == "codes" and arguments.backend:
@@ -165,6 +172,38 @@ def codes_of(rounds, backend, network):
         "of the ratios within a round: above 1, ours is faster. Memory is what the process "
         "holds at its peak beyond what it held when its step was built. On a GPU: not "
         "measured.",
+        lines,
+    )
+
+
+# Compiled steps.
+
+
+def compiled(rounds):
+    lines = [
+        "| a step of 128 | of | ms | compiled, ms | compiled ÷ not |",
+        "|---|---|--:|--:|--:|",
+    ]
+    for backend, title in (("tensorflow", "TensorFlow, XLA"), ("torch", "torch.compile")):
+        ways = {"no penalty": "plain", "one probe": "1", "exact": "exact"}
+        for name, way in ways.items():
+            ends = "", " compiled"
+            pair = [started(f"keras {way}{end}", backend=backend, size=0) for end in ends]
+            taken = [[worker.seconds_a_step(5) for worker in pair] for _ in range(rounds)]
+            for worker in pair:
+                worker.stop()
+            plain, jit = np.array(taken).T
+            lines.append(
+                f"| {title} | {name} | {1e3 * np.median(plain):.1f} "
+                f"| {1e3 * np.median(jit):.1f} | {ratio(jit, plain)} |"
+            )
+            print(lines[-1], flush=True)
+    written(
+        "penalty_compiled.md",
+        "Steps that are compiled",
+        f"784-256-32, batches of 128. Medians of {rounds} rounds in turn, without the "
+        "compilation; ratios within a round, and their range: below 1, jit_compile=True is "
+        "faster.",
         lines,
     )
 

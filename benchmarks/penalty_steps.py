@@ -31,20 +31,22 @@ def ours(name, x, latent_dim):
     import keras_manifold as km
 
     options = name.split()
+    is_compiled = options[-1] == "compiled" and bool(options.pop())
     penalty = None
     if options[-1] != "plain":
         chunk_size = int(options.pop()) if options[-1] == "8" else None
         probes = options[-1] if options[-1] == "exact" else int(options[-1])
         penalty = km.ContractivePenalty(WEIGHT, probes=probes, chunk_size=chunk_size)
     noise = km.NoiseInjection() if "noise" in options else None
-    return of_model(autoencoder(x, latent_dim, noise=noise, contractive_penalty=penalty), x)
+    model = autoencoder(x, latent_dim, noise=noise, contractive_penalty=penalty)
+    return of_model(model, x, jit_compile=is_compiled)
 
 
-def of_model(model, x):
-    """A step of a Keras model, as `fit` takes them."""
+def of_model(model, x, jit_compile=False):
+    """A step of a Keras model, as `fit` takes them. On JAX they are always compiled."""
     import keras
 
-    jit_compile = "auto" if keras.backend.backend() == "jax" else False
+    jit_compile = jit_compile or keras.backend.backend() == "jax"
     model.compile("adam", loss="binary_crossentropy", jit_compile=jit_compile)
     x = keras.ops.convert_to_tensor(x)
     return lambda: model.train_on_batch(x, x)
