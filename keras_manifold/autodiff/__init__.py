@@ -265,7 +265,7 @@ def together(linear_map: Callable, outputs: Any) -> Callable[..., Any]:
     r"""The map of several vectors at once, by one pass where that is possible.
 
     Cost: the arithmetic of as many passes, with the overhead of one. Where an operation
-    can't be vectorised, as loops on TensorFlow and convolutions that have channels last on
+    can't be vectorised, as loops on TensorFlow, or takes longer so, as convolutions on
     PyTorch, one pass after the other.
 
     Args:

@@ -106,16 +106,18 @@ class _Recomputed(torch.autograd.Function):
 
 def _leaves(tensor):
     """The tensors that a tensor was computed from, and which came from nowhere."""
-    nodes, seen, leaves = [tensor.grad_fn], set(), []
+    return [node.variable for node in _nodes(tensor) if hasattr(node, "variable")]
+
+
+def _nodes(tensor):
+    """What a tensor was computed by, as recorded."""
+    nodes, seen = [tensor.grad_fn], set()
     while nodes:
         node = nodes.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            leaves.append(node.variable)
-        nodes += [following for following, _ in node.next_functions]
-    return leaves
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield node
+            nodes += [following for following, _ in node.next_functions]
 
 
 PASSES_TOGETHER = 32
@@ -130,7 +132,9 @@ def together(linear_map: Callable, vectors: Any) -> Any:
 
 
 def can_be_vectorised(outputs: Any) -> bool:
-    return True  # as far as anybody knows before it is tried
+    # Of convolutions that have channels last it can't vectorise the derivative, and finds
+    # out late; of others it takes longer together than one by one.
+    return not any("Convolution" in node.name() for node in _nodes(outputs))
 
 
 @torch.compiler.disable
