@@ -102,8 +102,8 @@ def steps(rounds):
     written(
         "penalty_step.md",
         "A training step with a contractive penalty",
-        f"Median of {rounds} rounds in turn, each the median of 5 steps, without "
-        "compilation; ratios within a round, and their range.",
+        f"Median of {rounds} rounds in turn, each the median of 5 steps, compilation "
+        "not counted; ratios within a round, and their range.",
         lines,
     )
 

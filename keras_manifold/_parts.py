@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_manifold._map.function import Map
 from keras_manifold.noise import NoiseInjection
@@ -171,7 +172,7 @@ def as_noise(noise: Any) -> keras.Layer | None:
     """
     if is_number(noise):
         return NoiseInjection("gaussian", float(noise))
-    if isinstance(noise, (tuple, list)) and len(noise) == 2:
+    if isinstance(noise, (tuple, list, np.ndarray)) and np.shape(noise) == (2,):
         return NoiseInjection("gaussian", (noise[0], noise[1]))
     return None if noise is None else as_layer("noise", noise)
 

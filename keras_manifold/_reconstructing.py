@@ -40,10 +40,11 @@ def squared_errors(
         size = max(size, len(batch))
         with ONE_AT_A_TIME:
             outputs = reconstruct.values(padded(batch, size))
-        errors = np.square(_of_shape(outputs, batch) - batch.astype("float64"))
-        if reduce:
-            errors = errors.reshape(len(batch), -1).mean(axis=1)
-        found.append(errors.astype("float32"))
+        with np.errstate(over="ignore", invalid="ignore"):
+            errors = np.square(_of_shape(outputs, batch) - batch.astype("float64"))
+            if reduce:
+                errors = errors.reshape(len(batch), -1).mean(axis=1)
+            found.append(errors.astype("float32"))
     if not found:
         raise ValueError("`x` must bring at least one batch. Received: an empty stream.")
     errors = np.concatenate(found)

@@ -25,7 +25,7 @@ __all__ = ["score"]
 
 
 class TransientError(ValueError):
-    """What another level of noise or other weights mend: no reason to end a training."""
+    """Noise of level 0, or numbers that are not finite: both may go while `fit` runs."""
 
 
 def score(
@@ -198,8 +198,8 @@ class Denoiser:
             raise ValueError(
                 "A denoiser returns samples of the shape that it takes. Received: outputs "
                 f"of shape {(None, *self.map.output_shape)} for samples of shape "
-                f"{(None, *x.shape[1:])}. Pass the whole autoencoder, or a callable that "
-                "reshapes its outputs."
+                f"{(None, *x.shape[1:])}. Pass samples of the shape that the model "
+                "returns, the whole autoencoder, or a callable that reshapes its outputs."
             )
 
     def __call__(self, x: np.ndarray) -> np.ndarray:

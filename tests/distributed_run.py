@@ -66,15 +66,23 @@ def trained(samples, watches=(), **regularisation):
 
 
 handed_on = []
-watched = {"directory": folder, "sinks": [lambda name, *_: handed_on.append(name)]}
-watches = [
-    km.TangentAnalyzer(x[:3], k=2, **watched),
-    km.ReconstructionGrid(x[:3], **watched),
-]
+
+
+def watches(name):
+    options = {
+        "directory": f"{folder}/{name}",
+        "sinks": [lambda name, *_: handed_on.append(name)],
+    }
+    kinds = km.TangentAnalyzer, km.ReconstructionGrid
+    return [kind(x[:3], **options) for kind in kinds]
+
+
+noisy = {"noise": km.NoiseInjection(), "contractive_penalty": 0.1}
 results = {
-    "plain": trained(32, watches) | {"handed_on": len(handed_on)},
-    "regularised": trained(32, noise=km.NoiseInjection(), contractive_penalty=0.1),
+    "plain": trained(32, watches("plain")),
+    "regularised": trained(32, watches("regularised"), **noisy),
 }
+results["plain"]["handed_on"] = len(handed_on)
 if mode == "data_parallel":
     from keras_manifold._map.devices import shared_out
 

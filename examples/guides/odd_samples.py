@@ -118,7 +118,7 @@ for name, qualities in found.items():
 # 0.5 is chance for the area; for the average precision chance is the share of odd samples, about
 # a third. How hard a class is differs more than the scores do. What the table says:
 #
-# - **`LocalOutlierFactor` is the best detector here**: try it first. It needs no training, and compares
+# - **`LocalOutlierFactor` is the best detector here**: try it first. It needs no network, and compares
 #   pixels with those of the nearest training images.
 # - The denoising loss is as good as the error or a little better, at the cost of its draws.
 # - **The part off the tangents is on the whole no better than the error**: the idea is tempting,

@@ -125,7 +125,7 @@ km.plot.dimension_curve(curves, dimension=sphere.dimension)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     km.dimension_curve(denoising, circle.x[:10], [0.05, 0.2], draws=2)
-str(caught[0].message)
+next(text for w in caught if "was trained" in (text := str(w.message)))
 
 # %% [markdown]
 # Real images need not have a plateau at all. Digits of 8×8 pixels:
@@ -182,5 +182,6 @@ print("standing  ", off_and_uncovered(start))
 # is 1.00 and its recall 0.25 (0.17 to 0.29), so all its samples look right, and three quarters of the test
 # images have none near them. With 0 for `output_stddev` it narrows to where data are densest.
 #
-# **No chain covers digits as held-out images do, and a mixture of 20 Gaussians covers more**, with more samples that are no digits. None of them is a generator of sharp new
+# **No chain covers digits as held-out images do, and a mixture of 20 Gaussians covers more**, with more
+# samples that are no digits. None of them is a generator of sharp new
 # images: for that, use a diffusion model.

@@ -86,7 +86,8 @@ def check_input(name, function, sample):
 
 def _check_takes_one(name, function):
     try:
-        signature = inspect.signature(function)
+        is_layer = isinstance(function, keras.Layer)
+        signature = inspect.signature(function.call if is_layer else function)
     except (TypeError, ValueError):  # of what is compiled it may not be known
         return
     try:
@@ -340,8 +341,9 @@ def warn_where_not_finite(values, *, stacklevel):
     bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if bad.any():
         warnings.warn(
-            f"The result is NaN or infinite at {bad.sum()} of {len(values)} samples, as "
-            "outputs of the model are, or are too large. Look at its weights and its loss.",
+            f"The result is NaN or infinite at {bad.sum()} of {len(values)} samples: "
+            "outputs of the model are NaN, infinite or too large there. Look at its "
+            "weights and its loss.",
             stacklevel=stacklevel + 1,
         )
 

@@ -96,7 +96,7 @@ def images_within_budget(
 
     def images_of(linear, vectors):
         linear_map, like = side(linear)
-        together = autodiff.together(linear_map, linear.outputs)
+        together = autodiff.together(linear_map, linear.inputs, linear.outputs)
         return images_together(together, vectors, like, transform)
 
     if not chunks:

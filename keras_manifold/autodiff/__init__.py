@@ -261,16 +261,17 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return _framework().recomputed_map(function, x, count)
 
 
-def together(linear_map: Callable, outputs: Any) -> Callable[..., Any]:
+def together(linear_map: Callable, x: Any, outputs: Any) -> Callable[..., Any]:
     r"""The map of several vectors at once, by one pass where that is possible.
 
     Cost: the arithmetic of as many passes, with the overhead of one. Where an operation
-    can't be vectorised, as loops on TensorFlow, or takes longer so, as convolutions on
-    PyTorch, one pass after the other.
+    can't be vectorised, as loops on TensorFlow, or takes longer so, as large convolutions
+    on PyTorch on a CPU, one pass after the other.
 
     Args:
         linear_map: `push` of `linearize`, or `pullback` of `vjp`.
-        outputs: Of the function whose derivative it is, as both return them.
+        x: Where the function is differentiated, whose derivative it is.
+        outputs: Its outputs there, as both return them.
 
     Returns:
         Callable from vectors, a tensor of shape `(k, batch, ...)`, to their images, of the
@@ -281,12 +282,12 @@ def together(linear_map: Callable, outputs: Any) -> Callable[..., Any]:
         >>> from keras_manifold import autodiff
         >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
         >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
-        >>> images = autodiff.together(pullback, outputs)(keras.ops.ones((2, 1, 1)))
+        >>> images = autodiff.together(pullback, x, outputs)(keras.ops.ones((2, 1, 1)))
         >>> keras.ops.convert_to_numpy(images).ravel().tolist()
         [6.0, 6.0]
     """
     framework = _framework()
-    vectorised, can_be = framework.together, framework.can_be_vectorised(outputs)
+    vectorised, can_be = framework.together, framework.can_be_vectorised(x, outputs)
 
     def images_of(vectors):
         nonlocal can_be

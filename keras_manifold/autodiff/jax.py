@@ -34,7 +34,7 @@ def together(linear_map: Callable, vectors: Any) -> Any:
     return jax.vmap(linear_map)(vectors)
 
 
-def can_be_vectorised(outputs: Any) -> bool:
+def can_be_vectorised(x: Any, outputs: Any) -> bool:
     return True
 
 

@@ -100,18 +100,18 @@ def together(linear_map: Callable, vectors: Any) -> Any:
     )
 
 
-def can_be_vectorised(outputs: Any) -> bool:
+def can_be_vectorised(x: Any, outputs: Any) -> bool:
     # It takes long to find that it can't vectorise the derivative of a loop, and fills
     # the log.
     if not hasattr(outputs, "graph"):
         return True
-    seen, left = set(), [outputs.op]
+    seen, left = {x.op}, [outputs.op]
     while left:
         operation = left.pop()
         if operation not in seen:
             seen.add(operation)
             left += [tensor.op for tensor in operation.inputs]
-    return not _loops(seen, outputs.graph)
+    return not _loops(seen - {x.op}, outputs.graph)
 
 
 def _loops(operations, graph):

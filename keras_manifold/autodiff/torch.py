@@ -109,9 +109,10 @@ def _leaves(tensor):
     return [node.variable for node in _nodes(tensor) if hasattr(node, "variable")]
 
 
-def _nodes(tensor):
-    """What a tensor was computed by, as recorded."""
-    nodes, seen = [tensor.grad_fn], set()
+def _nodes(tensor, since=None):
+    """What a tensor was computed by, as recorded, since another one or from the start."""
+    nodes = [tensor.grad_fn]
+    seen = set() if since is None else {since.grad_fn}
     while nodes:
         node = nodes.pop()
         if node is not None and node not in seen:
@@ -131,10 +132,17 @@ def together(linear_map: Callable, vectors: Any) -> Any:
         return torch.func.vmap(linear_map)(_recorded(vectors))
 
 
-def can_be_vectorised(outputs: Any) -> bool:
-    # Of convolutions that have channels last it can't vectorise the derivative, and finds
-    # out late; of others it takes longer together than one by one.
-    return not any("Convolution" in node.name() for node in _nodes(outputs))
+# Entries that go into convolutions, from which on their derivatives take longer together
+# than one by one on a CPU.
+_CONVOLVED_TOGETHER = 2**17
+
+
+def can_be_vectorised(x: Any, outputs: Any) -> bool:
+    if x.device.type != "cpu":
+        return True
+    inputs = (getattr(node, "_saved_input", None) for node in _nodes(outputs, since=x))
+    convolved = sum(tensor.numel() for tensor in inputs if tensor is not None)
+    return convolved < _CONVOLVED_TOGETHER
 
 
 @torch.compiler.disable

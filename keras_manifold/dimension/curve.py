@@ -1,11 +1,11 @@
 """Local dimension over scales, from denoisers."""
 
-import numbers
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import keras
 import numpy as np
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
@@ -246,7 +246,7 @@ def _warn_of_other_noise(models, stddevs):
     """One warning per noise that a model has in place of that of its scale."""
     unknown: dict[str, list[float]] = {}
     for model, stddev in zip(models, stddevs):
-        how = _other_noise(model, stddev) if hasattr(model, "noise") else None
+        how = _other_noise(model, stddev)
         if how is not None:
             unknown.setdefault(how, []).append(stddev)
     for how, scales in unknown.items():
@@ -260,11 +260,11 @@ def _warn_of_other_noise(models, stddevs):
 
 def _other_noise(model, stddev):
     """With what a model was trained, if not with Gaussian noise of that `stddev`."""
-    noise = model.noise
-    if noise is None:
+    noise = getattr(model, "noise", False)
+    if noise is None and isinstance(model, keras.Model):
         return "without noise"
     if not isinstance(noise, NoiseInjection):
-        return f"with noise of type {type(noise).__name__}, whose level is not known here"
+        return None
     if noise.kind != "gaussian":
         return f"with noise of kind={noise.kind!r}"
     if noise.clip is not None:
@@ -277,11 +277,14 @@ def _other_noise(model, stddev):
 
 def _as_stddevs(stddevs) -> np.ndarray:
     """Ascending, positive standard deviations as float64 `(s,)`."""
-    values = ops.convert_to_numpy(stddevs) if ops.is_tensor(stddevs) else stddevs
-    values = np.asarray(values, object)  # which leaves text and truth values as they are
-    are_numbers = values.ndim == 1 and all(
-        isinstance(value, numbers.Real) and not isinstance(value, bool) for value in values
-    )
+    is_list = isinstance(stddevs, (list, tuple))
+    has_flags = is_list and any(isinstance(value, bool) for value in stddevs)
+    try:
+        values = ops.convert_to_numpy(stddevs) if ops.is_tensor(stddevs) else stddevs
+        values = np.asarray(values)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    are_numbers = values.ndim == 1 and values.dtype.kind in "fiu" and not has_flags
     values = values.astype("float64") if are_numbers else np.empty(0)
     is_fine = values.size > 0 and np.isfinite(values).all() and (values > 0).all()
     if not is_fine or (np.diff(values) <= 0).any():

@@ -227,7 +227,7 @@ class _Plane:
 
 
 def _check_figsize(figsize):
-    is_pair = isinstance(figsize, (tuple, list)) and len(figsize) == 2
+    is_pair = isinstance(figsize, (tuple, list, np.ndarray)) and np.shape(figsize) == (2,)
     is_fine = is_pair and all(
         isinstance(side, numbers.Real) and 0 < float(side) < math.inf for side in figsize
     )

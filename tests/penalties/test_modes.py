@@ -46,7 +46,7 @@ SHORT = (
 def test_gradients_agree_with_finite_differences_of_the_weights(
     options, noisy, rng, deep_network
 ):
-    # The value of each mode is compared with other oracles above and below.
+    # The value of each mode is compared with other oracles in test_contractive.py.
     x = rng.normal(size=(3, 9)).astype("float32")
     parts = deep_network((9, 3, 2)).keras_model(), deep_network((2, 3, 9)).keras_model()
     noise = layers.GaussianNoise(0.1) if noisy else None
