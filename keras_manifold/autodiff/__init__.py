@@ -270,7 +270,7 @@ def together(linear_map: Callable, x: Any, outputs: Any) -> Callable[..., Any]:
 
     Args:
         linear_map: `push` of `linearize`, or `pullback` of `vjp`.
-        x: Where the function is differentiated, whose derivative it is.
+        x: Where the function is differentiated, whose derivative it is, `(batch, ...)`.
         outputs: Its outputs there, as both return them.
 
     Returns:
