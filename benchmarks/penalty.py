@@ -18,7 +18,7 @@ import os
 
 import numpy as np
 from penalty_steps import step_of
-from workers import RESULTS, Worker, ratio, serve, written
+from workers import RESULTS, Worker, in_turn, ratio, serve, written
 
 # Way: backend of Keras, and how `step_of` makes its step.
 WAYS = {
@@ -191,10 +191,7 @@ def compiled(rounds):
         for name, way in ways.items():
             ends = "", " compiled"
             pair = [started(f"keras {way}{end}", backend=backend, size=0) for end in ends]
-            taken = [[worker.seconds_a_step(5) for worker in pair] for _ in range(rounds)]
-            for worker in pair:
-                worker.stop()
-            plain, jit = np.array(taken).T
+            plain, jit = in_turn(pair, rounds, 5)
             lines.append(
                 f"| {title} | {name} | {1e3 * np.median(plain):.1f} "
                 f"| {1e3 * np.median(jit):.1f} | {ratio(jit, plain)} |"

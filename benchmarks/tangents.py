@@ -17,7 +17,7 @@ import tempfile
 
 import numpy as np
 from penalty_steps import torch_parts
-from workers import Worker, ratio, serve, written
+from workers import Worker, in_turn, ratio, serve, written
 
 LATENT_DIM = 32
 BATCH = 128
@@ -111,10 +111,7 @@ def sides(rounds):
         for name, backend in OF_SIDES.items():
             ways = f"ours {of}", f"theirs {backend} {of} {mode}"
             pair = [Worker(__file__, backend=backend, way=w, count=count) for w in ways]
-            taken = [[worker.seconds_a_step(1) for worker in pair] for _ in range(rounds)]
-            for worker in pair:
-                worker.stop()
-            ours, theirs = np.array(taken).T
+            ours, theirs = in_turn(pair, rounds, 1)
             lines.append(
                 f"| {name} | {of} | {1e3 * np.median(ours) / count:.2f} "
                 f"| {ratio(theirs, ours)} |"

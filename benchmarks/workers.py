@@ -58,6 +58,14 @@ class Worker:
         raise RuntimeError(f"A worker failed: {self.errors.read()[-3000:]}")
 
 
+def in_turn(workers, rounds, count):
+    """Seconds of a step of each worker by round, `(workers, rounds)`; then they end."""
+    taken = [[worker.seconds_a_step(count) for worker in workers] for _ in range(rounds)]
+    for worker in workers:
+        worker.stop()
+    return np.array(taken).T
+
+
 def serve(step):
     """Takes steps as the parent process asks, after one that compiles."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,5 +1,6 @@
 """Arguments that several modules take: their fixed sets of values, and checks."""
 
+import inspect
 import math
 import numbers
 from collections.abc import Sequence
@@ -55,6 +56,19 @@ def check_flag(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}.")
     return bool(value)
+
+
+def takes(function: Any, count: int) -> bool:
+    """Whether a function can be called with so many arguments, as far as that is known."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of what is compiled it may not be known
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def check_choice(name: str, value: Choice, choices: Any) -> Choice:

@@ -1,6 +1,5 @@
 """Corruption of inputs, for denoising autoencoders."""
 
-import inspect
 import math
 import numbers
 from collections.abc import Callable
@@ -10,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_manifold._arguments import check_choice
+from keras_manifold._arguments import check_choice, takes
 from keras_manifold._settings import assign, refuse_change
 
 # Coarser numbers would miss small levels.
@@ -368,25 +367,13 @@ def _agree(shape, other):
 def _check_kind(kind):
     if not callable(kind):
         check_choice("kind", kind, Kind)
-    elif isinstance(kind, (type, keras.Layer)) or not _takes_three(kind):
+    elif isinstance(kind, (type, keras.Layer)) or not takes(kind, 3):
         raise ValueError(
             "`kind` must be a function kind(x, level, seed) that returns the corrupted "
             "batch, neither a class nor a layer. Received: "
             f"kind={kind!r}. A layer that corrupts its inputs goes into AutoEncoder as it "
             "is, noise=layer; give a function the arguments that it lacks."
         )
-
-
-def _takes_three(function):
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # written in C: the call will tell
-        return True
-    try:
-        signature.bind(None, None, None)
-    except TypeError:
-        return False
-    return True
 
 
 def _check_level(kind, level):

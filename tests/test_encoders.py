@@ -144,6 +144,7 @@ LAYERS = {
     "SimpleRNN": lambda: layers.SimpleRNN(2),
     "LSTM": lambda: layers.LSTM(2),
     "Conv1D": lambda: layers.Conv1D(2, 2),
+    "LayerNormalization": lambda: layers.LayerNormalization(),
     "Dense": lambda: layers.Dense(2),
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_manifold import autodiff
+from keras_manifold._arguments import takes
 
 # The process in which this package first computed, and Keras with it; on JAX, that which
 # imported it, as JAX may have computed for others before.
@@ -85,18 +86,12 @@ def check_input(name, function, sample):
 
 
 def _check_takes_one(name, function):
-    try:
-        is_layer = isinstance(function, keras.Layer)
-        signature = inspect.signature(function.call if is_layer else function)
-    except (TypeError, ValueError):  # of what is compiled it may not be known
-        return
-    try:
-        signature.bind(None)
-    except TypeError:
+    called = function.call if isinstance(function, keras.Layer) else function
+    if not takes(called, 1):
         raise TypeError(
             f"`{name}` must take one tensor, and nothing else. Received: a callable of the "
-            f"arguments {signature}. Wrap it in a function of one."
-        ) from None
+            f"arguments {inspect.signature(called)}. Wrap it in a function of one."
+        )
 
 
 def _declared_inputs(function):

@@ -140,9 +140,10 @@ _CONVOLVED_TOGETHER = 2**17
 def can_be_vectorised(x: Any, outputs: Any) -> bool:
     if x.device.type != "cpu":
         return True
-    inputs = (getattr(node, "_saved_input", None) for node in _nodes(outputs, since=x))
-    convolved = sum(tensor.numel() for tensor in inputs if tensor is not None)
-    return convolved < _CONVOLVED_TOGETHER
+    nodes = _nodes(outputs, since=x)
+    convolutions = [node for node in nodes if node.name().startswith("Convolution")]
+    entries = sum(node._saved_input.numel() for node in convolutions)
+    return entries < _CONVOLVED_TOGETHER
 
 
 @torch.compiler.disable
