@@ -8,6 +8,7 @@ from keras import layers, ops
 import keras_manifold as km
 
 BACKEND = keras.backend.backend()
+SLOW_TO_COMPILE = [pytest.mark.slow] if BACKEND == "torch" else []  # half a minute
 
 
 def small(**options):
@@ -288,7 +289,7 @@ def test_how_steps_are_run_changes_no_loss(options, digits):
 
 
 @pytest.mark.filterwarnings("ignore")  # of what PyTorch's compiler sees
-@pytest.mark.parametrize("chunk_size", [pytest.param(None, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("chunk_size", [pytest.param(None, marks=SLOW_TO_COMPILE), 2])
 def test_compiled_steps_train_as_others(chunk_size, digits):
     # Without random numbers, of which XLA draws others than TensorFlow's own kernels.
     losses = []

@@ -61,7 +61,7 @@ def images_of_unit_vectors(linear_map: Callable, like: Any, chunk_size: int = 1)
 
 
 def images_together(
-    images_of: Callable, vectors: Any, like: Any, transform: Callable
+    linear_map: Callable, like: Any, vectors: Any, transform: Callable, at_once: int
 ) -> Any:
     """Images of vectors under a linear map of each sample, several vectors at a time.
 
@@ -70,17 +70,19 @@ def images_together(
     its tensors near the processor, and as large as leaves few groups.
 
     Args:
-        images_of: The map as `autodiff.together` makes it.
-        vectors: Each of them is given to every sample: `(k, size)`.
+        linear_map: Callable from tensors shaped as `like` to tensors with as many samples.
         like: Tensor of as many samples, `size` entries in each.
+        vectors: Each of them is given to every sample: `(k, size)`.
         transform: Of the images of a group, `(g, batch, ...)`, to `(g, ...)`.
+        at_once: `autodiff.passes_together`.
 
     Returns:
         What `transform` made of them, `(k, ...)`.
     """
     count, _ = vectors.shape
     batch = ops.shape(like)[0]
-    group = max(autodiff.passes_together(), math.ceil(count / _GROUPS))
+    group = 1 if at_once == 1 else max(at_once, math.ceil(count / _GROUPS))
+    images_of = autodiff.together(linear_map)
     images = []
     for start in range(0, count, group):
         chosen = vectors[start : min(start + group, count)]

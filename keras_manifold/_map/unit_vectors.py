@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from keras_manifold import autodiff
-from keras_manifold._map.passes import images_together
+from keras_manifold._map.passes import images_of_vectors, images_together, repeated
 
 # Passes that are held whatever they take; fewer are not worth a second evaluation.
 _PASSES_HELD = 32
+
+# Passes that are compiled side by side, where TensorFlow can't make them one.
+_PASSES_COMPILED = 4
 
 # Bytes for what passes leave to be differentiated, unless the user says otherwise.
 MEMORY_BUDGET = 2**31
@@ -95,9 +98,10 @@ def images_within_budget(
     vectors = ops.eye(count, size, dtype=side(linear).like.dtype)
 
     def images_of(linear, vectors):
-        linear_map, like = side(linear)
-        together = autodiff.together(linear_map, linear.inputs, linear.outputs)
-        return images_together(together, vectors, like, transform)
+        at_once = autodiff.passes_together(linear.inputs, linear.outputs)
+        if at_once == 1 and not autodiff.is_concrete(linear.inputs):
+            return _images_of_repeated(function, linear.inputs, side, vectors, transform)
+        return images_together(*side(linear), vectors, transform, at_once)
 
     if not chunks:
         return images_of(linear, vectors)
@@ -112,3 +116,15 @@ def images_within_budget(
         first = images_of(linear, vectors[:held])
         images = ops.concatenate([first, images])
     return images[:size]
+
+
+def _images_of_repeated(function, points, side, vectors, transform):
+    """Images where each of a few passes takes several vectors, at points repeated for that.
+
+    Passes that can't be made one are compiled each on its own, which takes long.
+    """
+    count = vectors.shape[0]
+    times = math.ceil(count / _PASSES_COMPILED)
+    linear_map, like = side(function.at(repeated(points, times)))
+    vectors = ops.pad(vectors, ((0, -count % times), (0, 0)))
+    return images_of_vectors(linear_map, vectors, like, transform, times)[:count]

@@ -261,17 +261,14 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return _framework().recomputed_map(function, x, count)
 
 
-def together(linear_map: Callable, x: Any, outputs: Any) -> Callable[..., Any]:
+def together(linear_map: Callable) -> Callable[..., Any]:
     r"""The map of several vectors at once, by one pass where that is possible.
 
     Cost: the arithmetic of as many passes, with the overhead of one. Where an operation
-    can't be vectorised, as loops on TensorFlow, or takes longer so, as large convolutions
-    on PyTorch on a CPU, one pass after the other.
+    can't be vectorised, one pass after the other.
 
     Args:
         linear_map: `push` of `linearize`, or `pullback` of `vjp`.
-        x: Where the function is differentiated, whose derivative it is, `(batch, ...)`.
-        outputs: Its outputs there, as both return them.
 
     Returns:
         Callable from vectors, a tensor of shape `(k, batch, ...)`, to their images, of the
@@ -282,12 +279,11 @@ def together(linear_map: Callable, x: Any, outputs: Any) -> Callable[..., Any]:
         >>> from keras_manifold import autodiff
         >>> x = keras.ops.convert_to_tensor(np.array([[3.0]], "float32"))
         >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
-        >>> images = autodiff.together(pullback, x, outputs)(keras.ops.ones((2, 1, 1)))
+        >>> images = autodiff.together(pullback)(keras.ops.ones((2, 1, 1)))
         >>> keras.ops.convert_to_numpy(images).ravel().tolist()
         [6.0, 6.0]
     """
-    framework = _framework()
-    vectorised, can_be = framework.together, framework.can_be_vectorised(x, outputs)
+    vectorised, can_be = _framework().together, True
 
     def images_of(vectors):
         nonlocal can_be
@@ -303,18 +299,30 @@ def together(linear_map: Callable, x: Any, outputs: Any) -> Callable[..., Any]:
     return images_of
 
 
-def passes_together() -> int:
-    """Passes that `together` takes as fast as any, where there are many.
+def passes_together(x: Any, outputs: Any) -> int:
+    """Passes that `together` should take at once, where there are many.
+
+    Args:
+        x: Where a function is differentiated, `(batch, ...)`.
+        outputs: Its outputs there, as `linearize` and `vjp` return them.
 
     Returns:
-        8 or 32: more of them don't stay near the processor.
+        8 or 32: more of them don't stay near the processor. 1 where one after the other
+        is faster: loops on TensorFlow, and all that it has compiled by XLA; large
+        convolutions on PyTorch on a CPU.
 
     Examples:
+        >>> import keras
         >>> from keras_manifold import autodiff
-        >>> autodiff.passes_together() in (8, 32)
+        >>> x = keras.ops.ones((1, 2))
+        >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
+        >>> autodiff.passes_together(x, outputs) in (8, 32)
         True
     """
-    return _framework().PASSES_TOGETHER
+    framework = _framework()
+    if not framework.can_be_vectorised(x, outputs):
+        return 1
+    return framework.PASSES_TOGETHER
 
 
 # Where a step is compiled for batches of any size, or Keras asks for shapes alone.

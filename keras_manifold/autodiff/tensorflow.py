@@ -111,7 +111,18 @@ def can_be_vectorised(x: Any, outputs: Any) -> bool:
         if operation not in seen:
             seen.add(operation)
             left += [tensor.op for tensor in operation.inputs]
-    return not _loops(seen - {x.op}, outputs.graph)
+    return not _loops(seen - {x.op}, outputs.graph) and not _is_for_xla()
+
+
+def _is_for_xla():
+    """Whether XLA will compile what is traced now.
+
+    There TensorFlow vectorises in a function of its own, whose results hold the shapes that
+    its gradient asks for. XLA takes all that such a function depends on, weights and
+    samples, as constants, and compiles each step anew.
+    """
+    vectorised = tf.vectorized_map(tf.negative, tf.zeros((2,)))
+    return vectorised.op.type.endswith("PartitionedCall")
 
 
 def _loops(operations, graph):

@@ -1,11 +1,14 @@
 import math
+import re
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+import keras_manifold as km
 from keras_manifold._map.function import Map
 from keras_manifold._map.unit_vectors import MEMORY_BUDGET, images_within_budget, planned
 
@@ -71,3 +74,24 @@ def test_images_are_those_of_the_matrix(side, chunk_size, budget):
     )
     assert math.prod(found.shape) == expected.size
     np.testing.assert_allclose(ops.convert_to_numpy(found), 2 * expected, atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's XLA")
+def test_xla_compiles_no_weights_into_the_step(tf, rng):
+    encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(9, "tanh")])
+    penalty = km.ContractivePenalty(1.0, probes="exact")
+    x = tf.constant(rng.normal(size=(3, 6)).astype("float32"))
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            values = penalty(encoder, x)
+        return tape.gradient(values, encoder.trainable_weights)
+
+    signature = [tf.TensorSpec((None, 6))]
+    compiled = tf.function(gradients, input_signature=signature, jit_compile=True)
+    program = compiled.experimental_get_compiler_ir(x)(stage="hlo")
+    entry = program[program.index("ENTRY") :]
+    taken = re.findall(r"f32\[([\d,]*)\]\S* parameter\(", entry)
+    assert sorted(taken) == ["3,6", "6,9", "9"]
+    for found, expected in zip(compiled(x), gradients(x)):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
