@@ -46,7 +46,7 @@ class Curves:
 
     Examples:
         >>> import numpy as np, keras_manifold as km
-        >>> model = km.AutoEncoder.dense(20, latent_dim=3)
+        >>> model = km.AutoEncoder.dense(20, latent_dim=3, activation="tanh")
         >>> codes = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
         >>> curves = km.geodesics(model, codes[:2], codes[2:], steps=8)
         >>> curves.codes.shape, len(curves[:1])
@@ -113,7 +113,7 @@ class Curves:
 
         Examples:
             >>> import tempfile, numpy as np, keras_manifold as km
-            >>> model = km.AutoEncoder.dense(20, latent_dim=3)
+            >>> model = km.AutoEncoder.dense(20, latent_dim=3, activation="tanh")
             >>> codes = np.eye(3, dtype="float32")
             >>> curves = km.geodesics(model, codes, codes[::-1], steps=4)
             >>> with tempfile.TemporaryDirectory() as folder:
@@ -262,11 +262,12 @@ def geodesics(
             numbers on an initial curve.
 
     Warns:
-        RuntimeWarning: If curves did not converge, with their number.
+        RuntimeWarning: If curves did not converge, with their number: the iterations came
+            to their end, or no step lowered the energy, as at the kinks of ReLU.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
-        >>> model = km.AutoEncoder.dense(20, latent_dim=3)
+        >>> model = km.AutoEncoder.dense(20, latent_dim=3, activation="tanh")
         >>> codes = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
         >>> curves = km.geodesics(model, codes[:2], codes[2:], steps=8)
         >>> bool((curves.lengths <= curves.straight_lengths + 1e-6).all())
@@ -306,7 +307,17 @@ def geodesics(
         done += len(group)
         parts.append(relaxation)
     codes, converged, iterations = map(np.concatenate, zip(*parts))
-    _warn_of(~converged, max_iterations)
+    is_stuck = ~converged & (iterations < max_iterations)
+    _warn_of(
+        ~converged & ~is_stuck,
+        f"did not converge in {max_iterations} iterations",
+        "take more of these, or more steps, or begin elsewhere",
+    )
+    _warn_of(
+        is_stuck,
+        "stopped where no step lowers their energy, as at the kinks of ReLU",
+        "take a smooth activation, or more steps, or begin elsewhere",
+    )
     return _measured(energy, codes, straight_lengths, converged, iterations)
 
 
@@ -360,7 +371,11 @@ def exponential(model: Any, codes: Any, velocities: Any, *, steps: int = 64) -> 
     steps = check_count("steps", steps, least=2)
     energy = _energy_of(model, np.stack([codes] * 3, axis=1))
     points, converged, iterations = shot(energy, codes, velocities / steps, steps)
-    _warn_of(~converged, MOST_EQUATIONS, "equations per step")
+    _warn_of(
+        ~converged,
+        f"did not converge in {MOST_EQUATIONS} equations per step",
+        "take more steps, or begin elsewhere",
+    )
     straight_lengths = _lengths(energy, straight_lines(codes, points[:, -1], steps))
     return _measured(energy, points, straight_lengths, converged, iterations)
 
@@ -438,14 +453,13 @@ def _groups(curves):
         yield curves[first : first + at_once]
 
 
-def _warn_of(missed, most, of="iterations"):
+def _warn_of(missed, what, advice):
     if missed.any():
         which = ", ".join(map(str, np.flatnonzero(missed)[:5]))
         more = ", ..." if missed.sum() > 5 else ""
         warnings.warn(
-            f"{int(missed.sum())} of {len(missed)} curves did not converge in "
-            f"{most} {of}: {which}{more}. See `converged`; take more of these, or more "
-            "steps, or begin elsewhere.",
+            f"{int(missed.sum())} of {len(missed)} curves {what}: {which}{more}. See "
+            f"`converged`; {advice}.",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -48,11 +48,6 @@ settings.load_profile("default")
 shapes.check_all(keras_manifold)
 
 
-@pytest.fixture(autouse=True)
-def _fixed_seed():
-    keras.utils.set_random_seed(0)
-
-
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

@@ -191,6 +191,25 @@ def test_an_unfinished_run_says_so_with_its_number(sphere, rng):
     assert (curves.lengths <= curves.straight_lengths * (1 + 1e-6)).all()
 
 
+def test_curves_that_stop_at_a_kink_are_not_told_to_take_more_iterations():
+    # A few of so many do, others on each backend.
+    rng = np.random.default_rng(0)
+    inner, outer = (
+        rng.normal(size=(3, 8)).astype("float32"),
+        rng.normal(size=(8, 6)).astype("float32"),
+    )
+    codes = rng.normal(size=(600, 3)).astype("float32")
+
+    def of_relu(codes):
+        return ops.matmul(ops.relu(ops.matmul(codes, inner)), outer)
+
+    with pytest.warns(RuntimeWarning, match="curves stopped where no step lowers") as told:
+        curves = km.geodesics(of_relu, codes, 2 * codes[::-1], steps=4)
+    is_stuck = ~curves.converged & (curves.iterations < 100)
+    texts = [str(warning.message) for warning in told]
+    assert any(text.startswith(f"{is_stuck.sum()} of 600 curves stopped") for text in texts)
+
+
 DECODERS = [small_decoder(seed) for seed in range(2)]
 
 

@@ -67,7 +67,7 @@ def curves(
 
     Examples:
         >>> import numpy as np, keras_manifold as km
-        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2)
+        >>> model = km.AutoEncoder.dense((8, 8, 1), latent_dim=2, activation="tanh")
         >>> curves = km.geodesics(model, np.zeros((1, 2)), np.ones((1, 2)), steps=8)
         >>> figure = km.plot.curves(curves, model)
         >>> type(figure).__name__
