@@ -16,13 +16,21 @@ import keras_manifold as km
 ROOT = Path(__file__).parent.parent
 NEEDS = {"numpy": "jax", "openvino": "openvino"}
 
+# On a CPU with bfloat16 arithmetic, OpenVINO takes it unless told, which Keras doesn't do.
 PREDICTION = """
+import functools
 import sys
 from pathlib import Path
 import keras
 import numpy as np
 import keras_manifold as km
 
+if keras.backend.backend() == "openvino":
+    import openvino
+
+    openvino.compile_model = functools.partial(
+        openvino.compile_model, config={"INFERENCE_PRECISION_HINT": "f32"}
+    )
 folder = Path(sys.argv[1])
 x = np.load(folder / "x.npy")
 for path in folder.glob("*.keras"):
