@@ -73,11 +73,13 @@ def watches(name):
         "directory": f"{folder}/{name}",
         "sinks": [lambda name, *_: handed_on.append(name)],
     }
-    kinds = km.TangentAnalyzer, km.ReconstructionGrid
-    return [kind(x[:3], **options) for kind in kinds]
+    return [
+        km.TangentAnalyzer(x[:3], k=2, **options),
+        km.ReconstructionGrid(x[:3], **options),
+    ]
 
 
-noisy = {"noise": km.NoiseInjection(), "contractive_penalty": 0.1}
+noisy = {"noise": km.NoiseInjection(seed=0), "contractive_penalty": 0.1}
 results = {
     "plain": trained(32, watches("plain")),
     "regularised": trained(32, watches("regularised"), **noisy),
