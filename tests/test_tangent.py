@@ -1,5 +1,3 @@
-import gc
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -7,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keras import layers, ops
+from keras import ops
 
 import keras_manifold as km
 
@@ -370,109 +368,6 @@ def test_neither_batch_size_nor_company_changes_the_vectors(of, rng, deep_networ
         np.testing.assert_allclose(other.code_vectors, whole.code_vectors, atol=1e-4)
 
 
-def test_a_layer_is_compiled_once_and_followed_when_its_weights_change(rng):
-    traces = []
-
-    class Counted(layers.Layer):
-        def build(self, shape):
-            self.w = self.add_weight(shape=(4, 2), initializer="random_normal")
-
-        def call(self, x):
-            traces.append(1)
-            return ops.matmul(x, self.w)
-
-    layer = Counted()
-    x = rng.normal(size=(3, 4)).astype("float32")
-    km.tangent_space(layer, x)
-    first = len(traces)
-    km.tangent_space(layer, x)
-    # PyTorch evaluates every time, and with each call once more, to find mixed samples.
-    eager = keras.backend.backend() == "torch"
-    assert len(traces) - first <= (3 if eager else 0)
-    matrix = rng.normal(size=(4, 2)).astype("float32")
-    layer.set_weights([matrix])
-    found = km.tangent_space(layer, x).singular_values
-    expected = np.linalg.svd(matrix, compute_uv=False)
-    np.testing.assert_allclose(found, [expected] * 3, rtol=1e-5)
-
-
-def test_a_layer_that_is_built_anew_is_compiled_anew(rng):
-    """Its activation, its precision, and what it is made of may change."""
-    x = rng.normal(size=(2, 4)).astype("float32")
-    dense = layers.Dense(3, activation="linear")
-    inner = keras.Sequential([keras.Input((4,)), dense])
-    outer = keras.Sequential([keras.Input((4,)), inner])
-
-    def sigma():
-        return km.tangent_space(outer, x).singular_values
-
-    def expected(*matrices):
-        return np.linalg.svd(np.linalg.multi_dot(matrices), compute_uv=False)
-
-    w = dense.get_weights()[0]
-    np.testing.assert_allclose(sigma()[0], expected(w, np.eye(3)), rtol=1e-5)
-    dense.activation = keras.activations.tanh
-    slopes = [np.diag(1 - np.tanh(sample @ w) ** 2) for sample in x]
-    np.testing.assert_allclose(sigma()[0], expected(w, slopes[0]), rtol=1e-4)
-    dense.activation = keras.activations.linear
-    np.testing.assert_allclose(sigma()[0], expected(w, np.eye(3)), rtol=1e-5)
-    dense.activation = keras.activations.tanh
-    inner.add(layers.Dense(2))
-    last = inner.layers[-1].get_weights()[0]
-    np.testing.assert_allclose(sigma()[1], expected(w, slopes[1], last), rtol=1e-4)
-
-
-class Scaled(layers.Layer):
-    slope = 1.0
-
-    def call(self, x):
-        return self.slope * x
-
-
-@pytest.mark.filterwarnings("ignore:The outputs have the shape of the inputs")
-def test_a_slope_that_a_user_sets_is_followed(rng):
-    layer = Scaled()
-    for layer.slope in (2.0, 3.0):
-        space = km.tangent_space(layer, rng.normal(size=(2, 4)))
-        np.testing.assert_allclose(space.singular_values, layer.slope, rtol=1e-6)
-
-
-def test_a_decoder_that_was_replaced_is_not_kept(rng, deep_network):
-    parts, x, *_ = chain(rng, deep_network)
-    km.tangent_space(parts, x, of="reconstruction")
-    replaced = weakref.ref(parts.decoder)
-    parts.decoder = deep_network((4, 6, 9), seed=2).keras_model()
-    km.tangent_space(parts, x, of="reconstruction")
-    gc.collect()
-    assert replaced() is None
-
-
-def test_what_is_compiled_is_freed_with_its_model(rng):
-    import gc
-    import weakref
-
-    model = km.AutoEncoder.dense((6,), 2, units=(3,))
-    x = rng.normal(size=(3, 6)).astype("float32")
-    for of in ("encoder", "decoder", "reconstruction"):
-        km.tangent_space(model, x, of=of)
-    watched = weakref.ref(model.encoder)
-    del model
-    keras.backend.clear_session()
-    gc.collect()
-    assert watched() is None
-
-
-def test_a_model_is_saved_without_what_was_compiled_for_it(tmp_path, rng):
-    model = km.AutoEncoder.dense((6,), 2, units=(3,))
-    x = rng.normal(size=(3, 6)).astype("float32")
-    expected = km.tangent_space(model, x)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert len(loaded.variables) == len(model.variables)
-    found = km.tangent_space(loaded, x)
-    np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-5)
-
-
 def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
     from keras_manifold._map.budget import ENTRIES_HELD
     from keras_manifold._map.function import Map
@@ -482,45 +377,6 @@ def test_memory_of_large_jacobians_is_bounded_by_smaller_batches(rng):
     way = Dense(Map(lambda x: ops.matmul(x, w)), np.zeros((1, 2000), "float32"))
     assert 1 <= way.samples_at_a_time < 32
     assert way.samples_at_a_time * 2000 * 600 <= ENTRIES_HELD
-
-
-class Mixing(layers.Layer):
-    def call(self, x):
-        return x - ops.mean(x, axis=0, keepdims=True)
-
-
-MIXES = "`encoder` must map each sample on its own"
-TWO = "`encoder` must return one tensor. Received: a (list|tuple) of 2"
-IMAGES = r"takes inputs of shape \(None, 2, 2, 1\). Received: samples of shape \(2, 1\)"
-
-
-def flattening(shape):
-    return keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(2)])
-
-
-def two_codes():
-    x = keras.Input((4,))
-    return keras.Model(x, [layers.Dense(2)(x), layers.Dense(2)(x)])
-
-
-def two_inputs():
-    a, b = keras.Input((4,)), keras.Input((4,))
-    return keras.Model([a, b], layers.Add()([a, b]))
-
-
-class Endless(keras.utils.PyDataset):
-    num_batches = None
-
-    def __getitem__(self, index):
-        return np.ones((2, 4), "float32")
-
-
-@pytest.mark.parametrize("method", ["dense", "lanczos"])
-def test_the_sample_that_is_not_finite_is_named(method):
-    x = np.ones((9, 4), "float32")
-    x[7, 2] = np.inf
-    with pytest.raises(FloatingPointError, match=r"entries in x\[7\] and in 0 others"):
-        km.tangent_space(ops.sin, x, k=1, method=method, batch_size=1)
 
 
 def test_samples_of_double_precision_go_through_functions_of_single_precision(rng):
@@ -537,60 +393,3 @@ def test_of_entries_that_tie_the_first_is_positive(rng):
         layer.set_weights([matrix.T])
         space = km.tangent_space(layer, np.ones((1, 4)))
         np.testing.assert_allclose(space.vectors[0, 0], [0.5, 0.5, -0.5, 0.5], atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"k": 0}, ValueError, "`k` must be .* at least 1.*k=0"),
-        ({"k": 3}, ValueError, r"`k` must be in \[1, 2\].*k=3"),
-        ({"of": "encodre"}, ValueError, "of='encodre'"),
-        ({"method": "svd"}, ValueError, "`method` must be .* method='svd'"),
-        ({"method": "lanczos"}, ValueError, "`k` must be a number .* k=None"),
-        ({"x": np.ones(4, "float32")}, ValueError, r"x\[None\]"),
-        ({"model": lambda x: ops.cast(x, "int32")}, ValueError, "floating-point .* int32"),
-        (
-            {"model": Parts(linear(np.eye(4)), None), "of": "decoder"},
-            TypeError,
-            "must have",
-        ),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be .* at least 1.*=0"),
-        ({"x": np.ones((0, 4), "float32")}, ValueError, "at least one sample"),
-        ({"k": 1.5}, ValueError, "`k` must be a whole number.*k=1.5"),
-        ({"x": iter([])}, ValueError, "empty stream"),
-        (
-            {"x": iter([np.ones((1, 4), "float32"), np.ones((1, 5), "float32")])},
-            ValueError,
-            r"of one shape.*\(4,\) and then of \(5,\)",
-        ),
-        ({"model": 3}, TypeError, "`encoder` or be callable.*model=3"),
-        ({"model": Mixing()}, ValueError, "sample 0 changes by"),
-        (
-            {"model": linear(np.full((2, 4), np.nan))},
-            FloatingPointError,
-            "entries in sample 0 and in 1 others",
-        ),
-        ({"x": None}, TypeError, "iterable of batches. Received: x of type NoneType"),
-        ({"x": dict.fromkeys("ab", np.ones((2, 4)))}, TypeError, "x of type dict"),
-        ({"x": [dict.fromkeys("ab", np.ones((2, 4)))]}, TypeError, "of type dict with 2"),
-        ({"x": Endless()}, ValueError, "how many batches .* num_batches=None"),
-        ({"x": np.ones((2, 0), "float32")}, ValueError, r"entries. Received: .*\(2, 0\)"),
-        ({"model": lambda x: (x, x)}, TypeError, "one tensor. Received: a tuple of 2"),
-        ({"model": lambda x: x[:, :0]}, ValueError, r"at least one entry .*\(None, 0\)"),
-        ({"model": layers.Flatten(), "x": np.array([["a"]])}, ValueError, "real numbers"),
-        ({"x": np.array([[None]])}, ValueError, "real numbers.*dtype object"),
-        ({"model": Parts(Mixing(), layers.Dense(3)), "of": "decoder"}, ValueError, MIXES),
-        ({"model": flattening((2, 2, 1)), "x": np.ones((2, 2, 1))}, ValueError, IMAGES),
-        ({"model": Parts(two_codes(), layers.Dense(3)), "of": "decoder"}, TypeError, TWO),
-        ({"model": Parts(two_codes(), None)}, TypeError, TWO),
-        ({"model": two_inputs()}, TypeError, "`model` must take one .* of 2 inputs"),
-        ({"model": linear(np.full((2, 4), 3e38))}, FloatingPointError, "below 3.4e.38"),
-        ({"seed": -1}, ValueError, "`seed` must be .* at least 0, or None.*seed=-1"),
-        ({"seed": "a"}, ValueError, "seed='a'"),
-        ({"seed": 1.5}, ValueError, "seed=1.5"),
-    ],
-)
-def test_bad_input_is_refused(arguments, error, message):
-    good = {"model": linear(np.ones((2, 4))), "x": np.ones((2, 4), "float32")}
-    with pytest.raises(error, match=message):
-        km.tangent_space(**{**good, **arguments})
