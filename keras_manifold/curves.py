@@ -262,8 +262,8 @@ def geodesics(
             numbers on an initial curve.
 
     Warns:
-        RuntimeWarning: If curves did not converge, with their number: the iterations came
-            to their end, or no step lowered the energy, as at the kinks of ReLU.
+        RuntimeWarning: If curves did not converge, with their number: they ran out of
+            iterations, or no step lowered their energy, as it is at kinks of ReLU.
 
     Examples:
         >>> import numpy as np, keras_manifold as km
@@ -311,12 +311,12 @@ def geodesics(
     _warn_of(
         ~converged & ~is_stuck,
         f"did not converge in {max_iterations} iterations",
-        "take more of these, or more steps, or begin elsewhere",
+        "raise `max_iterations`, or take more `steps`, or begin elsewhere",
     )
     _warn_of(
         is_stuck,
-        "stopped where no step lowers their energy, as at the kinks of ReLU",
-        "take a smooth activation, or more steps, or begin elsewhere",
+        "stopped where no step lowers their energy, as it is at kinks of ReLU",
+        "take a smooth activation, or more `steps`, or begin elsewhere",
     )
     return _measured(energy, codes, straight_lengths, converged, iterations)
 
@@ -374,7 +374,7 @@ def exponential(model: Any, codes: Any, velocities: Any, *, steps: int = 64) -> 
     _warn_of(
         ~converged,
         f"did not converge in {MOST_EQUATIONS} equations per step",
-        "take more steps, or begin elsewhere",
+        "take more `steps`, or begin elsewhere",
     )
     straight_lengths = _lengths(energy, straight_lines(codes, points[:, -1], steps))
     return _measured(energy, points, straight_lengths, converged, iterations)

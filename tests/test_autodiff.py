@@ -1,3 +1,5 @@
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,15 @@ def tensor(array):
 
 def to_numpy(value):
     return ops.convert_to_numpy(value)
+
+
+def without_gradients():
+    """As Keras predicts: what is computed is not differentiated again."""
+    if keras.backend.backend() != "torch":
+        return contextlib.nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 @given(st.integers(0, 2**16), st.integers(1, 5), st.integers(1, 5))
@@ -225,6 +236,31 @@ def test_activations_without_a_second_derivative_of_their_own(
     expected = 2 * of_slope * (slope(inner) + w * curvature(inner) * x)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(to_numpy(values), of_slope**2, rtol=1e-4)
+
+
+def test_many_products_through_convolutions_evaluate_the_function_once(rng):
+    layer = keras.Sequential(
+        [
+            keras.Input((16, 16, 4)),
+            keras.layers.Conv2D(4, 3, activation="tanh"),
+            keras.layers.Conv2DTranspose(2, 3, strides=2),
+        ]
+    )
+    calls = []
+
+    def function(x):
+        calls.append(x)
+        return layer(x, training=False)
+
+    x, vs = rng.normal(size=(2, 64, 16, 16, 4)).astype("float32")
+    with without_gradients():
+        outputs, push = autodiff.linearize(function, tensor(x), products=64)
+        before = len(calls)
+        pushed = to_numpy(push(tensor(vs)))
+        assert len(calls) == before
+        expected, along = autodiff.jvp(function, tensor(x), tensor(vs))
+    np.testing.assert_allclose(to_numpy(outputs), to_numpy(expected), atol=1e-5)
+    np.testing.assert_allclose(pushed, to_numpy(along), atol=1e-4)
 
 
 def test_several_vectors_go_together(rng):

@@ -191,6 +191,7 @@ def test_an_unfinished_run_says_so_with_its_number(sphere, rng):
     assert (curves.lengths <= curves.straight_lengths * (1 + 1e-6)).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*did not converge in")  # of others among them
 def test_curves_that_stop_at_a_kink_are_not_told_to_take_more_iterations():
     # A few of so many do, others on each backend.
     rng = np.random.default_rng(0)

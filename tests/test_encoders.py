@@ -234,6 +234,20 @@ def test_channels_first(rng):
         keras.config.set_image_data_format("channels_last")
 
 
+def test_rows_through_a_loop_of_unknown_length_are_those_of_the_jacobian(rng):
+    # On TensorFlow more of them than are compiled side by side, and no multiple of that.
+    inputs = keras.Input((None, 2))
+    encoder = keras.Model(inputs, layers.SimpleRNN(7)(inputs))
+    decoder = keras.Sequential([layers.Dense(6), layers.Reshape((3, 2))])
+    penalty = km.ContractivePenalty(0.1, probes="exact")
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    x = rng.normal(size=(4, 3, 2)).astype("float32")
+    expected = np.square(km.jacobian(encoder, x)).sum() / len(x)
+    history = model.fit(x, verbose=0).history
+    assert history["contractive_penalty"][0] == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")  # a generator does
 def test_codes_of_an_unknown_size_need_random_probes(rng):
     inputs = keras.Input((None, None, 1))

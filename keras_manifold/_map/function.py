@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -125,6 +126,12 @@ class Map:
         """Shape of one output."""
         return self.shapes[-1]
 
+    @property
+    def has_fixed_batch(self) -> bool:
+        """Whether it has a model such as a stateful RNN, which takes no sample alone."""
+        inputs: Any = (getattr(f, "inputs", None) or () for f in self.functions)
+        return any(tensor.shape[0] for tensors in inputs for tensor in tensors)
+
     def then(self, other: "Map") -> "Map":
         """The composition, `other` after this one. It keeps both: see `parts`."""
         composed = Map(self)
@@ -200,7 +207,8 @@ class Map:
         """The outputs, `(batch, *output_shape)`, beside `columns`, by one forward pass."""
         repeats = repeated(x, chunk_size)
         with without_fused_kernels(*self.functions):  # PyTorch calls them in each pass
-            outputs, push = autodiff.linearize(self, repeats)
+            passes = math.ceil(math.prod(x.shape[1:]) / chunk_size)
+            outputs, push = autodiff.linearize(self, repeats, passes)
             columns = images_of_unit_vectors(push, repeats, chunk_size)
         return outputs[: ops.shape(outputs)[0] // chunk_size], columns
 
@@ -247,7 +255,7 @@ class Map:
                 differentiated.
             FloatingPointError: If a derivative is not finite at a sample.
         """
-        if any(map(_has_fixed_batch, self.functions)):
+        if self.has_fixed_batch:
             return
         self.checked(samples)
         x = ops.convert_to_tensor(samples)
@@ -264,7 +272,7 @@ class Map:
         Raises:
             FloatingPointError: If a derivative is not finite at a sample.
         """
-        if not any(map(_has_fixed_batch, self.functions)):
+        if not self.has_fixed_batch:
             name = " and ".join(self.names)
             check_derivatives_of_samples(name, self, samples, indices)
 
@@ -278,7 +286,7 @@ class Map:
         self.check_inputs()
         for name, part in zip(self.names, self.parts):
             inputs: Any = getattr(part.functions[0], "inputs", None) or ()
-            if not autodiff.is_available() or _has_fixed_batch(part.functions[0]):
+            if not autodiff.is_available() or part.has_fixed_batch:
                 continue
             if len(inputs) != 1 or None in inputs[0].shape[1:]:
                 continue
@@ -286,9 +294,3 @@ class Map:
             sample = sample.astype("float32")
             checked_output_shape(name, part, sample)
             autodiff.check_second_derivatives(part, ops.convert_to_tensor(sample))
-
-
-def _has_fixed_batch(function):
-    """Whether it is a model such as a stateful RNN, which takes no sample alone."""
-    inputs: Any = getattr(function, "inputs", None) or ()
-    return any(tensor.shape[0] for tensor in inputs)

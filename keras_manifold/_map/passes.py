@@ -17,8 +17,8 @@ _GROUPS = 8
 
 def images_of_vectors(
     linear_map: Callable,
-    vectors: Any,
     like: Any,
+    vectors: Any,
     transform: Callable | None = None,
     chunk_size: int = 1,
 ) -> Any:
@@ -28,40 +28,39 @@ def images_of_vectors(
 
     Args:
         linear_map: Callable from tensors shaped as `like` to tensors with as many samples.
-        vectors: Each of them is given to every sample: `(k, size)`, `size` entries in a
-            sample of `like` and `k` a multiple of `chunk_size`.
         like: Tensor that holds all samples `chunk_size` times.
-        transform: Applied to the images of each pass, `(chunk_size, batch, ...)`, before
-            they are kept. `None` keeps them as they are.
+        vectors: Each of them is given to every sample: `(k, size)`, `size` entries in a
+            sample of `like`.
+        transform: Of the images of each pass, `(chunk_size, batch, ...)`, to
+            `(chunk_size, ...)`. `None` keeps them as they are.
         chunk_size: Vectors in a pass.
 
     Returns:
-        Images, or what `transform` made of them: `(k, batch, ...)`.
+        Images, or what `transform` made of them: `(k, ...)`.
     """
     batch = ops.shape(like)[0] // chunk_size
     count, size = vectors.shape
 
     def images_of(chunk):
         tangents = ops.repeat(chunk, batch, axis=0)
-        images = linear_map(ops.reshape(tangents, (-1, *like.shape[1:])))
+        images = linear_map(ops.reshape(tangents, (-1, *ops.shape(like)[1:])))
         images = ops.reshape(images, (chunk_size, batch, *ops.shape(images)[1:]))
         return images if transform is None else transform(images)
 
-    passes = count // chunk_size
+    passes = math.ceil(count / chunk_size)
+    vectors = ops.pad(vectors, ((0, passes * chunk_size - count), (0, 0)))
     images = mapped(images_of, ops.reshape(vectors, (passes, chunk_size, size)), passes)
-    return ops.reshape(images, (count, *ops.shape(images)[2:]))
+    return ops.reshape(images, (-1, *ops.shape(images)[2:]))[:count]
 
 
 def images_of_unit_vectors(linear_map: Callable, like: Any, chunk_size: int = 1) -> Any:
     """Images of the unit vectors of a sample of `like`, `(size, batch, ...)`."""
-    size = math.prod(like.shape[1:])
-    count = math.ceil(size / chunk_size) * chunk_size
-    vectors = ops.eye(count, size, dtype=like.dtype)
-    return images_of_vectors(linear_map, vectors, like, None, chunk_size)[:size]
+    vectors = ops.eye(math.prod(like.shape[1:]), dtype=like.dtype)
+    return images_of_vectors(linear_map, like, vectors, chunk_size=chunk_size)
 
 
 def images_together(
-    linear_map: Callable, like: Any, vectors: Any, transform: Callable, at_once: int
+    linear_map: Callable, like: Any, vectors: Any, transform: Callable
 ) -> Any:
     """Images of vectors under a linear map of each sample, several vectors at a time.
 
@@ -74,22 +73,20 @@ def images_together(
         like: Tensor of as many samples, `size` entries in each.
         vectors: Each of them is given to every sample: `(k, size)`.
         transform: Of the images of a group, `(g, batch, ...)`, to `(g, ...)`.
-        at_once: `autodiff.passes_together`.
 
     Returns:
         What `transform` made of them, `(k, ...)`.
     """
     count, _ = vectors.shape
     batch = ops.shape(like)[0]
-    group = 1 if at_once == 1 else max(at_once, math.ceil(count / _GROUPS))
+    group = max(autodiff.passes_together(), math.ceil(count / _GROUPS))
     images_of = autodiff.together(linear_map)
     images = []
     for start in range(0, count, group):
         chosen = vectors[start : min(start + group, count)]
-        passes = chosen.shape[0]
         tangents = ops.repeat(chosen[:, None], batch, axis=1)
-        tangents = ops.reshape(tangents, (passes, batch, *like.shape[1:]))
-        images.append(transform(images_of(tangents)))
+        shape = (chosen.shape[0], batch, *ops.shape(like)[1:])
+        images.append(transform(images_of(ops.reshape(tangents, shape))))
     return images[0] if len(images) == 1 else ops.concatenate(images)
 
 
@@ -110,7 +107,7 @@ def repeated(x: Any, times: int) -> Any:
     if times == 1:
         return x
     tiled = ops.tile(x, [times] + [1] * (len(x.shape) - 1))
-    return ops.reshape(tiled, (-1, *x.shape[1:]))  # Keras 3.12 forgets the sides
+    return ops.reshape(tiled, (-1, *ops.shape(x)[1:]))  # Keras 3.12 forgets the sides
 
 
 def sample_size(tensor: Any) -> int | None:

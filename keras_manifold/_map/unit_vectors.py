@@ -12,7 +12,7 @@ from keras_manifold._map.passes import images_of_vectors, images_together, repea
 # Passes that are held whatever they take; fewer are not worth a second evaluation.
 _PASSES_HELD = 32
 
-# Passes that are compiled side by side, where TensorFlow can't make them one.
+# Passes that are compiled side by side, where they don't go together.
 _PASSES_COMPILED = 4
 
 # Bytes for what passes leave to be differentiated, unless the user says otherwise.
@@ -98,10 +98,12 @@ def images_within_budget(
     vectors = ops.eye(count, size, dtype=side(linear).like.dtype)
 
     def images_of(linear, vectors):
-        at_once = autodiff.passes_together(linear.inputs, linear.outputs)
-        if at_once == 1 and not autodiff.is_concrete(linear.inputs):
-            return _images_of_repeated(function, linear.inputs, side, vectors, transform)
-        return images_together(*side(linear), vectors, transform, at_once)
+        if autodiff.go_together(linear.inputs, linear.outputs):
+            return images_together(*side(linear), vectors, transform)
+        times = _times_repeated(function, linear.inputs, vectors.shape[0])
+        if times > 1:
+            linear = function.at(repeated(linear.inputs, times))
+        return images_of_vectors(*side(linear), vectors, transform, times)
 
     if not chunks:
         return images_of(linear, vectors)
@@ -118,13 +120,13 @@ def images_within_budget(
     return images[:size]
 
 
-def _images_of_repeated(function, points, side, vectors, transform):
-    """Images where each of a few passes takes several vectors, at points repeated for that.
+def _times_repeated(function, points, count):
+    """How often points are repeated, so that a few passes take all vectors.
 
-    Passes that can't be made one are compiled each on its own, which takes long.
+    Passes that don't go together are compiled each on its own, which takes long. The
+    forward pass at the repeated points is an eighth of what all passes hold.
     """
-    count = vectors.shape[0]
-    times = math.ceil(count / _PASSES_COMPILED)
-    linear_map, like = side(function.at(repeated(points, times)))
-    vectors = ops.pad(vectors, ((0, -count % times), (0, 0)))
-    return images_of_vectors(linear_map, vectors, like, transform, times)[:count]
+    is_compiled = autodiff.compiles() and not autodiff.is_concrete(points)
+    if not is_compiled or function.has_fixed_batch:
+        return 1
+    return math.ceil(count / _PASSES_COMPILED)

@@ -25,7 +25,6 @@ __all__ = [
     "linearize",
     "pushforward",
     "recomputed_map",
-    "together",
     "vjp",
 ]
 
@@ -150,15 +149,21 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     return _framework().jvp(function, x, tangent)
 
 
-def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
+def linearize(
+    function: Callable, x: Any, products: int = 1
+) -> tuple[Any, Callable[..., Any]]:
     r"""Outputs of a function and the map $v \mapsto J(x)\,v$.
 
     Forward mode. Cost: one to three evaluations of `function`, and about one more for each
-    call of the map, which may be called any number of times; two more on PyTorch.
+    call of the map, which may be called any number of times; two more on PyTorch, four
+    through convolutions, unless many products are told of.
 
     Args:
         function: Callable from one tensor to one tensor.
         x: Floating-point tensor of shape `(batch, *input_shape)`.
+        products: How many will be asked for, about. On PyTorch, where nothing is
+            differentiated again, many products through convolutions are traced first,
+            which takes a tenth of a second.
 
     Returns:
         Tuple `(outputs, push)`. `push(tangent)` takes a tensor of the shape and dtype of
@@ -173,7 +178,7 @@ def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
         >>> float(push(2 * keras.ops.ones_like(x))[0, 0])
         12.0
     """
-    return _framework().linearize(function, x)
+    return _framework().linearize(function, x, products)
 
 
 def vjp(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
@@ -265,7 +270,7 @@ def together(linear_map: Callable) -> Callable[..., Any]:
     r"""The map of several vectors at once, by one pass where that is possible.
 
     Cost: the arithmetic of as many passes, with the overhead of one. Where an operation
-    can't be vectorised, one pass after the other.
+    can't be vectorised, one pass after the other. Whether it pays, `go_together` says.
 
     Args:
         linear_map: `push` of `linearize`, or `pullback` of `vjp`.
@@ -283,7 +288,8 @@ def together(linear_map: Callable) -> Callable[..., Any]:
         >>> keras.ops.convert_to_numpy(images).ravel().tolist()
         [6.0, 6.0]
     """
-    vectorised, can_be = _framework().together, True
+    vectorised = _framework().together
+    can_be = True
 
     def images_of(vectors):
         nonlocal can_be
@@ -299,30 +305,39 @@ def together(linear_map: Callable) -> Callable[..., Any]:
     return images_of
 
 
-def passes_together(x: Any, outputs: Any) -> int:
-    """Passes that `together` should take at once, where there are many.
+def go_together(x: Any, outputs: Any) -> bool:
+    """Whether several passes are faster by `together` than one after the other.
+
+    They are not through loops on TensorFlow, nor in what it has compiled by XLA; nor
+    through large convolutions on PyTorch on a CPU.
 
     Args:
         x: Where a function is differentiated, `(batch, ...)`.
         outputs: Its outputs there, as `linearize` and `vjp` return them.
-
-    Returns:
-        8 or 32: more of them don't stay near the processor. 1 where one after the other
-        is faster: loops on TensorFlow, and all that it has compiled by XLA; large
-        convolutions on PyTorch on a CPU.
 
     Examples:
         >>> import keras
         >>> from keras_manifold import autodiff
         >>> x = keras.ops.ones((1, 2))
         >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
-        >>> autodiff.passes_together(x, outputs) in (8, 32)
+        >>> autodiff.go_together(x, outputs)
         True
     """
-    framework = _framework()
-    if not framework.can_be_vectorised(x, outputs):
-        return 1
-    return framework.PASSES_TOGETHER
+    return _framework().go_together(x, outputs)
+
+
+def passes_together() -> int:
+    """Passes that `together` takes as fast as any, where there are many.
+
+    Returns:
+        8 or 32: more of them don't stay near the processor.
+
+    Examples:
+        >>> from keras_manifold import autodiff
+        >>> autodiff.passes_together() in (8, 32)
+        True
+    """
+    return _framework().PASSES_TOGETHER
 
 
 # Where a step is compiled for batches of any size, or Keras asks for shapes alone.

@@ -8,7 +8,9 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     return jax.jvp(function, (x,), (tangent,))
 
 
-def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
+def linearize(
+    function: Callable, x: Any, products: int = 1
+) -> tuple[Any, Callable[..., Any]]:
     return jax.linearize(function, x)
 
 
@@ -34,7 +36,7 @@ def together(linear_map: Callable, vectors: Any) -> Any:
     return jax.vmap(linear_map)(vectors)
 
 
-def can_be_vectorised(x: Any, outputs: Any) -> bool:
+def go_together(x: Any, outputs: Any) -> bool:
     return True
 
 

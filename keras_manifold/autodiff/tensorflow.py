@@ -11,7 +11,9 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
     return outputs, push(tangent)
 
 
-def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
+def linearize(
+    function: Callable, x: Any, products: int = 1
+) -> tuple[Any, Callable[..., Any]]:
     outputs, pullback = vjp(function, x)
     return outputs, pushforward(function, x, outputs, pullback)
 
@@ -100,18 +102,20 @@ def together(linear_map: Callable, vectors: Any) -> Any:
     )
 
 
-def can_be_vectorised(x: Any, outputs: Any) -> bool:
+def go_together(x: Any, outputs: Any) -> bool:
     # It takes long to find that it can't vectorise the derivative of a loop, and fills
     # the log.
     if not hasattr(outputs, "graph"):
         return True
+    if _is_for_xla():
+        return False
     seen, left = {x.op}, [outputs.op]
     while left:
         operation = left.pop()
         if operation not in seen:
             seen.add(operation)
             left += [tensor.op for tensor in operation.inputs]
-    return not _loops(seen - {x.op}, outputs.graph) and not _is_for_xla()
+    return not _loops(seen - {x.op}, outputs.graph)
 
 
 def _is_for_xla():

@@ -1,3 +1,4 @@
+import contextlib
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -26,8 +27,35 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
         return torch.func.jvp(function, (x,), (tangent,))
 
 
-def linearize(function: Callable, x: Any) -> tuple[Any, Callable[..., Any]]:
+# Entries that go into convolutions, in all products, from which on tracing them is faster.
+_CONVOLVED_TRACED = 2**22
+
+
+def linearize(
+    function: Callable, x: Any, products: int = 1
+) -> tuple[Any, Callable[..., Any]]:
+    if products > 1 and x.device.type == "cpu" and not torch.is_grad_enabled():
+        with torch.inference_mode(False), torch.enable_grad(), _plain_attention():
+            recorded = _recorded(x).detach().requires_grad_(True)
+            convolved = _entries_convolved(recorded, function(recorded))
+        if products * convolved >= _CONVOLVED_TRACED:
+            # What can't be traced is left to forward mode.
+            with contextlib.suppress(Exception):
+                return _traced(function, recorded.detach())
     return function(x), pushforward(function, x, None, None)
+
+
+def _traced(function, x):
+    """Forward mode computes each convolution three times in a product, this once."""
+    with torch.inference_mode(False), _plain_attention(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nodes that its own folding of constants makes
+        outputs, push = torch.func.linearize(function, x)
+
+    def recorded_push(tangent):
+        with torch.inference_mode(False):
+            return push(_recorded(tangent))
+
+    return outputs, recorded_push
 
 
 def _recorded(tensor):
@@ -137,13 +165,17 @@ def together(linear_map: Callable, vectors: Any) -> Any:
 _CONVOLVED_TOGETHER = 2**17
 
 
-def can_be_vectorised(x: Any, outputs: Any) -> bool:
+def go_together(x: Any, outputs: Any) -> bool:
     if x.device.type != "cpu":
         return True
+    return _entries_convolved(x, outputs) < _CONVOLVED_TOGETHER
+
+
+def _entries_convolved(x, outputs):
+    """Entries that go into convolutions between a tensor and what was made of it."""
     nodes = _nodes(outputs, since=x)
     convolutions = [node for node in nodes if node.name().startswith("Convolution")]
-    entries = sum(node._saved_input.numel() for node in convolutions)
-    return entries < _CONVOLVED_TOGETHER
+    return sum(node._saved_input.numel() for node in convolutions)
 
 
 @torch.compiler.disable

@@ -65,9 +65,9 @@ class TangentAnalyzer(Watch):
     - `tangent_dimension`: the participation ratio of the singular values;
     - `tangent_top`: the largest singular value;
     - `tangent_drift`: the mean principal angle, in radians, in [0, π/2], between the
-      leading `k` directions and those of the snapshot before; 0 at the first. Where $J$ has
-      a rank below `k`, the directions left over are any, and so is what they add: choose
-      `k` by the spectrum.
+      leading `k` directions and those of the snapshot before; 0 at the first. Take `k` no
+      larger than the rank of $J$: the directions left over are arbitrary, and so are their
+      angles.
 
     Two more, of the model rather than of its tangents, are there where `also` asks:
 

@@ -77,21 +77,28 @@ def test_images_are_those_of_the_matrix(side, chunk_size, budget):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's XLA")
-def test_xla_compiles_no_weights_into_the_step(tf, rng):
-    encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(9, "tanh")])
+@pytest.mark.parametrize("sizes", [(6, 9), (9, 7)], ids=["columns", "rows"])
+def test_xla_compiles_no_weights_into_the_step(sizes, tf, rng):
+    inputs, codes = sizes
+    encoder = keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(codes, "tanh")])
     penalty = km.ContractivePenalty(1.0, probes="exact")
-    x = tf.constant(rng.normal(size=(3, 6)).astype("float32"))
+    x = tf.constant(rng.normal(size=(3, inputs)).astype("float32"))
 
-    def gradients(x):
+    def values_and_gradients(x):
         with tf.GradientTape() as tape:
             values = penalty(encoder, x)
-        return tape.gradient(values, encoder.trainable_weights)
+        return values, *tape.gradient(values, encoder.trainable_weights)
 
-    signature = [tf.TensorSpec((None, 6))]
-    compiled = tf.function(gradients, input_signature=signature, jit_compile=True)
+    signature = [tf.TensorSpec((None, inputs))]
+    options = {"input_signature": signature, "jit_compile": True}
+    compiled = tf.function(values_and_gradients, **options)
     program = compiled.experimental_get_compiler_ir(x)(stage="hlo")
     entry = program[program.index("ENTRY") :]
     taken = re.findall(r"f32\[([\d,]*)\]\S* parameter\(", entry)
-    assert sorted(taken) == ["3,6", "6,9", "9"]
-    for found, expected in zip(compiled(x), gradients(x)):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert sorted(taken) == sorted([f"3,{inputs}", f"{inputs},{codes}", f"{codes}"])
+    slopes = 1 - np.square(encoder(x).numpy())
+    expected = np.square(slopes) @ np.square(encoder.get_weights()[0]).sum(axis=0)
+    values, *gradients = compiled(x)
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+    for found, eager in zip(gradients, values_and_gradients(x)[1:], strict=True):
+        np.testing.assert_allclose(found, eager, rtol=1e-4, atol=1e-5)

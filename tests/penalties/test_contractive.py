@@ -357,12 +357,14 @@ def test_a_layer_is_taken_in_inference_also_while_another_trains(rng):
     np.testing.assert_allclose(found, np.full(4, (w**2).sum()), rtol=1e-5)
 
 
-def test_encoders_of_a_fixed_batch_size_are_taken_without_a_check(rng):
+@pytest.mark.parametrize("probes", [1, "exact"])
+def test_encoders_of_a_fixed_batch_size_are_taken_without_a_check(probes, rng):
     encoder = keras.Sequential(
-        [keras.Input((3, 2), batch_size=4), layers.SimpleRNN(2, stateful=True)]
+        [keras.Input((3, 2), batch_size=4), layers.SimpleRNN(5, stateful=True)]
     )
     decoder = keras.Sequential([layers.Dense(6), layers.Reshape((3, 2))])
-    model = km.AutoEncoder(encoder, decoder, contractive_penalty=0.1)
+    penalty = km.ContractivePenalty(0.1, probes=probes)
+    model = km.AutoEncoder(encoder, decoder, contractive_penalty=penalty)
     model.compile("sgd", loss="mse")
     x = rng.normal(size=(4, 3, 2)).astype("float32")
     history = model.fit(x, batch_size=4, verbose=0).history
