@@ -127,8 +127,8 @@ def sides(rounds):
         "Tangent vectors of the lab's decoder, and of its reconstruction",
         "28×28×1, 32 codes, k = 32: 128 images of the decoder (16 on TensorFlow), 8 of the "
         f"reconstruction. Medians of {rounds} rounds in turn, without compilation. Theirs "
-        "take the columns of a decoder forwards on JAX and PyTorch, all else backwards. Ours goes "
-        "through the codes of a reconstruction, theirs do not know them.",
+        "take the columns of a decoder forwards on JAX and PyTorch, all else backwards. "
+        "Ours goes through the codes of a reconstruction, theirs do not know them.",
         lines,
     )
 
