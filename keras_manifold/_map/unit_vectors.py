@@ -16,7 +16,7 @@ _PASSES_HELD = 32
 _PASSES_COMPILED = 4
 
 # Bytes for what passes leave to be differentiated, unless the user says otherwise.
-MEMORY_BUDGET = 2**31
+MEMORY_BUDGET = 2**32
 
 
 class Plan(NamedTuple):

@@ -84,13 +84,13 @@ class ContractivePenalty(WeightedPenalty):
             memory does not grow with the number of rows. `None` leaves it to
             `memory_budget`. Not with random probes.
         memory_budget: Bytes that the rows of the exact mode may hold until they are
-            differentiated, at least 1. As many as fit, by an estimate from the results of
-            the function's operations, are computed once; the others by chunks, again when
-            they are differentiated, one row at a time where no more fit or no estimate can
-            be made, as of loops on TensorFlow and JAX. `None` for 2 GiB, and at least 32
-            rows. Where a compiled step takes batches of any size, as `fit` makes it on
-            TensorFlow, the estimate is for 128 samples. Not with `chunk_size`, nor with
-            random probes.
+            differentiated, at least 1. As many as fit, by an upper estimate from the
+            results of the function's operations, are computed once; the others by chunks,
+            again when they are differentiated, one row at a time where no more fit or no
+            estimate can be made, as of loops on TensorFlow and JAX. `None` for 4 GiB, and
+            at least 32 rows. Where a compiled step takes batches of any size, as `fit`
+            makes it on TensorFlow, the estimate is for 128 samples. Not with `chunk_size`,
+            nor with random probes.
         seed: Integer for the same random directions in every run; `None` otherwise.
         **kwargs: `name`, as for every Keras layer.
 
