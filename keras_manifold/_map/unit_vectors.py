@@ -99,11 +99,13 @@ def images_within_budget(
 
     def images_of(linear, vectors):
         if autodiff.go_together(linear.inputs, linear.outputs):
-            return images_together(*side(linear), vectors, transform)
+            linear_map, like = side(linear)
+            return images_together(linear_map, like, vectors, transform)
         times = _times_repeated(function, linear.inputs, vectors.shape[0])
         if times > 1:
             linear = function.at(repeated(linear.inputs, times))
-        return images_of_vectors(*side(linear), vectors, transform, times)
+        linear_map, like = side(linear)
+        return images_of_vectors(linear_map, like, vectors, transform, times)
 
     if not chunks:
         return images_of(linear, vectors)
