@@ -141,8 +141,6 @@ def codes_of(rounds, backend, network):
     for count in CODES:
         ways = {"ours": "keras exact"}
         for name, way in others.items():
-            if count > 128 and "loop" in name:
-                continue  # minutes
             ways |= {f"{name}, bare": f"bare {way}"}
             if (way, network) != ("torch jacrev", "convolutional"):
                 ways |= {name: f"in {way}"}  # vmap takes none of Keras's on PyTorch

@@ -263,6 +263,37 @@ def test_many_products_through_convolutions_evaluate_the_function_once(rng):
     np.testing.assert_allclose(pushed, to_numpy(along), atol=1e-4)
 
 
+def added_to(h):
+    h += 0.5  # in place, on PyTorch
+    return ops.sigmoid(h)
+
+
+def written_into(h):
+    canvas = ops.slice_update(ops.zeros((*h.shape[:-1], 6)), (0, 0, 0, 1), h)
+    return ops.sigmoid(canvas)
+
+
+@pytest.mark.parametrize("written", [added_to, written_into])
+def test_products_through_what_writes_in_place_are_the_same_each_time(written, rng):
+    if written is written_into and keras.backend.backend() == "tensorflow":
+        pytest.skip("TensorFlow has no derivative of what slice_update is there")
+    layer = keras.layers.Conv2D(4, 3)
+    x, vs = (tensor(a) for a in rng.normal(size=(2, 64, 16, 16, 4)))
+    layer.build(x.shape)
+    layer.trainable = False
+    with without_gradients():
+        outputs, push = autodiff.linearize(lambda x: written(layer(x)), x, products=64)
+        found = [to_numpy(push(vs)) for _ in range(3)]
+    h = to_numpy(layer(x)) + (0.5 if written is added_to else 0.0)
+    slopes = np.exp(-h) / np.square(1 + np.exp(-h))
+    along = to_numpy(layer(vs)) - layer.get_weights()[1]
+    expected = np.zeros(outputs.shape)
+    first = 0 if written is added_to else 1
+    expected[..., first : first + 4] = slopes * along
+    for pushed in found:
+        np.testing.assert_allclose(pushed, expected, atol=1e-4)
+
+
 def test_several_vectors_go_together(rng):
     w = rng.normal(size=(4, 2)).astype("float32")
     x, u = rng.normal(size=(3, 4)), rng.normal(size=(5, 3, 2))

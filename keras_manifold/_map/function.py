@@ -129,8 +129,9 @@ class Map:
     @property
     def has_fixed_batch(self) -> bool:
         """Whether it has a model such as a stateful RNN, which takes no sample alone."""
-        inputs: Any = (getattr(f, "inputs", None) or () for f in self.functions)
-        return any(tensor.shape[0] for tensors in inputs for tensor in tensors)
+        models = (f for f in self.functions if isinstance(f, keras.Model))
+        inputs = (tensor for model in models for tensor in model.inputs or ())
+        return any(tensor.shape[0] for tensor in inputs)
 
     def then(self, other: "Map") -> "Map":
         """The composition, `other` after this one. It keeps both: see `parts`."""

@@ -50,7 +50,7 @@ def images_of_vectors(
     passes = math.ceil(count / chunk_size)
     vectors = ops.pad(vectors, ((0, passes * chunk_size - count), (0, 0)))
     images = mapped(images_of, ops.reshape(vectors, (passes, chunk_size, size)), passes)
-    return ops.reshape(images, (-1, *ops.shape(images)[2:]))[:count]
+    return ops.reshape(images, (passes * chunk_size, *ops.shape(images)[2:]))[:count]
 
 
 def images_of_unit_vectors(linear_map: Callable, like: Any, chunk_size: int = 1) -> Any:

@@ -3,9 +3,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 
 COMPILES = False
 
@@ -27,35 +29,63 @@ def jvp(function: Callable, x: Any, tangent: Any) -> tuple[Any, Any]:
         return torch.func.jvp(function, (x,), (tangent,))
 
 
-# Entries that go into convolutions, in all products, from which on tracing them is faster.
-_CONVOLVED_TRACED = 2**22
+# Entries that go into a convolution, on average and in all products, from which on tracing
+# them is faster.
+_CONVOLVED_TRACED = 2**20
 
 
 def linearize(
     function: Callable, x: Any, products: int = 1
 ) -> tuple[Any, Callable[..., Any]]:
     if products > 1 and x.device.type == "cpu" and not torch.is_grad_enabled():
-        with torch.inference_mode(False), torch.enable_grad(), _plain_attention():
-            recorded = _recorded(x).detach().requires_grad_(True)
-            convolved = _entries_convolved(recorded, function(recorded))
-        if products * convolved >= _CONVOLVED_TRACED:
+        recorded, is_traceable = _recorded_outputs(function, x)
+        entries = [node._saved_input.numel() for node in _convolutions(*recorded)]
+        if entries and is_traceable and products * np.mean(entries) >= _CONVOLVED_TRACED:
             # What can't be traced is left to forward mode.
             with contextlib.suppress(Exception):
-                return _traced(function, recorded.detach())
+                return _traced(function, recorded[0].detach())
     return function(x), pushforward(function, x, None, None)
+
+
+class _Mutations(TorchDispatchMode):
+    """Sees whether an operation writes into its arguments."""
+
+    seen = False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.seen |= func._schema.is_mutable
+        return func(*args, **kwargs or {})
+
+
+def _recorded_outputs(function, x):
+    """A point and its outputs as recorded, and whether the function may be traced.
+
+    Of what writes into a tensor, the tracer keeps a part for each product, which then finds
+    there what the product before has written.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), _plain_attention():
+        recorded = _recorded(x).detach().requires_grad_(True)
+        with _Mutations() as mutations:
+            outputs = function(recorded)
+    return (recorded, outputs), not mutations.seen
 
 
 def _traced(function, x):
     """Forward mode computes each convolution three times in a product, this once."""
-    with torch.inference_mode(False), _plain_attention(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of nodes that its own folding of constants makes
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        _plain_attention(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # of nodes that folding constants makes
         outputs, push = torch.func.linearize(function, x)
 
-    def recorded_push(tangent):
-        with torch.inference_mode(False):
+    def push_without_gradients(tangent):
+        with torch.inference_mode(False), torch.no_grad():
             return push(_recorded(tangent))
 
-    return outputs, recorded_push
+    return outputs, push_without_gradients
 
 
 def _recorded(tensor):
@@ -168,14 +198,14 @@ _CONVOLVED_TOGETHER = 2**17
 def go_together(x: Any, outputs: Any) -> bool:
     if x.device.type != "cpu":
         return True
-    return _entries_convolved(x, outputs) < _CONVOLVED_TOGETHER
+    entries = sum(node._saved_input.numel() for node in _convolutions(x, outputs))
+    return entries < _CONVOLVED_TOGETHER
 
 
-def _entries_convolved(x, outputs):
-    """Entries that go into convolutions between a tensor and what was made of it."""
+def _convolutions(x, outputs):
+    """Those between a tensor and what was made of it."""
     nodes = _nodes(outputs, since=x)
-    convolutions = [node for node in nodes if node.name().startswith("Convolution")]
-    return sum(node._saved_input.numel() for node in convolutions)
+    return [node for node in nodes if node.name().startswith("Convolution")]
 
 
 @torch.compiler.disable
