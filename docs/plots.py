@@ -168,7 +168,7 @@ def penalty_growth(figure):
         ax.set(xscale="log", yscale="log", xlabel="entries of the code")
         ax.set_xticks([8, 32, 128, 512], ["8", "32", "128", "512"])
         ax.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=7)
     return "penalty_growth"
 
 
