@@ -5,7 +5,8 @@
     python benchmarks/penalty.py probes  # standard error of random probes
     python benchmarks/penalty.py codes   # exact, 8 to 512 codes, beside each backend's best
     python benchmarks/penalty.py compiled  # steps with jit_compile=True
-    python benchmarks/penalty.py         # all five
+    python benchmarks/penalty.py epoch   # `fit` of 100,000 samples with one probe
+    python benchmarks/penalty.py         # all six
 
 Each way of writing the step runs in a process of its own with its own framework. The
 processes take turns, so that all see the same machine. Results go to
@@ -17,7 +18,7 @@ import json
 import os
 
 import numpy as np
-from penalty_steps import step_of
+from penalty_steps import SAMPLES, step_of
 from workers import RESULTS, Worker, in_turn, ratio, serve, written
 
 # Way: backend of Keras, and how `step_of` makes its step.
@@ -44,7 +45,7 @@ WAYS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "parts", nargs="*", help="step, growth, probes, codes, compiled", default=[]
+        "parts", nargs="*", help="step, growth, probes, codes, compiled, epoch", default=[]
     )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--backend", choices=BEST, help="of `codes`; default: all")
@@ -59,6 +60,7 @@ def main():
         "probes": probes,
         "codes": codes,
         "compiled": compiled,
+        "epoch": epoch,
     }
     for part in arguments.parts or parts:
         chosen = {}
@@ -199,6 +201,33 @@ def compiled(rounds):
         f"784-256-32, batches of 128. Medians of {rounds} rounds in turn, without the "
         "compilation; ratios within a round, and their range: below 1, jit_compile=True is "
         "faster.",
+        lines,
+    )
+
+
+# An epoch of `fit`.
+
+
+def epoch(rounds):
+    lines = [
+        f"| an epoch of {SAMPLES:,} | no penalty, s | one probe, s | one probe ÷ none |",
+        "|---|--:|--:|--:|",
+    ]
+    for backend, (title, _) in BEST.items():
+        pair = [
+            started(f"keras {way} epoch", backend=backend, size=0) for way in ("plain", "1")
+        ]
+        plain, probe = in_turn(pair, rounds, 1)
+        lines.append(
+            f"| {title} | {np.median(plain):.1f} | {np.median(probe):.1f} "
+            f"| {ratio(probe, plain)} |"
+        )
+        print(lines[-1], flush=True)
+    written(
+        "penalty_epoch.md",
+        "An epoch of `fit` with one probe",
+        f"784-256-32, batches of 128, rows of 784 numbers in memory. Medians of {rounds} "
+        "rounds in turn, compilation not counted; ratios within a round, and their range.",
         lines,
     )
 

@@ -7,6 +7,7 @@ custom steps, and bare, without Keras's loop and, on PyTorch, without its layers
 import numpy as np
 
 WEIGHT = 0.1
+SAMPLES = 100_000  # of an epoch
 
 
 def step_of(way, batch, latent_dim, size):
@@ -32,6 +33,7 @@ def ours(name, x, latent_dim):
 
     options = name.split()
     is_compiled = options[-1] == "compiled" and bool(options.pop())
+    is_epoch = options[-1] == "epoch" and bool(options.pop())
     penalty = None
     if options[-1] != "plain":
         chunk_size = int(options.pop()) if options[-1] == "8" else None
@@ -39,7 +41,11 @@ def ours(name, x, latent_dim):
         penalty = km.ContractivePenalty(WEIGHT, probes=probes, chunk_size=chunk_size)
     noise = km.NoiseInjection() if "noise" in options else None
     model = autoencoder(x, latent_dim, noise=noise, contractive_penalty=penalty)
-    return of_model(model, x, jit_compile=is_compiled)
+    step = of_model(model, x, jit_compile=is_compiled)
+    if not is_epoch:
+        return step
+    many = np.resize(x, (SAMPLES, *x.shape[1:]))
+    return lambda: model.fit(many, batch_size=len(x), verbose=0)
 
 
 def of_model(model, x, jit_compile=False):
