@@ -118,7 +118,7 @@ km.plot.tangents(spaces, index=2, k=8, images=x_test)
 #
 # | `probes=` | what is computed | cost of a step |
 # |---|---|---|
-# | `1` (the default) | one random direction $u$ for each sample: $\lVert J^\top u \rVert^2$, right on average | up to 20 % more than a plain step |
+# | `1` (the default) | one random direction $u$ for each sample: $\lVert J^\top u \rVert^2$, right on average | up to 20 % more than a plain step of a convolutional network, up to 70 % of a small dense one |
 # | `p` | the mean of `p` of them, error smaller by $\sqrt{p}$ | in proportion |
 # | `"exact"` | all rows of $J$ | one backward pass for each entry of the code: 4.8 to 5.8 plain steps at 32 codes |
 #
