@@ -130,8 +130,8 @@ class Map:
     def has_fixed_batch(self) -> bool:
         """Whether it has a model such as a stateful RNN, which takes no sample alone."""
         models = (f for f in self.functions if isinstance(f, keras.Model))
-        inputs = (tensor for model in models for tensor in model.inputs or ())
-        return any(tensor.shape[0] for tensor in inputs)
+        inputs: Any = (getattr(model, "inputs", None) or () for model in models)
+        return any(tensor.shape[0] for tensors in inputs for tensor in tensors)
 
     def then(self, other: "Map") -> "Map":
         """The composition, `other` after this one. It keeps both: see `parts`."""
