@@ -77,6 +77,12 @@ def started(way, *, backend="tensorflow", batch=128, latent_dim=32, size=28):
     return Worker(__file__, backend=backend, **task)
 
 
+def dense_in_turn(backend, ways, rounds, count):
+    """Seconds of our ways of the dense network by round, taken in turn."""
+    workers = [started(f"keras {way}", backend=backend, size=0) for way in ways]
+    return in_turn(workers, rounds, count)
+
+
 # A training step of the lab's network.
 
 
@@ -187,9 +193,7 @@ def compiled(rounds):
     for backend, title in (("tensorflow", "TensorFlow, XLA"), ("torch", "torch.compile")):
         ways = {"no penalty": "plain", "one probe": "1", "exact": "exact"}
         for name, way in ways.items():
-            ends = "", " compiled"
-            pair = [started(f"keras {way}{end}", backend=backend, size=0) for end in ends]
-            plain, jit = in_turn(pair, rounds, 5)
+            plain, jit = dense_in_turn(backend, (way, f"{way} compiled"), rounds, 5)
             lines.append(
                 f"| {title} | {name} | {1e3 * np.median(plain):.1f} "
                 f"| {1e3 * np.median(jit):.1f} | {ratio(jit, plain)} |"
@@ -214,10 +218,7 @@ def epoch(rounds):
         "|---|--:|--:|--:|",
     ]
     for backend, (title, _) in BEST.items():
-        pair = [
-            started(f"keras {way} epoch", backend=backend, size=0) for way in ("plain", "1")
-        ]
-        plain, probe = in_turn(pair, rounds, 1)
+        plain, probe = dense_in_turn(backend, ("plain epoch", "1 epoch"), rounds, 1)
         lines.append(
             f"| {title} | {np.median(plain):.1f} | {np.median(probe):.1f} "
             f"| {ratio(probe, plain)} |"

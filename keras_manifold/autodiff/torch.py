@@ -37,14 +37,16 @@ _CONVOLVED_TRACED = 2**20
 def linearize(
     function: Callable, x: Any, products: int = 1
 ) -> tuple[Any, Callable[..., Any]]:
-    if products > 1 and x.device.type == "cpu" and not torch.is_grad_enabled():
-        recorded, is_traceable = _recorded_outputs(function, x)
-        entries = [node._saved_input.numel() for node in _convolutions(*recorded)]
-        if entries and is_traceable and products * np.mean(entries) >= _CONVOLVED_TRACED:
-            # What can't be traced is left to forward mode.
-            with contextlib.suppress(Exception):
-                return _traced(function, recorded[0].detach())
-    return function(x), pushforward(function, x, None, None)
+    push = pushforward(function, x, None, None)
+    if products == 1 or x.device.type != "cpu" or torch.is_grad_enabled():
+        return function(x), push
+    recorded, outputs, is_traceable = _recorded_outputs(function, x)
+    entries = [node._saved_input.numel() for node in _convolutions(recorded, outputs)]
+    if entries and is_traceable and products * np.mean(entries) >= _CONVOLVED_TRACED:
+        # What can't be traced is left to forward mode.
+        with contextlib.suppress(Exception):
+            return _traced(function, recorded.detach())
+    return outputs.detach(), push
 
 
 class _Mutations(TorchDispatchMode):
@@ -67,7 +69,7 @@ def _recorded_outputs(function, x):
         recorded = _recorded(x).detach().requires_grad_(True)
         with _Mutations() as mutations:
             outputs = function(recorded)
-    return (recorded, outputs), not mutations.seen
+    return recorded, outputs, not mutations.seen
 
 
 def _traced(function, x):
