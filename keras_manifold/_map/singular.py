@@ -46,7 +46,11 @@ def wide_triplets(matrices: np.ndarray, k: int) -> Triplets:
         `Triplets`.
     """
     matrices = matrices.astype("float64")
-    _, left = np.linalg.eigh(matrices @ matrices.swapaxes(1, 2))
+    return _triplets_by_gram(matrices @ matrices.swapaxes(1, 2), matrices, k)
+
+
+def _triplets_by_gram(gram, matrices, k):
+    _, left = np.linalg.eigh(gram)
     left = left[:, :, ::-1][:, :, :k].swapaxes(1, 2)
     right = left @ matrices
     sigma = np.sqrt(np.einsum("nkc,nkc->nk", right, right))
@@ -128,14 +132,14 @@ def lanczos_triplets(
     size, columns = start.shape[1:]
     basis = np.zeros((len(start), 0, columns))
     block = _orthonormal_beside(basis, start, rng)
-    images = None
+    images, gram = None, np.zeros((len(start), 0, 0))
     for _ in range(most_blocks):
         pushed = push(block).astype("float64")
         basis = np.concatenate([basis, block], axis=1)
         images = pushed if images is None else np.concatenate([images, pushed], axis=1)
-        turn, sigma, left = np.linalg.svd(images, full_matrices=False)
-        left, sigma = left[:, :size], sigma[:, :size]
-        right = turn.swapaxes(1, 2)[:, :size] @ basis
+        gram = _bordered(gram, images @ pushed.swapaxes(1, 2))
+        turn, sigma, left = _triplets_by_gram(gram, images, size)[:3]
+        right = turn @ basis
         residuals = pull(left).astype("float64") - sigma[..., None] * right
         errors = np.linalg.norm(residuals[:, :k], axis=2)
         remaining = columns - basis.shape[1]
@@ -143,6 +147,13 @@ def lanczos_triplets(
             break
         block = _orthonormal_beside(basis, residuals[:, :remaining], rng)
     return left[:, :k], sigma[:, :k], right[:, :k], errors
+
+
+def _bordered(matrices, columns):
+    """Symmetric matrices with more columns, `(n, rows, new)`, and rows of the same."""
+    known = matrices.shape[2]
+    rows = columns[:, :known].swapaxes(1, 2)
+    return np.concatenate([np.concatenate([matrices, rows], axis=1), columns], axis=2)
 
 
 def _orthonormal_beside(basis, vectors, rng):
