@@ -7,6 +7,7 @@ custom steps, and bare, without Keras's loop and, on PyTorch, without its layers
 import numpy as np
 
 WEIGHT = 0.1
+TERMS = ("reconstruction_loss", "contractive_penalty")
 SAMPLES = 100_000  # of an epoch
 
 
@@ -74,21 +75,26 @@ def in_keras(name, x, latent_dim):
 
 
 def composed():
-    """The base of their models: an encoder and a decoder."""
+    """The base of their models: an encoder, a decoder, and both terms of the loss logged.
+
+    As Keras's example of a variational autoencoder does, and ours.
+    """
     import keras
 
     class Composed(keras.Model):
         def __init__(self, parts):
             super().__init__()
             self.encoder, self.decoder = parts.encoder, parts.decoder
+            self.terms = [keras.metrics.Mean(name=name) for name in TERMS]
 
         def call(self, x):
             return self.decoder(self.encoder(x))
 
-        def logged(self, loss):
+        def logged(self, loss, *terms):
+            values = dict(zip(("loss", *TERMS), (loss, *terms)))
             for metric in self.metrics:
-                if metric.name == "loss":
-                    metric.update_state(loss)
+                if metric.name in values:
+                    metric.update_state(values[metric.name])
             return {metric.name: metric.result() for metric in self.metrics}
 
     return Composed
@@ -113,11 +119,12 @@ def tape_model(name, parts):
                 else:
                     jacobian = inner.batch_jacobian(codes, x)
                     norms = tf.reduce_sum(jacobian**2, axis=range(1, len(jacobian.shape)))
-                loss = self.compute_loss(x, x, self.decoder(codes))
-                loss += WEIGHT * tf.reduce_mean(norms)
+                reconstruction = self.compute_loss(x, x, self.decoder(codes))
+                penalty = tf.reduce_mean(norms)
+                loss = reconstruction + WEIGHT * penalty
             gradients = tape.gradient(loss, self.trainable_variables)
             self.optimizer.apply(gradients, self.trainable_variables)
-            return self.logged(loss)
+            return self.logged(loss, reconstruction, penalty)
 
     return Model(parts)
 
@@ -130,12 +137,14 @@ def torch_model(name, parts):
             x = data[0]
             self.zero_grad()
             codes, norms = torch_norms(name, self.encoder, x)
-            loss = self.compute_loss(x, x, self.decoder(codes)) + WEIGHT * norms.mean()
+            reconstruction = self.compute_loss(x, x, self.decoder(codes))
+            penalty = norms.mean()
+            loss = reconstruction + WEIGHT * penalty
             loss.backward()
             gradients = [v.value.grad for v in self.trainable_weights]
             with torch.no_grad():
                 self.optimizer.apply(gradients, self.trainable_weights)
-            return self.logged(loss)
+            return self.logged(loss, reconstruction, penalty)
 
     return Model(parts)
 
@@ -166,15 +175,16 @@ def jax_model(name, parts):
     class Model(composed()):
         def train_step(self, state, data):
             weights, others, of_optimizer, of_metrics = state
-            loss, gradients = jax.value_and_grad(self.loss_of)(weights, others, data[0])
+            loss_of = jax.value_and_grad(self.loss_of, has_aux=True)
+            (loss, terms), gradients = loss_of(weights, others, data[0])
             weights, of_optimizer = self.optimizer.stateless_apply(
                 of_optimizer, gradients, weights
             )
-            found, logs = [], {}
+            told, found, logs = dict(zip(("loss", *TERMS), (loss, *terms))), [], {}
             for metric in self.metrics:
                 values = of_metrics[len(found) :][: len(metric.variables)]
-                if metric.name == "loss":
-                    values = metric.stateless_update_state(values, loss)
+                if metric.name in told:
+                    values = metric.stateless_update_state(values, told[metric.name])
                 logs[metric.name] = metric.stateless_result(values)
                 found += values
             return logs, (weights, others, of_optimizer, found)
@@ -182,7 +192,8 @@ def jax_model(name, parts):
         def loss_of(self, weights, others, x):
             codes, norms = jax_norms(self.encoder, weights, others, x)
             y = jax_decoded(self, weights, others, codes)
-            return self.compute_loss(x, x, y) + WEIGHT * norms.mean()
+            terms = self.compute_loss(x, x, y), norms.mean()
+            return terms[0] + WEIGHT * terms[1], terms
 
     return Model(parts)
 

@@ -11,9 +11,6 @@ from keras_manifold import autodiff
 # More passes than these take too long to compile side by side.
 _PASSES_UNROLLED = 32
 
-# Groups of passes that are compiled one by one.
-_GROUPS = 8
-
 
 def images_of_vectors(
     linear_map: Callable,
@@ -60,26 +57,25 @@ def images_of_unit_vectors(linear_map: Callable, like: Any, chunk_size: int = 1)
 
 
 def images_together(
-    linear_map: Callable, like: Any, vectors: Any, transform: Callable
+    linear_map: Callable, like: Any, vectors: Any, transform: Callable, group: int
 ) -> Any:
     """Images of vectors under a linear map of each sample, several vectors at a time.
 
     Can be compiled, and differentiated with respect to the weights. The passes of a group
-    are one of larger tensors, with the forward pass at hand; a group is as small as keeps
-    its tensors near the processor, and as large as leaves few groups.
+    are one of larger tensors, with the forward pass at hand.
 
     Args:
         linear_map: Callable from tensors shaped as `like` to tensors with as many samples.
         like: Tensor of as many samples, `size` entries in each.
         vectors: Each of them is given to every sample: `(k, size)`.
         transform: Of the images of a group, `(g, batch, ...)`, to `(g, ...)`.
+        group: Vectors at a time.
 
     Returns:
         What `transform` made of them, `(k, ...)`.
     """
     count, _ = vectors.shape
     batch = ops.shape(like)[0]
-    group = max(autodiff.passes_together(), math.ceil(count / _GROUPS))
     images_of = autodiff.together(linear_map)
     images = []
     for start in range(0, count, group):

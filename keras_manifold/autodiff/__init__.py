@@ -14,6 +14,7 @@ First derivatives stay as they are.
 import contextlib
 import functools
 import importlib
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -326,22 +327,41 @@ def go_together(x: Any, outputs: Any) -> bool:
     return _framework().go_together(x, outputs)
 
 
-def passes_together() -> int:
-    """Passes that `together` takes as fast as any, where there are many.
-
-    Returns:
-        8 or 32: more of them don't stay near the processor.
-
-    Examples:
-        >>> from keras_manifold import autodiff
-        >>> autodiff.passes_together() in (8, 32)
-        True
-    """
-    return _framework().PASSES_TOGETHER
-
-
 # Where a step is compiled for batches of any size, or Keras asks for shapes alone.
 _SAMPLES_ASSUMED = 128
+
+# Entries of tensors that stay near a processor, and that fill a GPU.
+_ENTRIES_OF_CPU, _ENTRIES_OF_GPU = 2**18, 2**24
+
+
+def passes_together(x: Any, outputs: Any, count: int) -> int:
+    """Passes for `together` to take at a time, of many.
+
+    So few that their tensors stay near the processor, or fill a GPU; more where that made
+    more groups than are compiled in a short time.
+
+    Args:
+        x: Where a function is differentiated, `(batch, ...)`.
+        outputs: Its outputs there, as `linearize` and `vjp` return them.
+        count: Passes in all, at least 1.
+
+    Examples:
+        >>> import keras
+        >>> from keras_manifold import autodiff
+        >>> x = keras.ops.ones((1, 2))
+        >>> autodiff.passes_together(x, x, 32)
+        32
+    """
+    framework = _framework()
+    held = _ENTRIES_OF_CPU if framework.is_on_cpu(x) else _ENTRIES_OF_GPU
+    groups = math.ceil(count * max(map(_entries, (x, outputs))) / held)
+    return math.ceil(count / max(1, min(groups, framework.MOST_GROUPS)))
+
+
+def _entries(tensor):
+    batch, *sides = tensor.shape
+    sides = [side for side in sides if isinstance(side, int)]
+    return math.prod(sides) * (batch if isinstance(batch, int) else _SAMPLES_ASSUMED)
 
 
 def bytes_held(function: Callable, x: Any) -> int | None:

@@ -29,7 +29,7 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return jax.lax.map(lambda index: function(x, index), jax.numpy.arange(count))
 
 
-PASSES_TOGETHER = 8
+MOST_GROUPS = 16  # of passes, each of which is compiled on its own
 
 
 def together(linear_map: Callable, vectors: Any) -> Any:
@@ -76,3 +76,7 @@ def is_concrete(x: Any) -> bool:
     return not isinstance(x, jax.core.Tracer) and not isinstance(
         jax.numpy.zeros(()), jax.core.Tracer
     )
+
+
+def is_on_cpu(x: Any) -> bool:
+    return jax.default_backend() == "cpu"

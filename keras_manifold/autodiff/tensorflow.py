@@ -87,7 +87,7 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return stacked(tf.convert_to_tensor(x))
 
 
-PASSES_TOGETHER = 8
+MOST_GROUPS = 8  # of passes, each of which is compiled on its own
 
 
 def together(linear_map: Callable, vectors: Any) -> Any:
@@ -215,3 +215,7 @@ def _lost(function, x):
 
 def is_concrete(x: Any) -> bool:
     return tf.executing_eagerly() and not tf.is_symbolic_tensor(x)
+
+
+def is_on_cpu(x: Any) -> bool:
+    return not tf.config.list_logical_devices("GPU")

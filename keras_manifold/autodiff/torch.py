@@ -38,7 +38,7 @@ def linearize(
     function: Callable, x: Any, products: int = 1
 ) -> tuple[Any, Callable[..., Any]]:
     push = pushforward(function, x, None, None)
-    if products == 1 or x.device.type != "cpu" or torch.is_grad_enabled():
+    if products == 1 or not is_on_cpu(x) or torch.is_grad_enabled():
         return function(x), push
     recorded, outputs, is_traceable = _recorded_outputs(function, x)
     entries = [node._saved_input.numel() for node in _convolutions(recorded, outputs)]
@@ -181,7 +181,7 @@ def _nodes(tensor, since=None):
             nodes += [following for following, _ in node.next_functions]
 
 
-PASSES_TOGETHER = 32
+MOST_GROUPS = 1024  # nothing is compiled
 
 
 @torch.compiler.disable
@@ -198,7 +198,7 @@ _CONVOLVED_TOGETHER = 2**17
 
 
 def go_together(x: Any, outputs: Any) -> bool:
-    if x.device.type != "cpu":
+    if not is_on_cpu(x):
         return True
     entries = sum(node._saved_input.numel() for node in _convolutions(x, outputs))
     return entries < _CONVOLVED_TOGETHER
@@ -248,3 +248,7 @@ def records_gradients() -> bool:
 
 def is_concrete(x: Any) -> bool:
     return not torch.compiler.is_compiling() and x.device.type != "meta"
+
+
+def is_on_cpu(x: Any) -> bool:
+    return x.device.type == "cpu"
