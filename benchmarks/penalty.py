@@ -5,7 +5,7 @@
     python benchmarks/penalty.py probes  # standard error of random probes
     python benchmarks/penalty.py codes   # exact, 8 to 512 codes, beside each backend's best
     python benchmarks/penalty.py compiled  # steps with jit_compile=True
-    python benchmarks/penalty.py epoch   # `fit` of 100,000 samples with one probe
+    python benchmarks/penalty.py epoch   # `fit` with one probe, an epoch of many samples
     python benchmarks/penalty.py         # all six
 
 Each way of writing the step runs in a process of its own with its own framework. The
@@ -26,17 +26,32 @@ WAYS = {
     "TensorFlow: Keras, no penalty": ("tensorflow", "keras plain"),
     "TensorFlow: keras_manifold, one probe": ("tensorflow", "keras 1"),
     "TensorFlow: keras_manifold, one probe, with noise": ("tensorflow", "keras noise 1"),
+    "TensorFlow: keras_manifold, one probe of the reconstruction": (
+        "tensorflow",
+        "keras reconstruction 1",
+    ),
+    "TensorFlow: keras_manifold, one probe, with curvature": ("tensorflow", "keras curvature 1"),
     "TensorFlow: keras_manifold, exact": ("tensorflow", "keras exact"),
     "TensorFlow: tape.batch_jacobian in train_step": ("tensorflow", "in batch_jacobian"),
     "TensorFlow: a loop of tape.gradient in train_step": ("tensorflow", "in tape loop"),
     "PyTorch: Keras, no penalty": ("torch", "keras plain"),
     "PyTorch: keras_manifold, one probe": ("torch", "keras 1"),
+    "PyTorch: keras_manifold, one probe of the reconstruction": (
+        "torch",
+        "keras reconstruction 1",
+    ),
+    "PyTorch: keras_manifold, one probe, with curvature": ("torch", "keras curvature 1"),
     "PyTorch: keras_manifold, exact": ("torch", "keras exact"),
     "PyTorch: a loop of autograd.grad in train_step": ("torch", "in autograd loop"),
     # In torch.nn: PyTorch can't vmap the convolutions of Keras.
     "PyTorch: torch.func, vmap(jacrev)": ("torch", "bare torch jacrev"),
     "JAX: Keras, no penalty": ("jax", "keras plain"),
     "JAX: keras_manifold, one probe": ("jax", "keras 1"),
+    "JAX: keras_manifold, one probe of the reconstruction": (
+        "jax",
+        "keras reconstruction 1",
+    ),
+    "JAX: keras_manifold, one probe, with curvature": ("jax", "keras curvature 1"),
     "JAX: keras_manifold, exact": ("jax", "keras exact"),
     "JAX: vmap(jacrev) of the encoder in train_step": ("jax", "in jax jacrev"),
 }
@@ -77,9 +92,9 @@ def started(way, *, backend="tensorflow", batch=128, latent_dim=32, size=28):
     return Worker(__file__, backend=backend, **task)
 
 
-def dense_in_turn(backend, ways, rounds, count):
-    """Seconds of our ways of the dense network by round, taken in turn."""
-    workers = [started(f"keras {way}", backend=backend, size=0) for way in ways]
+def ours_in_turn(backend, ways, rounds, count, size=0):
+    """Seconds of our ways by round, taken in turn; of the dense network at size 0."""
+    workers = [started(f"keras {way}", backend=backend, size=size) for way in ways]
     return in_turn(workers, rounds, count)
 
 
@@ -193,7 +208,7 @@ def compiled(rounds):
     for backend, title in (("tensorflow", "TensorFlow, XLA"), ("torch", "torch.compile")):
         ways = {"no penalty": "plain", "one probe": "1", "exact": "exact"}
         for name, way in ways.items():
-            plain, jit = dense_in_turn(backend, (way, f"{way} compiled"), rounds, 5)
+            plain, jit = ours_in_turn(backend, (way, f"{way} compiled"), rounds, 5)
             lines.append(
                 f"| {title} | {name} | {1e3 * np.median(plain):.1f} "
                 f"| {1e3 * np.median(jit):.1f} | {ratio(jit, plain)} |"
@@ -214,21 +229,24 @@ def compiled(rounds):
 
 def epoch(rounds):
     lines = [
-        f"| an epoch of {SAMPLES:,} | no penalty, s | one probe, s | one probe ÷ none |",
-        "|---|--:|--:|--:|",
+        "| an epoch of | | no penalty, s | one probe, s | one probe ÷ none |",
+        "|---|---|--:|--:|--:|",
     ]
-    for backend, (title, _) in BEST.items():
-        plain, probe = dense_in_turn(backend, ("plain epoch", "1 epoch"), rounds, 1)
-        lines.append(
-            f"| {title} | {np.median(plain):.1f} | {np.median(probe):.1f} "
-            f"| {ratio(probe, plain)} |"
-        )
-        print(lines[-1], flush=True)
+    networks = {"784-256-32": (0, SAMPLES[2]), "28×28, convolutional": (28, SAMPLES[4])}
+    for network, (size, count) in networks.items():
+        for backend, (title, _) in BEST.items():
+            ways = "plain epoch", "1 epoch"
+            plain, probe = ours_in_turn(backend, ways, rounds, 1, size)
+            lines.append(
+                f"| {count:,}, {network} | {title} | {np.median(plain):.1f} "
+                f"| {np.median(probe):.1f} | {ratio(probe, plain)} |"
+            )
+            print(lines[-1], flush=True)
     written(
         "penalty_epoch.md",
         "An epoch of `fit` with one probe",
-        f"784-256-32, batches of 128, rows of 784 numbers in memory. Medians of {rounds} "
-        "rounds in turn, compilation not counted; ratios within a round, and their range.",
+        f"Batches of 128, samples in memory. Medians of {rounds} rounds in turn, "
+        "compilation not counted; ratios within a round, and their range.",
         lines,
     )
 
@@ -236,11 +254,14 @@ def epoch(rounds):
 # Time and memory against latent_dim and image size.
 
 
+GROWING = ("keras plain", "keras 1", "keras exact", "in batch_jacobian", "in tape loop")
+
+
 def growth(rounds):
     ways = {
         name: way
         for name, (backend, way) in WAYS.items()
-        if backend == "tensorflow" and "noise" not in way
+        if backend == "tensorflow" and way in GROWING
     }
     ways["TensorFlow: keras_manifold, exact, chunk_size=8"] = "keras exact 8"
     grids = {

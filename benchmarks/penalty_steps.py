@@ -8,7 +8,7 @@ import numpy as np
 
 WEIGHT = 0.1
 TERMS = ("reconstruction_loss", "contractive_penalty")
-SAMPLES = 100_000  # of an epoch
+SAMPLES = {2: 100_000, 4: 20_000}  # of an epoch, of rows and of images
 
 
 def step_of(way, batch, latent_dim, size):
@@ -39,13 +39,19 @@ def ours(name, x, latent_dim):
     if options[-1] != "plain":
         chunk_size = int(options.pop()) if options[-1] == "8" else None
         probes = options[-1] if options[-1] == "exact" else int(options[-1])
-        penalty = km.ContractivePenalty(WEIGHT, probes=probes, chunk_size=chunk_size)
+        penalty = km.ContractivePenalty(
+            WEIGHT,
+            of="reconstruction" if "reconstruction" in options else "encoder",
+            probes=probes,
+            curvature=1.0 if "curvature" in options else 0.0,
+            chunk_size=chunk_size,
+        )
     noise = km.NoiseInjection() if "noise" in options else None
     model = autoencoder(x, latent_dim, noise=noise, contractive_penalty=penalty)
     step = of_model(model, x, jit_compile=is_compiled)
     if not is_epoch:
         return step
-    many = np.resize(x, (SAMPLES, *x.shape[1:]))
+    many = np.resize(x, (SAMPLES[x.ndim], *x.shape[1:]))
     return lambda: model.fit(many, batch_size=len(x), verbose=0)
 
 
