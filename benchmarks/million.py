@@ -14,12 +14,11 @@ the pages of the mapped file. Results go to
 import argparse
 import json
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
-from workers import Worker, serve, written
+from workers import Peak, Worker, serve, written
 
 ENTRIES, CODES, K, BATCH, PARTS = 64, 16, 4, 4096, 2
 
@@ -96,24 +95,6 @@ def finished(count, folder, backend):
         worker.stop()
     found = [json.loads(Path(f"{folder}/cost_{i}.json").read_text()) for i in range(PARTS)]
     return seconds, sum(spent for spent, _ in found), [peak for _, peak in found]
-
-
-class Peak:
-    """The most memory of its own that a process holds, without files that it maps."""
-
-    def __init__(self):
-        self.before = self.most = self.now()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    @staticmethod
-    def now():
-        status = Path("/proc/self/status").read_text()
-        return int(status.partition("RssAnon:")[2].split()[0]) / 1024
-
-    def _watch(self):
-        while True:
-            self.most = max(self.most, self.now())
-            time.sleep(0.02)
 
 
 def work(folder, part):

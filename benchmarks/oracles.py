@@ -11,18 +11,14 @@ of one that is missing the table says so.
 """
 
 import json
-import os
 import sys
-import time
-from importlib.metadata import version
 
 import oracles_of_denoisers  # noqa: F401
 import oracles_of_geometry  # noqa: F401
 from oracle_rows import ORACLES
-from workers import RESULTS, said_by
+from workers import said_by, written
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
 
 
 def main():
@@ -36,23 +32,16 @@ def main():
     names = [*BACKENDS.values()]
     header = ["quantity", "case", "closed form", *names, "another package"]
     lines = [
-        "",
-        "# Errors against closed forms",
-        "",
-        "Largest error over the samples, relative to the largest true value.",
-        "",
-        f"{stamp()}.",
-        "",
         "| " + " | ".join(header) + " |",
         "|---|---|---|--:|--:|--:|---|",
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
-    (RESULTS / "oracles.md").write_text("\n".join(lines) + "\n")
-
-
-def stamp():
-    used = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, no GPU, {used}"
+    written(
+        "oracles.md",
+        "Errors against closed forms",
+        "Largest error over the samples, relative to the largest true value.",
+        lines,
+    )
 
 
 if __name__ == "__main__":

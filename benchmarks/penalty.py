@@ -30,7 +30,10 @@ WAYS = {
         "tensorflow",
         "keras reconstruction 1",
     ),
-    "TensorFlow: keras_manifold, one probe, with curvature": ("tensorflow", "keras curvature 1"),
+    "TensorFlow: keras_manifold, one probe, with curvature": (
+        "tensorflow",
+        "keras curvature 1",
+    ),
     "TensorFlow: keras_manifold, exact": ("tensorflow", "keras exact"),
     "TensorFlow: tape.batch_jacobian in train_step": ("tensorflow", "in batch_jacobian"),
     "TensorFlow: a loop of tape.gradient in train_step": ("tensorflow", "in tape loop"),

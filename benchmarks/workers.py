@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("keras", "tensorflow", "torch", "jax", "numpy")
 
 
 class Worker:
@@ -56,6 +58,24 @@ class Worker:
                 return float(line.removeprefix("answer "))
         self.errors.seek(0)
         raise RuntimeError(f"A worker failed: {self.errors.read()[-3000:]}")
+
+
+class Peak:
+    """The most memory of its own that a process holds, without files that it maps."""
+
+    def __init__(self):
+        self.before = self.most = self.now()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    @staticmethod
+    def now():
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("RssAnon:")[2].split()[0]) / 1024
+
+    def _watch(self):
+        while True:
+            self.most = max(self.most, self.now())
+            time.sleep(0.02)
 
 
 def in_turn(workers, rounds, count):
@@ -131,7 +151,7 @@ def machine():
         "cores": os.cpu_count(),
         "gpu": shutil.which("nvidia-smi") is not None,
         "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("keras", "tensorflow", "torch", "jax")},
+        | {name: version(name) for name in PACKAGES},
     }
 
 

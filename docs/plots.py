@@ -144,7 +144,7 @@ def ranged(cell):
 
 
 def penalty_step(figure):
-    figure.set_size_inches(8, 4.6)
+    figure.set_size_inches(8, 6.2)
     bars(
         figure,
         table("penalty_step")[1],

@@ -50,3 +50,20 @@ def test_results_are_compared_with_those_of_their_backend(module, tmp_path):
 def test_rows_of_a_table_are_kept_by_column(module):
     lines = ["| way | ms |", "|---|--:|", "| ours | 1.0 (0.9 to 1.1) |", "said beside"]
     assert module("workers").rows(lines) == [{"way": "ours", "ms": "1.0 (0.9 to 1.1)"}]
+
+
+TABLES = sorted((FOLDER / "results").glob("*.md"))
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
+def test_each_table_has_its_numbers_as_json_beside_it(table, module):
+    text = table.read_text()
+    if table.stem == "layers":  # of three runs, one a backend
+        kept = [json.loads(path.read_text()) for path in table.parent.glob("layers_*.json")]
+        assert all(one["date"] in text for one in kept)
+        return
+    kept = json.loads(table.with_suffix(".json").read_text())
+    assert kept["rows"] == module("workers").rows(text.splitlines())
+    assert {"title", "how", "processor", "cores", "gpu"} < set(kept)
+    for said in (kept["date"], f"keras {kept['versions']['keras']}"):
+        assert said in text

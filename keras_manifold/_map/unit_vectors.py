@@ -100,12 +100,14 @@ def images_within_budget(
     def images_of(linear, vectors):
         sides = linear.inputs, linear.outputs
         if autodiff.go_together(*sides):
-            group = autodiff.passes_together(*sides, vectors.shape[0])
-            return images_together(*side(linear), vectors, transform, group)
+            group = autodiff.passes_together(function, *sides, vectors.shape[0])
+            linear_map, like = side(linear)
+            return images_together(linear_map, like, vectors, transform, group)
         times = _times_repeated(function, linear.inputs, vectors.shape[0])
         if times > 1:
             linear = function.at(repeated(linear.inputs, times))
-        return images_of_vectors(*side(linear), vectors, transform, times)
+        linear_map, like = side(linear)
+        return images_of_vectors(linear_map, like, vectors, transform, times)
 
     if not chunks:
         return images_of(linear, vectors)

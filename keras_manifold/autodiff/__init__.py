@@ -334,14 +334,15 @@ _SAMPLES_ASSUMED = 128
 _ENTRIES_OF_CPU, _ENTRIES_OF_GPU = 2**18, 2**24
 
 
-def passes_together(x: Any, outputs: Any, count: int) -> int:
+def passes_together(function: Callable, x: Any, outputs: Any, count: int) -> int:
     """Passes for `together` to take at a time, of many.
 
     So few that their tensors stay near the processor, or fill a GPU; more where that made
     more groups than are compiled in a short time.
 
     Args:
-        x: Where a function is differentiated, `(batch, ...)`.
+        function: Callable from one tensor to one tensor.
+        x: Where it is differentiated, `(batch, ...)`.
         outputs: Its outputs there, as `linearize` and `vjp` return them.
         count: Passes in all, at least 1.
 
@@ -349,19 +350,19 @@ def passes_together(x: Any, outputs: Any, count: int) -> int:
         >>> import keras
         >>> from keras_manifold import autodiff
         >>> x = keras.ops.ones((1, 2))
-        >>> autodiff.passes_together(x, x, 32)
+        >>> autodiff.passes_together(keras.ops.square, x, x, 32)
         32
     """
     framework = _framework()
+    batch, *_ = x.shape
+    between = framework.shapes_between(function, x, outputs)
+    shapes = [tuple(shape) for shape in (x.shape, outputs.shape, *between)]
+    of_batch = [shape[1:] for shape in shapes if shape[:1] == (batch,)]
+    entries = max(math.prod(side or 1 for side in shape) for shape in of_batch)
+    entries *= batch if isinstance(batch, int) else _SAMPLES_ASSUMED
     held = _ENTRIES_OF_CPU if framework.is_on_cpu(x) else _ENTRIES_OF_GPU
-    groups = math.ceil(count * max(map(_entries, (x, outputs))) / held)
-    return math.ceil(count / max(1, min(groups, framework.MOST_GROUPS)))
-
-
-def _entries(tensor):
-    batch, *sides = tensor.shape
-    sides = [side for side in sides if isinstance(side, int)]
-    return math.prod(sides) * (batch if isinstance(batch, int) else _SAMPLES_ASSUMED)
+    groups = min(math.ceil(count * entries / held), framework.most_groups(count))
+    return math.ceil(count / max(1, groups))
 
 
 def bytes_held(function: Callable, x: Any) -> int | None:

@@ -29,7 +29,8 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return jax.lax.map(lambda index: function(x, index), jax.numpy.arange(count))
 
 
-MOST_GROUPS = 16  # of passes, each of which is compiled on its own
+def most_groups(count: int) -> int:
+    return 64  # each is compiled on its own: seconds
 
 
 def together(linear_map: Callable, vectors: Any) -> Any:
@@ -42,26 +43,32 @@ def go_together(x: Any, outputs: Any) -> bool:
 
 def bytes_held(function: Callable, x: Any, shape: tuple[int, ...]) -> int | None:
     x = jax.ShapeDtypeStruct(shape, x.dtype)
-    entries = _entries(jax.make_jaxpr(function)(x).jaxpr)
-    return None if entries is None else 2 * x.dtype.itemsize * (x.size + entries)
+    equations = _equations(jax.make_jaxpr(function)(x).jaxpr)
+    if any(equation.primitive.name in _LOOPS for equation in equations):
+        return None  # how often is not said
+    results = [variable for equation in equations for variable in equation.outvars]
+    return 2 * x.dtype.itemsize * (x.size + sum(result.aval.size for result in results))
 
 
-def _entries(jaxpr):
-    """Of all results of a computation, and of those that it calls; `None` of loops."""
-    entries = 0
+def shapes_between(function: Callable, x: Any, outputs: Any) -> list[tuple]:
+    equations = _equations(jax.make_jaxpr(function)(x).jaxpr)
+    return [v.aval.shape for equation in equations for v in equation.outvars]
+
+
+_LOOPS = ("scan", "while")
+
+
+def _equations(jaxpr):
+    """Those of a computation, and of those that it calls; a loop is one."""
+    found = []
     for equation in jaxpr.eqns:
-        if equation.primitive.name in ("scan", "while"):
-            return None
         inner = [equation.params.get(name) for name in ("jaxpr", "call_jaxpr")]
         called = next((found for found in inner if found is not None), None)
-        if called is None:
-            entries += sum(variable.aval.size for variable in equation.outvars)
-            continue
-        within = _entries(getattr(called, "jaxpr", called))
-        if within is None:
-            return None
-        entries += within
-    return entries
+        if called is None or equation.primitive.name in _LOOPS:
+            found.append(equation)
+        else:
+            found += _equations(getattr(called, "jaxpr", called))
+    return found
 
 
 def check_second_derivatives(function: Callable, x: Any) -> None:

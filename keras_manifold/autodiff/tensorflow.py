@@ -87,7 +87,9 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return stacked(tf.convert_to_tensor(x))
 
 
-MOST_GROUPS = 8  # of passes, each of which is compiled on its own
+def most_groups(count: int) -> int:
+    # To vectorise each takes long, which groups of one pass need not be.
+    return count if count <= 32 else 8
 
 
 def together(linear_map: Callable, vectors: Any) -> Any:
@@ -109,13 +111,24 @@ def go_together(x: Any, outputs: Any) -> bool:
         return True
     if _is_for_xla():
         return False
+    return not _loops(_operations_between(x, outputs), outputs.graph)
+
+
+def shapes_between(function: Callable, x: Any, outputs: Any) -> list[tuple]:
+    between = _operations_between(x, outputs) if hasattr(outputs, "graph") else ()
+    results = [result for operation in between for result in operation.outputs]
+    return [tuple(result.shape) for result in results if result.shape.rank]
+
+
+def _operations_between(x, outputs):
+    """Those of a graph that make one tensor of another."""
     seen, left = {x.op}, [outputs.op]
     while left:
         operation = left.pop()
         if operation not in seen:
             seen.add(operation)
             left += [tensor.op for tensor in operation.inputs]
-    return not _loops(seen - {x.op}, outputs.graph)
+    return seen - {x.op}
 
 
 def _is_for_xla():
