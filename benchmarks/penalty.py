@@ -161,8 +161,9 @@ def codes_of(rounds, backend, network):
     size, batch = NETWORKS[network]
     title, others = BEST[backend]
     lines = [
-        "| codes | beside | ours, ms | theirs ÷ ours | ours, MiB | theirs, MiB |",
-        "|--:|---|--:|--:|--:|--:|",
+        "| codes | beside | ours, ms | theirs ÷ ours | ours, MiB | theirs, MiB "
+        "| first step, ours, s | theirs, s |",
+        "|--:|---|--:|--:|--:|--:|--:|--:|",
     ]
     for count in CODES:
         ways = {"ours": "keras exact"}
@@ -178,12 +179,14 @@ def codes_of(rounds, backend, network):
         for _ in range(rounds):
             for name, worker in workers.items():
                 taken[name].append(worker.seconds_a_step(5 if count < 128 else 1))
+        first = {name: worker.first for name, worker in workers.items()}
         memory = {name: worker.stop() for name, worker in workers.items()}
         for name in [name for name in ways if name != "ours"]:
             lines.append(
                 f"| {count} | {name} | {1e3 * np.median(taken['ours']):.1f} "
                 f"| {ratio(taken[name], np.array(taken['ours']))} "
-                f"| {memory['ours']:.0f} | {memory[name]:.0f} |"
+                f"| {memory['ours']:.0f} | {memory[name]:.0f} "
+                f"| {first['ours']:.1f} | {first[name]:.1f} |"
             )
             print(lines[-1], flush=True)
     shape = "28×28 images" if size else "784-256-codes, inputs of 784 entries"

@@ -38,7 +38,7 @@ class Worker:
             text=True,
             env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
-        self._answer()
+        self.first = self._answer()  # seconds of the first step, which compiles
 
     def seconds_a_step(self, count):
         return self._answer(str(count))
@@ -89,8 +89,9 @@ def in_turn(workers, rounds, count):
 def serve(step):
     """Takes steps as the parent process asks, after one that compiles."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
     step()
-    print("answer 0", flush=True)
+    print("answer", time.perf_counter() - started, flush=True)
     for line in sys.stdin:
         seconds = []
         for _ in range(int(line)):

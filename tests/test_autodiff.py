@@ -328,3 +328,27 @@ def test_bytes_held_are_at_least_those_of_the_results():
     layer = keras.Sequential([layer, keras.layers.Dense(3)])
     held = autodiff.bytes_held(layer, ops.ones((5, 7)))
     assert 5 * (7 + 100 + 3) * 4 <= held <= 20 * 5 * (7 + 100 + 3) * 4
+
+
+@pytest.mark.parametrize(
+    ("entries", "count", "together"),
+    [(2**6, 32, 32), (2**16, 32, 4), (2**18, 32, 1), (2**20, 8, 1), (50_000, 8, 4)],
+)
+def test_as_many_passes_go_together_as_stay_near_the_processor(entries, count, together):
+    x = keras.ops.ones((2, entries // 2))
+    assert autodiff.passes_together(keras.ops.square, x, x, count) == together
+
+
+def test_of_what_is_compiled_the_largest_tensor_between_counts():
+    def wide(x):
+        return keras.ops.sum(keras.ops.tile(x, (1, 2**12)), axis=1, keepdims=True)
+
+    class Asks(keras.Model):
+        def call(self, x):
+            outputs, _ = autodiff.vjp(wide, x)
+            self.found = autodiff.passes_together(wide, x, outputs, 32)
+            return outputs
+
+    model = Asks()
+    model.predict(np.ones((64, 4), "float32"), verbose=0)
+    assert model.found == 1

@@ -60,6 +60,7 @@ def test_each_table_has_its_numbers_as_json_beside_it(table, module):
     text = table.read_text()
     if table.stem == "layers":  # of three runs, one a backend
         kept = [json.loads(path.read_text()) for path in table.parent.glob("layers_*.json")]
+        assert len(kept) == 3
         assert all(one["date"] in text for one in kept)
         return
     kept = json.loads(table.with_suffix(".json").read_text())

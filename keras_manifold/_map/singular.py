@@ -107,9 +107,10 @@ def lanczos_triplets(
     Right vectors are sought in the space that the residuals of the best ones so far span:
     the Krylov space of $A^\top A$, with each block orthogonal to all before. Each block
     costs as many products with $A$ and with $A^\top$ as it has vectors. It ends when the
-    residuals $\|A^\top u_i - \sigma_i v_i\|$ of the leading `k` (those of $A v_i -
-    \sigma_i u_i$ are 0) fall below `tolerance` times the largest singular value, or with
-    the last block. A singular value of $A$ lies within the residual of each $\sigma_i$.
+    residuals $\|A^\top u_i - \sigma_i v_i\|$ of the leading `k` fall below `tolerance`
+    times the largest singular value, or with the last block. Those of $A v_i - \sigma_i
+    u_i$ are 0 but for the rounding of squares, below 1e-8 of the largest. A singular value
+    of $A$ lies within the residual of each $\sigma_i$.
 
     Args:
         push: $V \mapsto AV$, from `(n, block, columns)` to `(n, block, rows)`.

@@ -83,7 +83,7 @@ def images_within_budget(
         size: Entries of a sample of that side.
         transform: Of the images of some passes, `(passes, points, ...)`, to what is kept
             of them, `(passes, ...)`.
-        chunk_size: Passes that are computed in one go: see `planned`.
+        chunk_size: Passes that are held at a time: see `planned`.
         memory_budget: Bytes: see `planned`.
         share: How many parts of the budget there are, of which this is one.
     """

@@ -309,8 +309,8 @@ def together(linear_map: Callable) -> Callable[..., Any]:
 def go_together(x: Any, outputs: Any) -> bool:
     """Whether several passes are faster by `together` than one after the other.
 
-    They are not through loops on TensorFlow, nor in what it has compiled by XLA; nor
-    through large convolutions on PyTorch on a CPU.
+    They are not on TensorFlow where nothing is compiled, through loops, or in what XLA
+    compiles; nor through large convolutions on PyTorch on a CPU.
 
     Args:
         x: Where a function is differentiated, `(batch, ...)`.
@@ -321,7 +321,7 @@ def go_together(x: Any, outputs: Any) -> bool:
         >>> from keras_manifold import autodiff
         >>> x = keras.ops.ones((1, 2))
         >>> outputs, pullback = autodiff.vjp(keras.ops.square, x)
-        >>> autodiff.go_together(x, outputs)
+        >>> autodiff.go_together(x, outputs) in (True, False)
         True
     """
     return _framework().go_together(x, outputs)
@@ -330,19 +330,20 @@ def go_together(x: Any, outputs: Any) -> bool:
 # Where a step is compiled for batches of any size, or Keras asks for shapes alone.
 _SAMPLES_ASSUMED = 128
 
-# Entries of tensors that stay near a processor, and that fill a GPU.
+# Entries of tensors that stay near a processor; for a GPU a guess, not measured.
 _ENTRIES_OF_CPU, _ENTRIES_OF_GPU = 2**18, 2**24
 
 
 def passes_together(function: Callable, x: Any, outputs: Any, count: int) -> int:
     """Passes for `together` to take at a time, of many.
 
-    So few that their tensors stay near the processor, or fill a GPU; more where that made
-    more groups than are compiled in a short time.
+    So few that their tensors stay near the processor; more where that made more groups than
+    are compiled in a short time.
 
     Args:
         function: Callable from one tensor to one tensor.
-        x: Where it is differentiated, `(batch, ...)`.
+        x: Where it is differentiated, `(batch, ...)`. A batch of unknown size is taken for
+            128 samples, another side for 1.
         outputs: Its outputs there, as `linearize` and `vjp` return them.
         count: Passes in all, at least 1.
 
@@ -355,14 +356,15 @@ def passes_together(function: Callable, x: Any, outputs: Any, count: int) -> int
     """
     framework = _framework()
     batch, *_ = x.shape
-    between = framework.shapes_between(function, x, outputs)
+    between = framework.shapes_between(function, x, outputs) if count > 1 else []
     shapes = [tuple(shape) for shape in (x.shape, outputs.shape, *between)]
     of_batch = [shape[1:] for shape in shapes if shape[:1] == (batch,)]
     entries = max(math.prod(side or 1 for side in shape) for shape in of_batch)
     entries *= batch if isinstance(batch, int) else _SAMPLES_ASSUMED
     held = _ENTRIES_OF_CPU if framework.is_on_cpu(x) else _ENTRIES_OF_GPU
-    groups = min(math.ceil(count * entries / held), framework.most_groups(count))
-    return math.ceil(count / max(1, groups))
+    groups = math.ceil(count * entries / held)
+    most = framework.most_groups(count, is_one_each=groups >= count)
+    return math.ceil(count / max(1, min(groups, most)))
 
 
 def bytes_held(function: Callable, x: Any) -> int | None:

@@ -87,9 +87,9 @@ def recomputed_map(function: Callable, x: Any, count: int) -> Any:
     return stacked(tf.convert_to_tensor(x))
 
 
-def most_groups(count: int) -> int:
-    # To vectorise each takes long, which groups of one pass need not be.
-    return count if count <= 32 else 8
+def most_groups(count: int, is_one_each: bool) -> int:
+    # To vectorise a group takes long, which that of one pass need not be.
+    return count if is_one_each and count <= 32 else 8
 
 
 def together(linear_map: Callable, vectors: Any) -> Any:
@@ -105,18 +105,21 @@ def together(linear_map: Callable, vectors: Any) -> Any:
 
 
 def go_together(x: Any, outputs: Any) -> bool:
-    # It takes long to find that it can't vectorise the derivative of a loop, and fills
-    # the log.
-    if not hasattr(outputs, "graph"):
-        return True
-    if _is_for_xla():
+    # To vectorise takes longer than a pass, which only a graph takes once; and it takes
+    # long to find that it can't vectorise the derivative of a loop, and fills the log.
+    if not hasattr(outputs, "graph") or _is_for_xla():
         return False
     return not _loops(_operations_between(x, outputs), outputs.graph)
 
 
 def shapes_between(function: Callable, x: Any, outputs: Any) -> list[tuple]:
     between = _operations_between(x, outputs) if hasattr(outputs, "graph") else ()
-    results = [result for operation in between for result in operation.outputs]
+    results = [
+        result
+        for operation in between
+        if operation.type != "ReadVariableOp"
+        for result in operation.outputs
+    ]
     return [tuple(result.shape) for result in results if result.shape.rank]
 
 

@@ -79,9 +79,9 @@ class ContractivePenalty(WeightedPenalty):
         curvature_stddev: $\sigma$, above 0 and finite, in units of the input.
         curvature_samples: Displaced points for each sample, at least 1.
         chunk_size: Passes of the exact mode whose intermediate results are held at a time,
-            at least 1. Up to this many rows are computed in one go; if there are more,
-            each chunk is computed again when it is differentiated: a third slower, and
-            memory does not grow with the number of rows. `None` leaves it to
+            at least 1. If there are more rows, each chunk of as many is computed again when
+            it is differentiated: a third slower, and memory does not grow with the number
+            of rows. `None` leaves it to
             `memory_budget`. Not with random probes.
         memory_budget: Bytes that the rows of the exact mode may hold until they are
             differentiated, at least 1. As many as fit, by an upper estimate from the

@@ -75,7 +75,6 @@ def spectrum(
                 lw=0,
             )
     ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:g}")  # formulas take a tenth of the drawing
     ax.set_xlabel("index")
     ax.set_ylabel("singular value")
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -52,3 +52,30 @@ def test_gradient_at_many_codes_is_the_closed_form_within_any_budget(codes, pass
     found = model.train_on_batch(x, x, return_dict=True)["contractive_penalty"]
     np.testing.assert_allclose(found, (w.astype("float64") ** 2).sum(), rtol=1e-5)
     np.testing.assert_allclose(encoder.get_weights()[0], w - 0.01 * 2 * w, atol=1e-6)
+
+
+@pytest.mark.parametrize(("entries", "together"), [(1, 1), (2**9, 5), (2**24, 24)])
+def test_gradient_is_the_closed_form_however_many_rows_go_together(
+    entries, together, rng, monkeypatch
+):
+    asked, passes_together = [], autodiff.passes_together
+
+    def noted(*args):
+        asked.append(passes_together(*args))
+        return asked[-1]
+
+    monkeypatch.setattr(autodiff, "_ENTRIES_OF_CPU", entries)
+    monkeypatch.setattr(autodiff, "passes_together", noted)
+    encoder = keras.Sequential([keras.Input((48,)), layers.Dense(24, use_bias=False)])
+    x = rng.normal(size=(2, 48)).astype("float32")
+    w = encoder.get_weights()[0]
+    model = km.AutoEncoder(
+        encoder,
+        keras.Sequential([keras.Input((24,)), layers.Dense(48)]),
+        contractive_penalty=km.ContractivePenalty(1.0, probes="exact"),
+    )
+    model.compile(keras.optimizers.SGD(0.01), loss=lambda y, y_pred: 0.0 * y_pred[:, 0])
+    found = model.train_on_batch(x, x, return_dict=True)["contractive_penalty"]
+    np.testing.assert_allclose(found, (w.astype("float64") ** 2).sum(), rtol=1e-5)
+    np.testing.assert_allclose(encoder.get_weights()[0], w - 0.01 * 2 * w, atol=1e-6)
+    assert asked[-1] == together
