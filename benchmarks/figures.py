@@ -4,10 +4,10 @@
     python benchmarks/figures.py --check  # measures, and fails at 1.5 × the least so far
 
 A training step with one random probe, one with the exact penalty, 100 tangent spaces, a
-snapshot of a callback with its page, and the import. Each is a ratio, so that another
-machine does not matter much: the first four to a plain training step in the same rounds (a
-dense network, 784-256-32, batches of 128), the import to that of Keras alone. The results
-go to `benchmarks/results/history/DATE_TIME_BACKEND.json`.
+snapshot of a callback with its page, and the import. Each is a ratio: the first four to a
+plain training step in the same rounds (a dense network, 784-256-32, batches of 128), the
+import to that of Keras alone. They are compared with those of the same processor. The
+results go to `benchmarks/results/history/DATE_TIME_BACKEND.json`.
 """
 
 import argparse
@@ -38,18 +38,22 @@ def main():
         file = HISTORY / f"{found['date']}_{time.strftime('%H%M')}_{found['backend']}.json"
         file.write_text(json.dumps(found, indent=1) + "\n")
         return
-    before = kept(HISTORY, found["backend"])
+    before = kept(HISTORY, found["backend"], found["processor"])
     if not before:
-        sys.exit(f"Nothing to compare with in {HISTORY} for {found['backend']}.")
+        sys.exit(
+            f"Nothing to compare with in {HISTORY} for {found['backend']} on "
+            f"{found['processor']}: keep a result first."
+        )
     found_worse = alerts(before, found)
     print("\n".join(found_worse) or f"None is {ALERT} × the least of {len(before)}.")
     sys.exit(bool(found_worse))
 
 
-def kept(folder: Path, backend: str):
-    """All results of a backend, by age."""
+def kept(folder: Path, backend: str, processor: str):
+    """All results of a backend on a processor, by age: another one has other ratios."""
+    every = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     return [
-        json.loads(path.read_text()) for path in sorted(folder.glob(f"*_{backend}.json"))
+        one for one in every if (one["backend"], one["processor"]) == (backend, processor)
     ]
 
 

@@ -65,7 +65,7 @@ def made(folder, kind, batches):
             file, mode="w", shape=shape, dtype="float32", chunks=(1024, 784)
         )
     rng = np.random.default_rng(0)
-    for start in range(0, len(x), BATCH):
+    for start in range(0, shape[0], BATCH):
         x[start : start + BATCH] = rng.random((BATCH, ENTRIES), "float32")
     if kind == "npy":
         x.flush()

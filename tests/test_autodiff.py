@@ -339,7 +339,13 @@ def test_as_many_passes_go_together_as_stay_near_the_processor(entries, count, t
     assert autodiff.passes_together(keras.ops.square, x, x, count) == together
 
 
-def test_of_what_is_compiled_the_largest_tensor_between_counts():
+def test_groups_that_are_compiled_one_by_one_are_few():
+    x = keras.ops.ones((2, 2**17))
+    together = autodiff.passes_together(keras.ops.square, x, x, 512)
+    assert together >= (8 if autodiff.compiles() else 1)
+
+
+def test_the_largest_tensor_between_counts():
     def wide(x):
         return keras.ops.sum(keras.ops.tile(x, (1, 2**12)), axis=1, keepdims=True)
 

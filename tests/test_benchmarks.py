@@ -39,12 +39,14 @@ def test_a_figure_that_is_half_as_much_again_as_the_least_is_an_alert(module):
     assert line == "ALERT: step is 1.50, 1.5 × the least so far, 1.00."
 
 
-def test_results_are_compared_with_those_of_their_backend(module, tmp_path):
-    for date, backend in (("2026-01-09", "jax"), ("2026-01-10", "jax"), ("2027", "torch")):
-        (tmp_path / f"{date}_{backend}.json").write_text(json.dumps({"date": date}))
+def test_results_are_compared_with_those_of_their_backend_and_processor(module, tmp_path):
+    measured = [("01-09", "jax", "A"), ("01-10", "jax", "A"), ("01-11", "jax", "B")]
+    for date, backend, processor in [*measured, ("01-12", "torch", "A")]:
+        result = {"date": date, "backend": backend, "processor": processor}
+        (tmp_path / f"{date}_{backend}.json").write_text(json.dumps(result))
     kept = module("figures").kept
-    assert [one["date"] for one in kept(tmp_path, "jax")] == ["2026-01-09", "2026-01-10"]
-    assert kept(tmp_path, "tensorflow") == []
+    assert [one["date"] for one in kept(tmp_path, "jax", "A")] == ["01-09", "01-10"]
+    assert kept(tmp_path, "tensorflow", "A") == []
 
 
 def test_rows_of_a_table_are_kept_by_column(module):

@@ -118,9 +118,9 @@ km.plot.tangents(spaces, index=2, k=8, images=x_test)
 #
 # | `probes=` | what is computed | cost of a step |
 # |---|---|---|
-# | `1` (the default) | one random direction $u$ for each sample: $\lVert J^\top u \rVert^2$, right on average | up to 20 % more than a plain step of a convolutional network, up to 70 % of a small dense one |
+# | `1` (the default) | one random direction $u$ for each sample: $\lVert J^\top u \rVert^2$, right on average | up to 17 % more than a plain step of a convolutional network, up to 55 % of a small dense one |
 # | `p` | the mean of `p` of them, error smaller by $\sqrt{p}$ | in proportion |
-# | `"exact"` | all rows of $J$ | one backward pass for each entry of the code: 4.8 to 5.8 plain steps at 32 codes |
+# | `"exact"` | all rows of $J$ | one backward pass for each entry of the code: 3.6 to 5.5 plain steps at 32 codes |
 #
 # The costs are [measured](../how_it_works.md#what-it-costs_1). Stochastic gradients are random anyway,
 # so begin with one probe. For a number that you want to report, take `"exact"`. Both, on the same
