@@ -1,5 +1,6 @@
 """Plots of docs/plots/, drawn from the tables of benchmarks/results/."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -71,17 +72,23 @@ def history(folder=RESULTS / "history"):
     names = list(dict.fromkeys(name for one in kept for name in one["figures"]))
     figure = Figure(figsize=(9, 4.6), dpi=120, layout="constrained")
     axes = figure.subplots(2, 3)
+    processors = sorted({f"{one['processor']}, {one['cores']} cores" for one in kept})
+    markers = dict(zip(processors, "osv^D", strict=False))
     for ax, name in zip(axes.flat, names):
-        for backend, title in TITLES.items():
-            of_backend = [
+        for (backend, title), processor in itertools.product(TITLES.items(), processors):
+            of_line = [
                 (one["date"], one["figures"][name])
                 for one in kept
-                if one["backend"] == backend and name in one["figures"]
+                if one["backend"] == backend
+                and f"{one['processor']}, {one['cores']} cores" == processor
+                and name in one["figures"]
             ]
-            if of_backend:
-                dates = np.array([date for date, _ in of_backend], "datetime64[D]")
-                ratios = np.array([figure["ratio"] for _, figure in of_backend])
-                ax.plot(dates, ratios, "o-", ms=4, color=COLOURS[title], label=title)
+            if of_line:
+                dates = np.array([date for date, _ in of_line], "datetime64[D]")
+                ratios = np.array([figure["ratio"] for _, figure in of_line])
+                style = {"color": COLOURS[title], "marker": markers[processor], "ms": 4}
+                known = ax.get_legend_handles_labels()[1]
+                ax.plot(dates, ratios, label=None if title in known else title, **style)
         reference = "the import of Keras" if name == "import" else "a plain step"
         ax.set_title(f"{name}, × {reference}", fontsize=9)
         ax.set_ylim(0, 1.15 * max(ax.dataLim.y1, 1))
@@ -94,8 +101,9 @@ def history(folder=RESULTS / "history"):
     axes.flat[-1].legend(
         *axes.flat[0].get_legend_handles_labels(), loc="center", fontsize=9
     )
-    cores = ", ".join(sorted({f"{one['processor']}, {one['cores']} cores" for one in kept}))
-    text = f"benchmarks/results/history/, {len(kept)} results; {cores}; GPU: not measured"
+    shapes = dict(zip("osv^D", "●■▼▲◆"))
+    shown = "; ".join(f"{shapes[markers[name]]} {name}" for name in processors)
+    text = f"benchmarks/results/history/, {len(kept)} results; {shown}; GPU: not measured"
     figure.supxlabel(text, fontsize=7, color="0.35", x=0.99, ha="right")
     return figure
 
