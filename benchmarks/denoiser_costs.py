@@ -12,9 +12,8 @@ import sys
 import time
 
 import numpy as np
-from workers import ratio, said_by, written
+from workers import BACKENDS, ratio, said_by, written
 
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 COUNT, BATCH, ROUNDS, STEPS = 512, 128, 7, 10
 STDDEV = 0.3
 

@@ -17,9 +17,9 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
+from workers import BACKENDS, RESULTS
+
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
 def main():

@@ -16,9 +16,7 @@ import sys
 import oracles_of_denoisers  # noqa: F401
 import oracles_of_geometry  # noqa: F401
 from oracle_rows import ORACLES
-from workers import said_by, written
-
-BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+from workers import BACKENDS, said_by, written
 
 
 def main():

@@ -14,11 +14,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from workers import Peak, said_by, written
+from workers import BACKENDS, Peak, said_by, written
 
 ENTRIES, BATCH = 784, 1024
 BATCHES = (10, 40, 160)
-BACKENDS = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 CALLS = ("fit", "reconstruction_errors", "tangent_space")
 KINDS = {"npy": "memory-mapped `.npy`", "h5": "HDF5", "zarr": "Zarr"}
 ROWS = [(backend, "npy", call) for backend in BACKENDS for call in CALLS] + [
@@ -62,7 +61,7 @@ def made(folder, kind, batches):
         import zarr
 
         x = zarr.open_array(
-            file, mode="w", shape=shape, dtype="float32", chunks=(1024, 784)
+            file, mode="w", shape=shape, dtype="float32", chunks=(BATCH, ENTRIES)
         )
     rng = np.random.default_rng(0)
     for start in range(0, shape[0], BATCH):

@@ -72,7 +72,7 @@ def history(folder=RESULTS / "history"):
     names = list(dict.fromkeys(name for one in kept for name in one["figures"]))
     figure = Figure(figsize=(9, 4.6), dpi=120, layout="constrained")
     axes = figure.subplots(2, 3)
-    processors = sorted({f"{one['processor']}, {one['cores']} cores" for one in kept})
+    processors = sorted({one["processor"] for one in kept})
     markers = dict(zip(processors, "osv^D", strict=False))
     for ax, name in zip(axes.flat, names):
         for (backend, title), processor in itertools.product(TITLES.items(), processors):
@@ -80,7 +80,7 @@ def history(folder=RESULTS / "history"):
                 (one["date"], one["figures"][name])
                 for one in kept
                 if one["backend"] == backend
-                and f"{one['processor']}, {one['cores']} cores" == processor
+                and one["processor"] == processor
                 and name in one["figures"]
             ]
             if of_line:

@@ -330,6 +330,13 @@ def test_bytes_held_are_at_least_those_of_the_results():
     assert 5 * (7 + 100 + 3) * 4 <= held <= 20 * 5 * (7 + 100 + 3) * 4
 
 
+def test_passes_go_together_where_vectorising_them_is_paid_once():
+    x = keras.ops.ones((2, 3))
+    outputs, _ = autodiff.vjp(keras.ops.square, x)
+    is_eager = keras.backend.backend() == "tensorflow"
+    assert autodiff.go_together(x, outputs) is not is_eager
+
+
 @pytest.mark.parametrize(
     ("entries", "count", "together"),
     [(2**6, 32, 32), (2**16, 32, 4), (2**18, 32, 1), (2**20, 8, 1), (50_000, 8, 4)],
