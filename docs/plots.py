@@ -73,7 +73,7 @@ def history(folder=RESULTS / "history"):
     figure = Figure(figsize=(9, 4.6), dpi=120, layout="constrained")
     axes = figure.subplots(2, 3)
     processors = sorted({one["processor"] for one in kept})
-    markers = dict(zip(processors, "osv^D", strict=False))
+    markers = dict(zip(processors, itertools.cycle("osv^D")))
     for ax, name in zip(axes.flat, names):
         for (backend, title), processor in itertools.product(TITLES.items(), processors):
             of_line = [

@@ -81,8 +81,7 @@ class ContractivePenalty(WeightedPenalty):
         chunk_size: Passes of the exact mode whose intermediate results are held at a time,
             at least 1. If there are more rows, each chunk of as many is computed again when
             it is differentiated: a third slower, and memory does not grow with the number
-            of rows. `None` leaves it to
-            `memory_budget`. Not with random probes.
+            of rows. `None` leaves it to `memory_budget`. Not with random probes.
         memory_budget: Bytes that the rows of the exact mode may hold until they are
             differentiated, at least 1. As many as fit, by an upper estimate from the
             results of the function's operations, are computed once; the others by chunks,
